@@ -25,7 +25,7 @@ from litestar import Litestar
 
 from delta_server import app as delta_app
 from delta_server.app import Application
-from delta_server.config.sections import Config, Limits, Log, Server
+from delta_server.config.sections import Config, Log
 from delta_server.core import passwords, secrets
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts
@@ -35,12 +35,12 @@ from delta_server.http.feature import Feature
 from delta_server.services import Services
 from delta_server.storage import priority
 from delta_server.storage.database import Tx
-from delta_server.storage.events.options import Events
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.options import Storage
 from tests import event_loop, secret_sweep
 from tests.often import FUZZ
 from tests.secret_sweep import SWEEP
+from tests.started import options_of_routes
 from tests.storage.opened import FAST, FakeClock, begin
 
 # A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again. Each run tries others.
@@ -237,13 +237,9 @@ def built(
     config: Config, clock: FakeClock, features: Sequence[Feature] = delta_app.FEATURES, *, tuning: Tuning = FAST
 ) -> Application:
     """The application of `config`, on routes that a test before has made: half a second of processor time for each
-    of two thousand. They are made of the few options that routes have, so that one they read besides is missed."""
+    of two thousand."""
     begin(config.storage.data_dir)
-    of_routes = Config(
-        server=Server(docs=config.server.docs, metrics_public=config.server.metrics_public),
-        limits=Limits(request_bytes=config.limits.request_bytes),
-        events=Events(request_bytes=config.events.request_bytes),
-    )
+    of_routes = options_of_routes(config)
     made = _routed.setdefault(repr((of_routes, [feature.name for feature in features])), [])
     litestar = next((each for each in made if id(each) not in _running), None)
     if litestar is None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -24,6 +25,7 @@ from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.options import Storage
 from delta_server.storage.system_clock import SystemClock
 from tests.secret_sweep import SWEEP
+from tests.started import Forked
 
 ROOT = Path(__file__).parent.parent
 FROM_SOURCE = (sys.executable, "-m", "delta_server")
@@ -68,21 +70,44 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
+def start(
+    *arguments: str, command: Sequence[str] | None = None, code: str | None = None, **options: Any
+) -> subprocess.Popen[Any]:
+    """`delta-server` as Popen would start it, or Python with `code`. In tests that name no command, without importing
+    all of it again."""
+    arguments = arguments if code is None else ("-c", code, *arguments)
+    options.setdefault("env", environment())
+    if command is None and "PYTEST_VERSION" in os.environ and sys.platform == "linux":
+        return Forked(list(arguments), **options)
+    return subprocess.Popen([*(command or (FROM_SOURCE if code is None else [sys.executable])), *arguments], **options)
+
+
 def run(
     directory: Path,
     *arguments: str,
-    command: Sequence[str] = FROM_SOURCE,
+    command: Sequence[str] | None = None,
     check: bool = True,
+    code: str | None = None,
+    input: str | None = None,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*command, *arguments],
+    with start(
+        *arguments,
+        command=command,
+        code=code,
         cwd=directory,
         env=environment(**(env or {})),
-        capture_output=True,
+        stdin=None if input is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
-    )
+    ) as process:
+        try:
+            answers = process.communicate(input, timeout=120)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess[str](arguments, process.returncode, *answers)
     assert not check or done.returncode == 0, done.stderr
     SWEEP.use_keys_in(done.stdout)
     SWEEP.write(f"what {arguments} reported", done.stderr)
@@ -118,12 +143,13 @@ def _made_key(tx: Tx, project: str | None, scopes: tuple[str, ...], write: bool)
 
 
 @contextlib.contextmanager
-def serving(directory: Path, *, command: Sequence[str] = FROM_SOURCE, **env: str) -> Iterator[Server]:
+def serving(directory: Path, *, command: Sequence[str] | None = None, **env: str) -> Iterator[Server]:
     """A server on a free port, or on DELTA_SERVER_PORT, with its data under `directory`; killed at the end if it still
     runs."""
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [*command, "serve", "--port", env.get("DELTA_SERVER_PORT", "0")],
+    process = start(
+        *("serve", "--port", env.get("DELTA_SERVER_PORT", "0")),
+        command=command,
         cwd=directory,
         env=environment(**env),
         stdout=subprocess.PIPE,

@@ -9,16 +9,14 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
-from tests.server_process import FROM_SOURCE, environment
+from tests.server_process import start
 
 LINK = re.compile(r"(http://127\.0\.0\.1:\d+)(/setup#demo=\w+)")
 
 
 @contextmanager
 def demo(directory: Path) -> Iterator[re.Match[str]]:
-    process = subprocess.Popen(
-        [*FROM_SOURCE, "demo", "--port", "0"], cwd=directory, env=environment(), stdout=subprocess.PIPE, text=True
-    )
+    process = start("demo", "--port", "0", cwd=directory, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield next(found for line in process.stdout if (found := LINK.search(line)))

@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from delta_server.storage.idempotency import IdempotencyKey
 from delta_server.storage.sqlite.directory_lock import DirectoryLock
 from tests.cli.imports import counts, imported, line, project_id, second, stored
 from tests.features.history.timelines import QUAKES
-from tests.server_process import environment
+from tests.server_process import run, start
 
 NUMBERS = itertools.count()
 EVERYTHING = TimelineSpan(descending=False)
@@ -182,11 +181,11 @@ def test_damage_leaves_nothing_that_looks_whole(here: Path, name: str) -> None:
 
 def test_to_a_pipe(here: Path) -> None:
     imported(str(QUAKES))
-    command = [sys.executable, "-m", "delta_server", "export", "--endpoint", "e"]
-    whole = subprocess.run(command, env=environment(), capture_output=True, timeout=60, check=True)
+    command = ("export", "--endpoint", "e")
+    whole = run(here, *command)
     assert len(whole.stdout.splitlines()) == 200
-    assert whole.stderr == b""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+    assert whole.stderr == ""
+    with start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.read(10)

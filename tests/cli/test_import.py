@@ -5,7 +5,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
 from tests.cli.imports import Stored, counts, imported, line, project_id, second, sentences, stored, timeline
 from tests.features.history.timelines import QUAKES, quakes
-from tests.server_process import environment
+from tests.server_process import start
 from tests.storage.opened import FakeClock
 
 
@@ -240,18 +239,21 @@ def test_files_that_are_none(here: Path) -> None:
 
 def test_standard_input_and_pipes(here: Path) -> None:
     """Also one that says nothing at first, and Ctrl-C while it waits for more."""
-    command = [sys.executable, "-m", "delta_server", "import", "--endpoint", "e"]
     text = b"".join(history(30))
     for data, arguments in ((text, ["-"]), (zstandard.compress(text), ["-"]), (text, ["/dev/stdin"])):
-        done = subprocess.run([*command, *arguments], input=data, env=environment(), capture_output=True, timeout=60)
-        assert (done.returncode, sentences(done.stderr.decode())) == (0, "")
+        assert piped(data, "e", *arguments) == (0, "")
     assert len(stored()) == 30
+
+
+def piped(data: bytes, endpoint: str, *arguments: str) -> tuple[int, str]:
+    with start("import", "--endpoint", endpoint, *arguments, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        told = process.communicate(data, timeout=60)[1]
+    return process.returncode, sentences(told.decode())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_import_tells_what_was_kept(here: Path, number: signal.Signals) -> None:
-    command = [sys.executable, "-m", "delta_server", "import", "--endpoint", "e", "-"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+    with start("import", "--endpoint", "e", "-", stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stderr is not None
         process.stdin.write(b"".join(history(5000)))  # more than a pipe holds: once it is written, it is being read
@@ -275,8 +277,7 @@ def test_gzip_is_known_by_its_bytes(here: Path) -> None:
     for n, (name, data) in enumerate(files.items()):
         (here / name).write_bytes(data)
         assert counts(imported(name, endpoint=f"e{n}")) == (40, 0, 0)
-    command = [sys.executable, "-m", "delta_server", "import", "--endpoint", "piped", "-"]
-    assert subprocess.run(command, input=members, env=environment(), capture_output=True, timeout=60).returncode == 0
+    assert piped(members, "piped", "-") == (0, "")
     assert stored("piped") == stored("e0")
 
 

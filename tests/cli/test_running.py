@@ -15,7 +15,7 @@ from tests.cli.imports import line, second, sentences
 from tests.cli.test_git_history import Repository
 from tests.conftest import bearer
 from tests.secret_sweep import SWEEP
-from tests.server_process import FROM_SOURCE, environment, run, serving
+from tests.server_process import run, serving, start
 
 
 def here(directory: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -117,10 +117,8 @@ def test_an_import_beside_a_server_that_is_interrupted_goes_on_when_it_is_run_ag
     lines = [line(second(n), json.dumps({"n": n})) for n in range(6000)]
     (tmp_path / "history.ndjson").write_bytes(b"".join(lines))
     with serving(tmp_path) as server:
-        command = [*FROM_SOURCE, "import", "--endpoint", "e", "-"]
-        with subprocess.Popen(
-            command, cwd=tmp_path, env=environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as importing:
+        words = ("import", "--endpoint", "e", "-")
+        with start(*words, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as importing:
             assert importing.stdin is not None
             assert importing.stderr is not None
             importing.stdin.write(b"".join(lines[:5000]))

@@ -12,12 +12,12 @@ import pytest
 
 from delta_server.cli import serve
 from delta_server.core.errors import DeltaError
-from tests.server_process import create_key, run, serving
+from tests.server_process import FROM_SOURCE, create_key, run, serving
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_where_it_listens_answers_and_stops_well(tmp_path: Path, stop: signal.Signals) -> None:
-    with serving(tmp_path) as server:
+    with serving(tmp_path, command=FROM_SOURCE) as server:
         assert "duckdb" not in Path(f"/proc/{server.process.pid}/maps").read_text(), "15 MB for events it has not"
         server.process.send_signal(stop)
         _, errors = server.process.communicate(timeout=20)
@@ -27,7 +27,7 @@ def test_it_says_where_it_listens_answers_and_stops_well(tmp_path: Path, stop: s
 
 
 def test_one_ctrl_c_that_comes_twice_is_one(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+    with serving(tmp_path, command=FROM_SOURCE) as server:
         server.process.send_signal(signal.SIGINT)
         server.process.send_signal(signal.SIGINT)
         server.process.communicate(timeout=20)
@@ -98,7 +98,7 @@ def test_systemd_is_told(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(tmp_path / "notify"))
         channel.settimeout(10)
-        with serving(tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify")) as server:
+        with serving(tmp_path, command=FROM_SOURCE, NOTIFY_SOCKET=str(tmp_path / "notify")) as server:
             assert channel.recv(100) == b"READY=1"
             server.process.terminate()
             assert channel.recv(100) == b"STOPPING=1"

@@ -4,14 +4,12 @@ import asyncio
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.server_process import Server, environment
+from tests.server_process import Server, run
 
 WITHIN_S = 60
 TURNS = 200
@@ -78,8 +76,5 @@ async def kill_after(server: Server, enough: Enough, workers: Sequence[asyncio.T
 
 def run_and_kill(directory: Path, *arguments: str, writes: int, **env: str) -> None:
     """`delta-server` with these arguments, which dies in its write after `writes` others, if it comes to that."""
-    command = [sys.executable, "-c", DYING, *arguments, str(writes)]
-    ended = subprocess.run(
-        command, cwd=directory, env=environment(**env), stdout=subprocess.DEVNULL, timeout=WITHIN_S, check=False
-    )
+    ended = run(directory, *arguments, str(writes), code=DYING, env=env, check=False)
     assert ended.returncode in (0, -signal.SIGKILL)

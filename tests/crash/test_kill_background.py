@@ -7,8 +7,6 @@ disk, or once it has been answered.
 import asyncio
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -30,10 +28,9 @@ from delta_server.services import Services
 from delta_server.storage.contents import contents, maintenance
 from delta_server.storage.database import Tx
 from delta_server.storage.sqlite.options import Storage
-from tests.crash.killing import WITHIN_S
 from tests.features.history import timelines
 from tests.features.history.timelines import Version
-from tests.server_process import environment
+from tests.server_process import run
 from tests.storage.opened import FAST
 
 DYING_IN = """
@@ -140,15 +137,8 @@ def config_of(directory: Path) -> Config:
 
 
 def run_until_killed(directory: Path, words: tuple[str, ...], *dying: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", DYING_IN, *words, *dying],
-        cwd=directory,
-        env=environment(**SMALL),
-        capture_output=True,
-        timeout=WITHIN_S,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, f"there was no such write: {done.stderr.decode()[-1000:]}"
+    done = run(directory, *words, *dying, code=DYING_IN, env=SMALL, check=False)
+    assert done.returncode == -signal.SIGKILL, f"there was no such write: {done.stderr[-1000:]}"
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@ accept, and each invitation that nobody has accepted is mailed."""
 
 import asyncio
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import msgspec
 from tests.crash.killing import Enough, chance, kill_after
 from tests.features.users.people import PASSWORD
 from tests.often import FUZZ
-from tests.server_process import Server, create_key, environment, serving
+from tests.server_process import Server, create_key, run, serving
 from tests.smtp_server import MailServer, running
 
 ROUNDS = 3 * FUZZ
@@ -86,8 +84,7 @@ async def test_who_accepted_can_sign_in_and_no_mail_is_lost(tmp_path: Path) -> N
     rng, enough = chance(), Enough()
     create_key(tmp_path, "shop")  # makes the project
     key = create_key(tmp_path, None)
-    owner = [sys.executable, "-m", "delta_server", "user", "add", "ada@example.com", "--role", "owner"]
-    subprocess.run(owner, cwd=tmp_path, env=environment(), input=PASSWORD, text=True, check=True, capture_output=True)
+    run(tmp_path, "user", "add", "ada@example.com", "--role", "owner", input=PASSWORD)
     inviters = [Inviter(number, key, enough) for number in range(INVITERS)]
     async with running(MailServer()) as mailbox:
         environ = {

@@ -5,8 +5,6 @@ A refresh whose answer never came is repeated, as clients do: the server may hav
 
 import asyncio
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import msgspec
 from tests.crash.killing import Enough, chance, kill_after
 from tests.features.users.people import PASSWORD
 from tests.often import FUZZ
-from tests.server_process import Server, environment, serving
+from tests.server_process import Server, run, serving
 
 ROUNDS = 3 * FUZZ
 PEOPLE = 4
@@ -111,10 +109,7 @@ def test_nobody_is_locked_out_and_nothing_revoked_lives(tmp_path: Path) -> None:
     rng, enough = chance(), Enough()
     people = [Person(number, rng, enough) for number in range(PEOPLE)]
     for person in people:
-        command = [sys.executable, "-m", "delta_server", "user", "add", person.email]
-        subprocess.run(
-            command, cwd=tmp_path, env=environment(), input=PASSWORD, text=True, check=True, stdout=subprocess.DEVNULL
-        )
+        run(tmp_path, "user", "add", person.email, input=PASSWORD)
     for _ in range(ROUNDS):
         with serving(tmp_path, **ENVIRON) as server:
             asyncio.run(check(server, people))

@@ -5,7 +5,6 @@ operation is asked for by whom it is for: a project's key, an account's, or an o
 the same each time; DELTA_FUZZ=10 makes ten times as many.
 """
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.features.users.people import PASSWORD
-from tests.server_process import FROM_SOURCE, create_key, environment, serving
+from tests.server_process import create_key, run, serving
 
 if TYPE_CHECKING:
     from tests.hostile.described import World
@@ -37,10 +36,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator["World"]:
 
 
 def _add_owner(directory: Path) -> None:
-    add = [*FROM_SOURCE, "user", "add", OWNER, "--role", "owner"]
-    subprocess.run(
-        add, cwd=directory, env=environment(), input=PASSWORD, text=True, check=True, stdout=subprocess.DEVNULL
-    )
+    run(directory, "user", "add", OWNER, "--role", "owner", input=PASSWORD)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

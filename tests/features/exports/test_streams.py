@@ -23,7 +23,7 @@ from delta_server.storage.events.duckdb.engine import MAX_STREAMS
 from delta_server.storage.events.log import EmbeddedEventLog
 from tests.conftest import Keys
 from tests.features.queries.made import project
-from tests.server_process import create_key, serving
+from tests.server_process import FROM_SOURCE, create_key, serving
 from tests.storage.opened import START_MS
 
 COUNT, SOME, BATCH = 100_000, 20_000, 10_000
@@ -82,7 +82,7 @@ async def test_what_is_given_up_makes_room(app: Application, keys: Keys) -> None
 def test_over_a_socket(tmp_path: Path) -> None:
     """100,000 events through a real server: memory, a client that goes, a server that ends in the middle."""
     key = create_key(tmp_path, "mine")
-    with serving(tmp_path) as server:
+    with serving(tmp_path, command=FROM_SOURCE) as server:
         _fill_over_http(server.url, key)
         _get(server.url, key, "csv&userId=u1").read()
         before = server.memory_bytes()

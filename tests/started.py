@@ -1,0 +1,152 @@
+"""Starts `delta-server` from the source in a tenth of the time: as a copy (fork) of a process that has imported it.
+
+All that follows the imports is the program's own: arguments, environment, directory, pipes, its own process and exit.
+Each process of a test run has one such process, which is made when the first program is wanted. Tests of the start
+itself, and benches, start Python anew.
+"""
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from delta_server.cli import main
+from delta_server.config.sections import Config, Limits, Server
+from delta_server.storage.events.options import Events
+
+_MOST_BYTES = 1 << 18
+
+
+class Forked(subprocess.Popen[Any]):
+    """`Forked(arguments, ...)` starts `python -m delta_server` with these arguments, or `python` if "-c" is the first.
+    The environment must be given."""
+
+    _ended: socket.socket
+
+    def _execute_child(self, args: Any, *more: Any) -> None:  # Popen has no public place for another way to start
+        (_, _, _, _, cwd, env, *_), (p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite) = more[:9], more[9:15]
+        self._ended, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        wanted = json.dumps({"arguments": args, "directory": str(cwd or Path.cwd()), "environment": env}).encode()
+        streams = [own if given == -1 else given for own, given in enumerate((p2cread, c2pwrite, errwrite))]
+        with theirs:
+            socket.send_fds(_forkserver(), [wanted], [*streams, theirs.fileno()])
+        self.pid = int(self._ended.recv(64))
+        self._child_created = True
+        self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]  # as above
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        """As `waitpid`, of what is another's child."""
+        try:
+            told = self._ended.recv(64, socket.MSG_DONTWAIT if wait_flags & os.WNOHANG else 0)
+        except BlockingIOError:
+            return 0, 0
+        self._ended.close()
+        return self.pid, int(told)
+
+    def _internal_poll(self, *_: Any, **__: Any) -> int | None:
+        if self.returncode is None:
+            pid, status = self._try_wait(os.WNOHANG)
+            if pid:
+                self._handle_exitstatus(status)  # type: ignore[attr-defined]  # as above
+        return self.returncode
+
+
+@cache
+def _forkserver() -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST_BYTES)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DELTA_")}
+    with theirs:
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.started", str(theirs.fileno())],
+            cwd=Path(__file__).parent.parent,
+            env=kept,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+    return ours
+
+
+def _fork_until_alone(control: socket.socket) -> list[str]:
+    """The arguments of the program that this copy is to be. In the process itself it never returns."""
+    while True:
+        wanted, descriptors, _, _ = socket.recv_fds(control, _MOST_BYTES, 4)
+        if not wanted:
+            os._exit(0)  # the tests have ended
+        if not os.fork():
+            return _begin(control, json.loads(wanted), descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+
+
+def _begin(control: socket.socket, wanted: dict[str, Any], descriptors: list[int]) -> list[str]:
+    control.close()
+    *streams, ended = descriptors
+    if pid := os.fork():
+        _tell_end(pid, streams, socket.socket(fileno=ended))
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.closerange(3, max(descriptors) + 1)
+    os.chdir(wanted["directory"])
+    sys.path[0] = wanted["directory"]
+    os.environ.clear()
+    os.environ.update(wanted["environment"])
+    time.tzset()
+    return list(wanted["arguments"])
+
+
+def _tell_end(pid: int, streams: list[int], ended: socket.socket) -> NoReturn:
+    for stream in (0, 1, 2, *streams):
+        os.close(stream)
+    ended.send(str(pid).encode())
+    ended.send(str(os.waitpid(pid, 0)[1]).encode())
+    os._exit(0)
+
+
+def options_of_routes(config: Config) -> Config:
+    """Of all options those that routes are made of, so that one they read besides is missed."""
+    return Config(
+        server=Server(docs=config.server.docs, metrics_public=config.server.metrics_public),
+        limits=Limits(request_bytes=config.limits.request_bytes),
+        events=Events(request_bytes=config.events.request_bytes),
+    )
+
+
+def _prepare() -> None:
+    """All that a start does before it reads what it was started with, and the routes of the usual options."""
+    main._import_structlog()
+    for place, _ in main.COMMANDS.values():
+        importlib.import_module(place.partition(":")[0])
+    app: Any = importlib.import_module("delta_server.app")
+    routed, usual = app.routed, options_of_routes(Config())
+    made = routed(usual)
+
+    def ready(config: Config, features: Any = app.FEATURES) -> Any:
+        return made if features is app.FEATURES and options_of_routes(config) == usual else routed(config, features)
+
+    app.routed = ready
+
+
+if __name__ == "__main__":
+    gc.disable()  # as a start does
+    _prepare()
+    gc.freeze()
+    sys.argv[1:] = _fork_until_alone(socket.socket(fileno=int(sys.argv[1])))
+    if sys.argv[1] == "-c":
+        code = sys.argv.pop(2)
+        sys.argv.pop(0)
+        exec(code, {"__name__": "__main__"})
+    else:
+        runpy.run_module("delta_server", run_name="__main__", alter_sys=True)
