@@ -26,7 +26,6 @@ _TIMES = 9
 """What dictionaries of entries take in memory, in sizes of these: 4 where few differ, 9 where all do."""
 
 _key_and_digest = Struct(">16s16s13x").iter_unpack
-_key_and_rest = Struct(">16s29s").iter_unpack
 _several = b"\x01"
 
 
@@ -117,10 +116,7 @@ def join(before: bytes, after: bytes) -> Joined:
     count_before, count_after = len(before) // ENTRY.size, len(after) // ENTRY.size
     if len(old) < count_before or len(new) < count_after or _has_several(before) or _has_several(after):
         return _join_several(before, after, count_before - len(old), count_after - len(new))
-    differing = {key for key, _ in old.items() ^ new.items()}
-    if not differing:
-        return Joined([], [], count_before)
-    left_before, left_after = _left(before, differing), _left(after, differing)
+    left_before, left_after = _left(before, old, new), _left(after, new, old)
     return Joined(left_before, left_after, count_before - len(left_before))
 
 
@@ -128,8 +124,11 @@ def _has_several(entries: bytes) -> bool:
     return _several in entries[ENTRY.size - 1 :: ENTRY.size]
 
 
-def _left(entries: bytes, keys: set[bytes]) -> list[bytes]:
-    return [key + rest for key, rest in _key_and_rest(entries) if key in keys]
+def _left(entries: bytes, own: dict[bytes, bytes], other: dict[bytes, bytes]) -> list[bytes]:
+    """`own` are the digests by key, in the order of the entries."""
+    digest_of, size = other.get, ENTRY.size
+    places = [place for place, (key, digest) in enumerate(own.items()) if digest_of(key) != digest]
+    return [entries[place * size : (place + 1) * size] for place in places]
 
 
 def _join_several(before: bytes, after: bytes, duplicates_before: int, duplicates_after: int) -> Joined:

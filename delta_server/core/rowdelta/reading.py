@@ -1,7 +1,7 @@
 """Reads the rows of one side once, and makes an entry of each (joining.py)."""
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from itertools import accumulate, repeat
 from operator import add
@@ -58,7 +58,7 @@ class SideReader:
                 field="key_fields",
             )
 
-    def _entries(self, block: bytes) -> Iterable[bytes]:
+    def _entries(self, block: bytes) -> list[bytes]:
         lines = block.split(b"\n")
         lines.pop()
         rows, blank = self._reader.read(block, lines, self.side, self._line)
@@ -73,12 +73,12 @@ class SideReader:
                 _delete(column, blank)
         digests = self._digests(lines, rows)
         if not self._reader.fields:
-            return map(ENTRY.pack, digests, digests, offsets, sizes, _never)
+            return list(map(ENTRY.pack, digests, digests, offsets, sizes, _never))
         keys = self._reader.keys(rows)
         if None in keys:
             self._note_lacking(keys, blank)
-            return ()
-        return map(ENTRY.pack, map(_digest, keys), digests, offsets, sizes, _never)
+            return []
+        return list(map(ENTRY.pack, map(_digest, keys), digests, offsets, sizes, _never))
 
     def _digests(self, lines: list[bytes], rows: list[Any]) -> list[bytes]:
         if self._hash:

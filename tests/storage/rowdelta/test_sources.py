@@ -4,7 +4,7 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from delta_server.core.rowdelta import csv_rows
 from delta_server.storage.rowdelta import parquet_file
 from delta_server.storage.rowdelta.spill_file import SpillFile
 
+Convert = Callable[[Iterable[bytes], str], Iterator[bytes]]
 ROWS = [{"id": i, "name": f"é {i}", "note": "x" * 50} for i in range(3000)]
 NDJSON = b"".join(json.dumps(row).encode() + b"\n" for row in ROWS)
 HALF = len(NDJSON) // 2
@@ -96,7 +97,7 @@ def test_rows_that_take_long_to_read_are_read_once(tmp_path: Path, monkeypatch: 
     after.write_text("v,id\n" + "".join(f"{i // 100 * 100},{i}\n" for i in range(3999)))
     converted = []
 
-    def counted(pieces: Iterable[bytes], what: str, really: Any = csv_rows.ndjson) -> Iterator[bytes]:
+    def counted(pieces: Iterable[bytes], what: str, really: Convert = csv_rows.ndjson) -> Iterator[bytes]:
         converted.append(what)
         return really(pieces, what)
 
