@@ -10,7 +10,7 @@ from delta_server.core.sync.judging import Status
 from delta_server.features.sync.uploads.store import MOST_LINES
 
 LINES_OF_PART, BYTES_OF_PART = MOST_LINES, 1 << 20
-"""What the one writer takes at a time, in 10 ms."""
+"""What the one writer takes at a time, in 5 ms."""
 _LEVEL = 1
 
 

@@ -8,7 +8,7 @@ import msgspec
 from delta_server.features.sync.writing import Sums
 from delta_server.storage.database import Tx, frees_space
 
-MOST_LINES = 250
+MOST_LINES = 100
 """Of a part."""
 
 State: TypeAlias = Literal["open", "waiting", "staging", "undoing", "done"]
