@@ -121,9 +121,11 @@ class Connection:
             received += self._received()
         answered, _, rest = received.partition(b"\r\n\r\n")
         length = re.search(rb"(?i)content-length: *(\d+)", answered)
-        while length and len(rest) < int(length[1]):
-            rest += self._received()
-        return int(answered.split(b" ", 2)[1]), rest
+        pieces, missing = [rest], int(length[1]) - len(rest) if length else 0
+        while missing > 0:
+            pieces.append(self._received())
+            missing -= len(pieces[-1])
+        return int(answered.split(b" ", 2)[1]), b"".join(pieces)
 
     def _received(self) -> bytes:
         data = self._socket.recv(1 << 18)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, TypeAlias
 
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
@@ -21,6 +21,7 @@ from delta_server.services import Services
 
 _TAGS = ["Sync"]
 _JSON = "application/json"
+_PAGE = {200: ResponseSpec(PullPage, generate_examples=False)}
 
 CursorOf: TypeAlias = Annotated[str | None, QueryParameter(description="next_cursor of the page before, or kept")]
 Since: TypeAlias = Annotated[
@@ -36,6 +37,10 @@ Excluded: TypeAlias = Annotated[str | None, QueryParameter(description="Changes 
 
 def whose(request: Request[Any, Any, Any], caller: Caller, project: int) -> Whose:
     return spaces.whose(caller, project, request.headers.get(spaces.USER_HEADER))
+
+
+async def _pulled(svc: Services, of: Whose, data_type: str, wanted: Wanted) -> Response[bytes]:
+    return Response(await pulling.pull_text(svc, of, spaces.checked_type(data_type), wanted), media_type=_JSON)
 
 
 @post(
@@ -59,7 +64,13 @@ async def push(
     return await pushing.push(services, whose(request, caller, project), spaces.checked_type(data_type), sent)
 
 
-@get("/v1/sync/{data_type:str}/delta", summary="Pull changes", tags=_TAGS, opt=example(answer=schemas.EXAMPLE_PAGE))
+@get(
+    "/v1/sync/{data_type:str}/delta",
+    summary="Pull changes",
+    tags=_TAGS,
+    responses=_PAGE,
+    opt=example(answer=schemas.EXAMPLE_PAGE, media_type=_JSON),
+)
 async def pull(
     request: Request[Any, Any, Any],
     data_type: FromPath[str],
@@ -76,7 +87,7 @@ async def pull(
         View | None,
         QueryParameter(description="`ordered`: one list; `split`: `changes` and `deleted`, as with `since`"),
     ] = None,
-) -> PullPage:
+) -> Response[bytes]:
     """Records that changed after the cursor, each once with its newest version, in the order of the changes; without a
     cursor all records. Keep `next_cursor` once the page is stored. 410 RESYNC_REQUIRED: pull without a cursor and drop
     what is not in it."""
@@ -89,14 +100,17 @@ async def pull(
         device_id=device_id,
         view=view,
     )
-    return await pulling.pull(services, whose(request, caller, project), spaces.checked_type(data_type), wanted)
+    return await _pulled(services, whose(request, caller, project), data_type, wanted)
 
 
 @get(
     "/v1/sync/{data_type:str}/deleted",
     summary="List what was deleted",
     tags=_TAGS,
-    opt=example(answer={**schemas.EXAMPLE_PAGE, "changes": [], "counts": {"upserts": 0, "deletions": 0}}),
+    responses=_PAGE,
+    opt=example(
+        answer={**schemas.EXAMPLE_PAGE, "changes": [], "counts": {"upserts": 0, "deletions": 0}}, media_type=_JSON
+    ),
 )
 async def list_deleted(
     request: Request[Any, Any, Any],
@@ -108,10 +122,10 @@ async def list_deleted(
     since: Since = None,
     limit: PageLimit = 1000,
     offset: Offset = 0,
-) -> PullPage:
+) -> Response[bytes]:
     """The deletions alone, as long as they are remembered (`sync.tombstone_days`), with cursors of their own."""
     wanted = Wanted(cursor=cursor, since=since, limit=limit, offset=offset, deletions_only=True)
-    return await pulling.pull(services, whose(request, caller, project), spaces.checked_type(data_type), wanted)
+    return await _pulled(services, whose(request, caller, project), data_type, wanted)
 
 
 @get(

@@ -5,8 +5,7 @@ first page freezes that, so that a record which changes while pages are read com
 this window or the next. Nothing that is committed later has a lower number.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
@@ -18,7 +17,7 @@ from delta_server.core.errors import Invalid, ResyncRequired
 from delta_server.features.devices import service as devices
 from delta_server.features.devices.service import Positions
 from delta_server.features.sync import schemas, spaces, store
-from delta_server.features.sync.schemas import PullCounts, PullPage
+from delta_server.features.sync.schemas import PullCounts, PullPage, Record
 from delta_server.features.sync.spaces import Known, State, Whose
 from delta_server.features.sync.uploads import store as uploads
 from delta_server.services import Services
@@ -30,8 +29,8 @@ MOST_SKIPPED = 100_000
 PAGE_BYTES = 16 << 20
 """Of records on a page, if it has more than one."""
 _FIRST_PART, _LEAST_PART, _MOST_PART = 64, 16, 2048
-_FEW = 100
-"""Records of which a page is made on the event loop, in half a millisecond at most."""
+_PART = 256
+"""Rows at a time: of a few hundred bytes they stay in the processor's cache."""
 
 View = Literal["ordered", "split"]
 C = TypeVar("C", bound=store.Change)
@@ -61,16 +60,42 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     deletions_only: bool = False
 
 
-class Found(msgspec.Struct, frozen=True):
-    """`device_ids` by their rows; `has_more` behind `rows`."""
+class Begun(msgspec.Struct, frozen=True):
+    """A pull whose place is known. `space` and `collection` are None where there is nothing to read."""
 
-    rows: Sequence[store.Change] = ()
+    data_type: str
+    wanted: Wanted
+    state: State
+    place: Place
+    space: store.Space | None = None
+    collection: store.Collection | None = None
+
+    @property
+    def until(self) -> int:
+        return self.place.until or self.state.newest
+
+    @property
+    def has_rows(self) -> bool:
+        return self.space is not None and self.collection is not None
+
+    @property
+    def left_out(self) -> str | None:
+        """The device whose changes are left out: who begins has nothing, of its own neither."""
+        return None if self.place.is_whole else self.wanted.exclude_device
+
+
+class Read(msgspec.Struct, frozen=True):
+    """Records of a page, of which there are `rows` with those before, the last with the number `last`. Whether there
+    are more than the page has."""
+
+    records: Sequence[Record] = ()
+    rows: int = 0
+    last: int = 0
     has_more: bool = False
-    device_ids: Mapping[int, str] = {}
 
 
-async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> PullPage:
-    """Raises BadRequest, Invalid, ResyncRequired."""
+def _begin(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> Begun:
+    """Raises BadRequest, Invalid, RateLimited, ResyncRequired."""
     spaces.count_pull(svc, whose)
     if wanted.cursor is not None and (wanted.since is not None or wanted.offset):
         raise Invalid("cursor goes without since and offset: it knows its place", field="cursor")
@@ -80,26 +105,81 @@ async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> P
     place = _place(svc, state, data_type, wanted)
     _remember(svc, state, place, wanted)
     if state.space is None or state.collection is None or place.after >= state.collection.seq:
-        return _page(state, place, wanted, Found())
-    space, collection = state.space, state.collection
-    until = place.until or space.seq
-    place = Place(place.after, until, place.is_whole)
-    read = store.tombstones_after if wanted.deletions_only else store.heads_after
+        return Begun(data_type, wanted, state, place)
+    place = Place(place.after, place.until or state.space.seq, place.is_whole)
+    return Begun(data_type, wanted, state, place, state.space, state.collection)
 
-    def found(tx: Tx) -> Found:
-        after, heads = place.after, store.shown(tx, space.id)
-        if store.horizon(tx, space.id, collection.id) > (until if place.is_whole else after):
-            raise resync(data_type, _FORGOTTEN)
-        if wanted.offset:
-            after = store.skip(tx, space.id, collection.id, heads, after, until, wanted.offset)
-        of = partial(read, tx, space.id, collection.id, heads)
-        rows, has_more = bounded(of, after, until, wanted.limit, most_bytes=PAGE_BYTES, first_part=_FIRST_PART)
-        return Found(rows, has_more, devices.device_ids(tx, space.id))
 
-    page = await svc.db.read(found)
-    if len(page.rows) <= _FEW:
-        return _page(state, place, wanted, page)
-    return await svc.spare_cpu(_page, state, place, wanted, page)
+def _first(tx: Tx, begun: Begun, space: int, collection: int, heads: str) -> int:
+    """The number behind which the page begins. Raises ResyncRequired."""
+    place, offset = begun.place, begun.wanted.offset
+    if store.horizon(tx, space, collection) > (place.until if place.is_whole else place.after):
+        raise resync(begun.data_type, _FORGOTTEN)
+    return store.skip(tx, collection, space, heads, place.after, place.until, offset) if offset else place.after
+
+
+async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> PullPage:
+    """Raises BadRequest, Invalid, RateLimited, ResyncRequired."""
+    begun = _begin(svc, whose, data_type, wanted)
+    return await svc.db.read(_read, begun) if begun.has_rows else _page(begun, Read())
+
+
+async def pull_text(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> bytes:
+    """As `pull`, in JSON."""
+    begun = _begin(svc, whose, data_type, wanted)
+    return await svc.db.read(_read_text, begun) if begun.has_rows else msgspec.json.encode(_page(begun, Read()))
+
+
+def _read(tx: Tx, begun: Begun) -> PullPage:
+    records: list[Record] = []
+    read = Read()
+    for read in _parts(tx, begun):
+        records += read.records
+    return _page(begun, msgspec.structs.replace(read, records=records))
+
+
+def _read_text(tx: Tx, begun: Begun) -> bytes:
+    """Part by part, each while it is in the processor's cache: ten thousand records at once take twice as long."""
+    changes: list[bytes] = []
+    deleted: list[bytes] = []
+    counts = PullCounts(0, 0)
+    read = Read()
+    for read in _parts(tx, begun):
+        page = _page(begun, read)
+        counts = PullCounts(counts.upserts + page.counts.upserts, counts.deletions + page.counts.deletions)
+        changes += [msgspec.json.encode(page.changes)[1:-1]] if page.changes else []
+        deleted += [msgspec.json.encode(page.deleted)[1:-1]] if page.deleted else []
+    whole = msgspec.structs.replace(_page(begun, read), changes=(), counts=counts)
+    text = msgspec.json.encode(whole if whole.deleted is UNSET else msgspec.structs.replace(whole, deleted=()))
+    pieces = [b'{"changes":[', b",".join(changes), text.removeprefix(b'{"changes":[')]
+    if deleted:
+        pieces[-1:] = [pieces[-1].removesuffix(b"]}"), b",".join(deleted), b"]}"]
+    return b"".join(pieces)
+
+
+def _parts(tx: Tx, begun: Begun) -> Iterator[Read]:
+    """Of the page, in order, one at least."""
+    assert begun.space is not None
+    assert begun.collection is not None
+    space, collection = begun.space.id, begun.collection.id
+    device_ids, heads = devices.device_ids(tx, space), store.shown(tx, space)
+    after = _first(tx, begun, space, collection, heads)
+    read = store.tombstones_after if begun.wanted.deletions_only else store.heads_after
+    count = size = 0
+    while True:
+        records: list[Record] = []
+        wanted = min(_PART, begun.wanted.limit + 1 - count)
+        rows = read(tx, collection, space, heads, after, begun.until, wanted)
+        for row in rows:
+            size += 0 if row[3] is None else len(row[3])
+            if count == begun.wanted.limit or (count and size > PAGE_BYTES):
+                yield Read(records, count, after, has_more=True)
+                return
+            records.append(schemas.record_of(row, device_ids))
+            count, after = count + 1, row[0]
+        yield Read(records, count, after)
+        if len(rows) < wanted:
+            return
 
 
 def bounded(
@@ -181,24 +261,24 @@ def _behind(tx: Tx, space: int, at_ms: int, newest: int) -> int:
     return shown.first - 1 if shown is not None and shown.first <= after and shown.at >= at_ms else after
 
 
-def _page(state: State, place: Place, wanted: Wanted, found: Found) -> PullPage:
-    until = place.until or state.newest
-    rows, has_more = found.rows, found.has_more
-    reached = rows[-1].seq if has_more else until
-    own = None if place.is_whole else wanted.exclude_device  # who begins has nothing, of its own neither
-    records = [schemas.record(row, found.device_ids) for row in rows]
-    records = records if own is None else [record for record in records if record.device_id != own]
+def _page(begun: Begun, read: Read) -> PullPage:
+    until, wanted, has_more, own = begun.until, begun.wanted, read.has_more, begun.left_out
+    records = read.records if own is None else [record for record in read.records if record.device_id != own]
     is_split = (wanted.view or ("ordered" if wanted.since is None else "split")) == "split"
     deleted = [record for record in records if record.operation == "delete"]
     return PullPage(
         [record for record in records if record.operation != "delete"] if is_split else records,
         has_more,
         cursor(
-            state, reached, until if has_more else 0, is_whole=place.is_whole and has_more, list_name=_list_of(wanted)
+            begun.state,
+            read.last if has_more else until,
+            until if has_more else 0,
+            is_whole=begun.place.is_whole and has_more,
+            list_name=_list_of(wanted),
         ),
         until,
         PullCounts(len(records) - len(deleted), len(deleted)),
-        next_offset=(wanted.offset + len(rows) if has_more else None) if wanted.since is not None else UNSET,
+        next_offset=(wanted.offset + read.rows if has_more else None) if wanted.since is not None else UNSET,
         deleted=deleted if is_split else UNSET,
     )
 

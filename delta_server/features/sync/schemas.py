@@ -11,10 +11,11 @@ from msgspec import UNSET, UnsetType
 from delta_server.core import times
 from delta_server.core.json import json_text, surrogates
 from delta_server.core.sync.changes import Batch
-from delta_server.core.sync.judging import DELETED, ENCRYPTED, Status
+from delta_server.core.sync.judging import DELETED, ENCRYPTED, JSON, Status
 from delta_server.features.sync import store
 from delta_server.http import aliases
 from delta_server.http.validation import invalid
+from delta_server.storage.database import Row
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,23 +114,28 @@ def batch(body: bytes) -> Batch:
         raise invalid(error, Batch) from None
 
 
+_COLUMNS = store.Change.__struct_fields__
 _moment = lru_cache(1024)(times.format)
 """The records of a batch changed at one time."""
 
 
 def record(change: store.Change, device_ids: Mapping[int, str]) -> Record:
-    is_encrypted = change.kind == ENCRYPTED
-    content = change.content or b""
+    return record_of(tuple(getattr(change, name) for name in _COLUMNS), device_ids)
+
+
+def record_of(row: Row, device_ids: Mapping[int, str]) -> Record:
+    """Of the columns store.CHANGE. By position: a page of ten thousand is half of its time here."""
+    seq, record_id, kind, content, checksum, device, _, updated_at, changed_at = row
     return Record(
-        record_id=change.record_id,
-        operation="delete" if change.kind == DELETED else "upsert",
-        version=change.seq,
-        changed_at=_moment(change.changed_at),
-        data=UNSET if change.kind else msgspec.Raw(content),
-        encrypted=content if is_encrypted else UNSET,
-        checksum=UNSET if change.checksum is None else change.checksum.hex(),
-        updated_at=UNSET if change.updated_at is None else times.format(change.updated_at),
-        device_id=UNSET if change.device is None else device_ids.get(change.device, UNSET),
+        record_id,
+        "delete" if kind == DELETED else "upsert",
+        seq,
+        _moment(changed_at),
+        msgspec.Raw(content) if kind == JSON else UNSET,
+        content if kind == ENCRYPTED else UNSET,
+        UNSET if checksum is None else checksum.hex(),
+        UNSET if updated_at is None else times.format(updated_at),
+        device_ids.get(device, UNSET),
     )
 
 

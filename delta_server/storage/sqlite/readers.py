@@ -2,11 +2,11 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import apsw
@@ -62,7 +62,8 @@ class ReaderPool:
     def __init__(self, path: Path, clock: Clock, tuning: Tuning, *, readers: int, read_s: float) -> None:
         self._read_s = read_s
         self._open = partial(Reader, path, clock, tuning)
-        self._idle: SimpleQueue[Reader] = SimpleQueue()
+        self._idle: deque[Reader] = deque()
+        """The one used last is used next: what it read is in its cache."""
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="delta-reader")
         self._running: dict[Deadline, float] = {}
         """Of the reads that run, when they began."""
@@ -93,8 +94,8 @@ class ReaderPool:
     def close(self) -> None:
         """Finish the reads that were asked for, then close. Blocks until then."""
         self._threads.shutdown(wait=True)
-        while not self._idle.empty():
-            self._idle.get_nowait().close()
+        while self._idle:
+            self._idle.pop().close()
 
     def _run(self, work: Callable[[ReadTx], T], deadline: Deadline) -> T:
         reader = self._reader()
@@ -103,13 +104,13 @@ class ReaderPool:
             return reader.run(work, deadline)
         finally:
             del self._running[deadline]
-            self._idle.put(reader)
+            self._idle.append(reader)
 
     def _reader(self) -> Reader:
         """One that is idle or new: there are never more than threads. Raises as `Reader.run` does."""
         try:
-            return self._idle.get_nowait()
-        except Empty:
+            return self._idle.pop()
+        except IndexError:
             pass
         try:
             return self._open()

@@ -153,3 +153,16 @@ def test_a_damaged_file_is_not_taken_for_an_empty_one(tmp_path: Path):
     (tmp_path / "delta.db").write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000)
     with pytest.raises((apsw.Error, DatabaseFailed)):
         migrate(open_writer(tmp_path / "delta.db", FAST), (ONE,), backups=tmp_path, now_ms=START_MS)
+
+
+def test_synced_records_become_rows_in_their_order(connection: apsw.Connection, backups: Path):
+    migrate(connection, packaged()[:38], backups=backups, now_ms=START_MS)
+    connection.pragma("foreign_keys", "OFF")
+    insert = "INSERT INTO sync_change (space, seq, collection, record_id, kind, content, changed_at) VALUES"
+    for space, seq in ((2, 1), (1, 2), (1, 1)):
+        connection.execute(f"{insert} (?, ?, 1, ?, 0, x'7b7d', 5)", (space, seq, f"r{space}{seq}"))
+    connection.pragma("foreign_keys", "ON")
+    migrate(connection, packaged(), backups=backups, now_ms=START_MS)
+    rows = connection.execute("SELECT id, space, seq, record_id, content, changed_at FROM sync_change").fetchall()
+    assert rows == [(1, 1, 1, "r11", b"{}", 5), (2, 1, 2, "r12", b"{}", 5), (3, 2, 1, "r21", b"{}", 5)]
+    assert "sync_change_by_seq" not in tables(connection)
