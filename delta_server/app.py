@@ -22,6 +22,7 @@ from delta_server.features.audit import feature as audit
 from delta_server.features.backups import feature as backups
 from delta_server.features.conflicts import feature as conflicts
 from delta_server.features.contents import feature as contents
+from delta_server.features.datasets import feature as datasets
 from delta_server.features.deltas import feature as deltas
 from delta_server.features.devices import feature as devices
 from delta_server.features.endpoints import feature as endpoints
@@ -128,6 +129,7 @@ FEATURES = [
     devices.FEATURE,
     sync.FEATURE,
     sync_clients.FEATURE,
+    datasets.FEATURE,
     backups.FEATURE,
     instance.FEATURE,
 ]

@@ -82,6 +82,13 @@ class Sync(msgspec.Struct, frozen=True):
     upload_days: WholeDays = 2
 
 
+class Datasets(msgspec.Struct, frozen=True):
+    delivery_bytes: Size = 10 * 1024 * MIB
+    row_bytes: Size = MIB
+    clients: Count = 1000
+    uploads: Count = 8
+
+
 class Alerts(msgspec.Struct, frozen=True):
     retention_days: Days = 90
 
@@ -109,6 +116,7 @@ class Config(msgspec.Struct, frozen=True):
     webhooks: Webhooks = Webhooks()
     alerts: Alerts = Alerts()
     sync: Sync = Sync()
+    datasets: Datasets = Datasets()
     audit: Audit = Audit()
     plans: Plans = Plans()
     admin: Admin = Admin()

@@ -130,4 +130,5 @@ def body_limits(config: Config) -> dict[Body, BodyLimit]:
         "typed": BodyLimit(MAX_TYPED_BYTES),
         "document": BodyLimit(config.limits.request_bytes, "limits.request_bytes"),
         "events": BodyLimit(config.events.request_bytes, "events.request_bytes"),
+        "stream": BodyLimit(config.datasets.delivery_bytes, "datasets.delivery_bytes", is_streamed=True),
     }

@@ -8,6 +8,7 @@ sent, and are written in pieces, so that a slow reader costs their bytes once.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 
 import msgspec
 
@@ -21,6 +22,8 @@ from delta_server.storage.database import Clock
 
 STALL_SECONDS = 10
 """A body of which nothing comes for so long is given up."""
+LEAST_RATE = 1 << 10
+"""Bytes a second of a body that may last: a link of 1985 is faster."""
 FREE_BYTES = 64 << 10
 """What each body of a known caller may have beside the budget: small requests are never refused for others' sake."""
 COUNTED_ANSWER_BYTES = 64 << 10
@@ -54,6 +57,8 @@ class BodyLimit(msgspec.Struct, frozen=True):
 
     size: int
     option: str | None = None
+    is_streamed: bool = False
+    """Its handler takes a piece at a time and decodes it: it may last long, and only the piece counts as in flight."""
 
 
 class Budgets(msgspec.Struct, frozen=True):
@@ -113,6 +118,8 @@ class Exchange:
         """The error code of a failed request."""
         self._check_after_body: Callable[[], None] | None = None
         self._deadline: float | None = None
+        self._begun = 0.0
+        self._piece_bytes = 0
         self._body_ended = False
         self._start: Message | None = None
         self._started = False
@@ -142,7 +149,10 @@ class Exchange:
             self._refuse_declared_size()
             if not self._body_pending():
                 self._check_after_body = None
-            self._deadline = asyncio.get_running_loop().time() + self._limits.request_seconds
+            self._begun = asyncio.get_running_loop().time()
+            self._deadline = self._begun + (inf if self._body_limit.is_streamed else self._limits.request_seconds)
+        if self._body_limit.is_streamed:
+            return await self._next_of_stream()
         encoding = encodings.request_encoding(self._headers.get(b"content-encoding", b""))
         return await self._next() if encoding is None else await self._decoded(encoding)
 
@@ -150,6 +160,16 @@ class Exchange:
         declared = self._headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared[:20]) > self._body_limit.size:
             raise self._too_large()
+
+    async def _next_of_stream(self) -> Message:
+        passed = asyncio.get_running_loop().time() - self._begun
+        if self.bytes_in < (passed - STALL_SECONDS) * LEAST_RATE:
+            raise RequestTimeout(f"the body comes at less than {LEAST_RATE} bytes a second")
+        self._share.give_back(self._piece_bytes)
+        self._piece_bytes = 0
+        message = await self._next()
+        self._piece_bytes = len(message.get("body", b""))
+        return message
 
     async def _next(self) -> Message:
         assert self._deadline is not None

@@ -10,7 +10,7 @@ import msgspec
 
 from delta_server.core import scopes
 
-Body = Literal["typed", "document", "events"]
+Body = Literal["typed", "document", "events", "stream"]
 RateClass = Literal["ingest", "query", "auth"]
 """What requests count as where their number is limited: bringing data, everything else, signing in."""
 
@@ -20,7 +20,8 @@ class Access(msgspec.Struct, frozen=True):
     is a project's or an account's. Public asks for none, a `person` route for the access token of whoever signed in.
 
     `cross_origin` routes answer browsers on other sites (cors.py). `body` is what the request may bring: a small typed
-    body, documents, or events; each has its own limit of size. `rate_class` None is for what is never limited, and for
+    body, documents, events, or a stream that its handler takes piece by piece and decodes itself; each has its own
+    limit of size. `rate_class` None is for what is never limited, and for
     handlers that find the key. `newcomers` lets members of the instance use an `account` route where everybody may
     register.
     """

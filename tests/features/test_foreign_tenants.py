@@ -32,6 +32,7 @@ ELSEWHERE = {
     ("POST", "/v1/feeds"), ("POST", "/v1/alerts/rules"), ("GET", "/v1/alerts/digest"),
     ("POST", "/v1/sync/{}/delta"), ("GET", "/v1/sync/config"), ("GET", "/v1/sync/stream"),
     ("PUT", "/v1/sync/types/{}"), ("GET", "/v1/sync/spaces"),
+    ("PUT", "/v1/datasets/{}/{}/current"),
     ("GET", "/v1/sync/status"), ("POST", "/v1/sync/digest"),
     ("POST", "/v1/sync/{}/rxdb/push"), ("GET", "/v1/sync/{}/rxdb/stream"), ("POST", "/v1/sync/watermelon/push"),
     ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/v1/audit"),
@@ -62,7 +63,7 @@ class Ask(msgspec.Struct, frozen=True):
     @property
     def route(self) -> tuple[str, str]:
         """Which of GUARDS it is: names stand in the places of path parameters."""
-        return self.method, bare(re.sub("prices|ann|acme|memos", "{}", self.path.partition("?")[0]))
+        return self.method, bare(re.sub("prices|shop|ann|acme|memos", "{}", self.path.partition("?")[0]))
 
     def of(self, ids: dict[str, str]) -> "Ask":
         """With one tenant's ids in the places of their names."""
@@ -131,6 +132,10 @@ SHOWN = [
     get("/v1/sync/watermelon/pull"),
     post("/v1/sync/watermelon/pull"),
     get("/v1/devices"),
+    get("/v1/datasets"),
+    get("/v1/datasets/prices"),
+    get("/v1/datasets/prices/shop/current"),
+    get("/v1/datasets/prices/shop/previous"),
     get("/v1/sync/types"),
     get("/v1/sync/conflicts"),
     get("/v1/sync/memos/records"),
@@ -197,6 +202,9 @@ BY_ID = [
     Ask("POST", "/v1/alerts/try", {"rule": {**RULE, "endpoint": "{endpoint}"}}),
     Ask("DELETE", "/v1/alerts/rules/{rule}"),
     get("/v1/erasures/{erasure}"),
+    get("/v1/datasets/prices/{mark}"),
+    Ask("POST", "/v1/datasets/prices/{mark}/promote"),
+    Ask("DELETE", "/v1/datasets/prices/{mark}"),
     get("/v1/sync/memos/records/{mark}"),
     get("/v1/sync/memos/records/{mark}/history"),
     Ask("POST", "/v1/sync/memos/records/{mark}/restore", {"version": 1}),
@@ -216,6 +224,9 @@ BY_ID = [
 CHANGED = [
     Ask("PATCH", "/v1/endpoints/prices", {"description": "changed"}),
     Ask("PUT", "/v1/events/retention", {"days": 3}),
+    Ask("PATCH", "/v1/datasets/prices", {"guard_rows": 3}),
+    Ask("DELETE", "/v1/datasets/prices/shop/current"),
+    Ask("DELETE", "/v1/datasets/prices"),
     post("/v1/alias", previousId="ann", userId="zoe"),
     Ask("DELETE", "/v1/users/ann"),
     Ask("DELETE", "/v1/endpoints/prices"),
@@ -237,6 +248,11 @@ class Tenants:
         answer = await self._client.request(ask.method, ask.path, json=ask.body, headers=headers)
         assert answer.status_code == status if status else answer.is_success, f"{name}: {ask}: {answer.text}"
         return answer
+
+    async def deliver(self, name: str, path: str, mark: str) -> None:
+        headers = bearer(getattr(self._keys, name)) | {"content-type": "application/x-ndjson"}
+        answer = await self._client.put(f"{path}/current", content=f'["{mark}"]\n', headers=headers)
+        assert answer.is_success, answer.text
 
     async def fill(self, name: str) -> None:
         mark, amount = f"mark-of-{name}", AMOUNTS[name]
@@ -264,6 +280,12 @@ class Tenants:
         feed = (await self.send(name, post("/v1/feeds", endpoint_id="prices"))).json()["feed"]
         make_rule = Ask("POST", "/v1/alerts/rules", {"name": mark, "endpoint": "prices", **RULE})
         rule = (await self.send(name, make_rule)).json()["rule"]
+        for client, again in (("shop", False), ("shop", True)):
+            await self.deliver(name, f"/v1/datasets/prices/{client}", mark)
+            if not again:
+                await self.send(name, post(f"/v1/datasets/prices/{client}/promote"))
+        await self.deliver(name, f"/v1/datasets/prices/{mark}", mark)
+        await self.deliver(name, f"/v1/datasets/{mark}/shop", mark)
         note = {"change_id": "1", "record_id": mark, "operation": "insert", "data": mark}
         gone = [{**note, "change_id": "2", "record_id": f"{mark}-2"}]
         gone += [{"change_id": "3", "record_id": f"{mark}-2", "operation": "delete"}]

@@ -116,8 +116,15 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
     pushed = {"device_id": "phone", "batch_id": "b", "changes": [note]}
     assert (await client.post("/v1/sync/notes/delta", json=pushed, headers=headers)).status_code == 200
     [device] = (await client.get("/v1/devices", headers=headers)).json()["data"]
+    shop = "/v1/datasets/products/shop"
+    for _ in range(2):
+        sent = await client.put(f"{shop}/current", content=b"1\n", headers={**headers, "content-type": "text/csv"})
+        assert sent.status_code == 200, sent.text
+        await client.post(f"{shop}/promote", headers=headers)
     return World(
         {
+            "dataset": "products",
+            "client": "shop",
             "data_type": "notes",
             "device_id": device["id"],
             "conflict_id": SOME_ID,

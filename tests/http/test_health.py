@@ -29,6 +29,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "count activity by day",
     "count what projects store",
     "cut off old audit rows",
+    "delete deliveries that were replaced",
     "delete ended sessions",
     "delete expired idempotency keys",
     "delete jobs that ended",

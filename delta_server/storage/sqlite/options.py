@@ -16,4 +16,5 @@ class Storage(msgspec.Struct, frozen=True):
     read_seconds: Seconds = 30
     checkpoint_seconds: Seconds = 60
     wal_bytes: Size = 256 * MIB
+    blobs: str = ""
     bin_days: Annotated[int, Meta(ge=0, le=3650)] = 7

@@ -1,0 +1,233 @@
+"""A delivery on its way in: decoded, checked, counted and compressed, piece by piece.
+
+NDJSON is checked line by line and stored with a line end behind each, CSV as its bytes are; both compressed with zstd.
+Parquet, which is compressed already, is stored as it comes. Never more than a piece and a row is held.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import Protocol
+
+import msgspec
+import zstandard
+
+from delta_server.core.datasets.manifest import Format
+from delta_server.core.decompression import WINDOW_BYTES
+from delta_server.core.errors import BadRequest, Invalid, TooLarge
+
+_LEVEL = 1
+_DECODED_AT_ONCE = 1 << 20
+_ZSTD_SLICE = 4 << 10
+"""Input that is handed to zstd at a time: 4 bytes can make 128 KiB."""
+_MAGIC = b"PAR1"
+_BLANK = b" \t\r\n"
+
+
+class Trailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The last line of a delivery whose sender says how much came before it: rows, and the SHA-256 of their bytes."""
+
+    rows: int
+    sha256: str | None = None
+
+
+class Done(msgspec.Struct, frozen=True):
+    rows: int | None
+    size_bytes: int
+    sha256: str
+
+
+class _Decoder(Protocol):
+    def feed(self, piece: bytes) -> Iterator[bytes]: ...
+
+    def end(self) -> None: ...
+
+
+class Intake:
+    """`feed` what comes, then `end`; both give what is to be stored. Used on one thread at a time."""
+
+    def __init__(
+        self, form: Format, encoding: str | None, *, most_bytes: int, row_bytes: int, has_trailer: bool = False
+    ) -> None:
+        self._decoder: _Decoder = _DECODERS[encoding]()
+        self._compressor = None if form == "parquet" else zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+        self._rows = _Rows(row_bytes, has_trailer=has_trailer) if form == "ndjson" else None
+        self._edges = _Edges() if form == "parquet" else None
+        self._most_bytes = most_bytes
+        self._decoded_bytes = 0
+        self._size = 0
+        self._sha = sha256()
+
+    def feed(self, piece: bytes) -> bytes:
+        """Raises BadRequest, Invalid, TooLarge."""
+        return b"".join(self._take(part) for part in self._decoder.feed(piece))
+
+    def _take(self, part: bytes) -> bytes:
+        self._decoded_bytes += len(part)
+        if self._decoded_bytes > self._most_bytes:
+            raise TooLarge(f"the delivery is larger than {self._most_bytes} bytes, the limit datasets.delivery_bytes")
+        if self._edges is not None:
+            self._edges.see(part)
+        return self._keep(part if self._rows is None else self._rows.take(part))
+
+    def _keep(self, content: bytes) -> bytes:
+        self._size += len(content)
+        self._sha.update(content)
+        return content if self._compressor is None else self._compressor.compress(content)
+
+    def end(self) -> tuple[bytes, Done]:
+        """Raises BadRequest, Invalid: it was cut short, or is not what its trailer says."""
+        self._decoder.end()
+        if self._edges is not None:
+            self._edges.check()
+        rest = b"" if self._rows is None else self._keep(self._rows.end(self._sha.hexdigest))
+        last = b"" if self._compressor is None else self._compressor.flush()
+        rows = None if self._rows is None else self._rows.count
+        return rest + last, Done(rows, self._size, self._sha.hexdigest())
+
+
+class _Rows:
+    def __init__(self, row_bytes: int, *, has_trailer: bool) -> None:
+        self.count = 0
+        self._row_bytes = row_bytes
+        self._begun = b""
+        self._held = b""
+        """The line that may be the trailer, with what is behind it."""
+        self._has_trailer = has_trailer
+
+    def take(self, part: bytes) -> bytes:
+        """The whole lines there are now."""
+        end = part.rfind(b"\n") + 1
+        lines, self._begun = (self._begun + part[:end], part[end:]) if end else (b"", self._begun + part)
+        self._check_size(len(self._begun))
+        if self._has_trailer:
+            lines = self._held + lines
+            begin = lines.rstrip(_BLANK).rfind(b"\n") + 1
+            lines, self._held = lines[:begin], lines[begin:]
+        return self._checked(lines)
+
+    def end(self, digest: Callable[[], str]) -> bytes:
+        rest = self._begun if self._begun.strip(_BLANK) else b""
+        if self._has_trailer:
+            if rest:
+                raise BadRequest("the delivery does not end with a trailer and a line end: it was cut short")
+            self._check_trailer(digest())
+        return self._checked(rest + b"\n") if rest else b""
+
+    def _checked(self, lines: bytes) -> bytes:
+        rows = _rows(lines)
+        if rows is None:
+            rows = _rows(b"\n".join(each for each in lines.split(b"\n") if each.strip()))  # without blank lines
+        if rows is None:
+            raise self._broken(lines)
+        if len(lines) > self._row_bytes:
+            self._check_size(max(map(len, rows), default=0))
+        self.count += len(rows)
+        return lines
+
+    def _broken(self, lines: bytes) -> Invalid:
+        whole = 0
+        for line in (each for each in lines.split(b"\n") if each.strip()):
+            if len(_rows(line) or ()) != 1:
+                break
+            whole += 1
+        number = self.count + whole + 1
+        return Invalid(f"row {number} is not JSON in UTF-8: a delivery has one JSON value a line", field="body")
+
+    def _check_size(self, size: int) -> None:
+        if size > self._row_bytes:
+            raise TooLarge(
+                f"row {self.count + 1} or one soon after it is larger than {self._row_bytes} bytes, the limit"
+                " datasets.row_bytes"
+            )
+
+    def _check_trailer(self, digest: str) -> None:
+        try:
+            found = _TRAILER.decode(self._held or b"")
+        except msgspec.MsgspecError:
+            raise BadRequest('the last line is no trailer such as {"rows": 3}: the delivery was cut short') from None
+        if found.rows != self.count or (found.sha256 is not None and found.sha256.lower() != digest):
+            raise BadRequest(f"{self.count} rows came with SHA-256 {digest}, which is not what the trailer says")
+
+
+def _rows(lines: bytes) -> list[msgspec.Raw] | None:
+    """The value of each line, all checked at once as an array; None where a line is none. No value goes over lines."""
+    lines = lines.rstrip(_BLANK)
+    try:
+        lines.decode()
+        rows = _ARRAY.decode(b"[%b]" % lines.replace(b"\n", b"\n,"))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    is_one_a_line = len(rows) == (lines.count(b"\n") + 1 if lines else 0) and b"\n" not in b"".join(rows)
+    return rows if is_one_a_line else None
+
+
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_TRAILER = msgspec.json.Decoder(Trailer)
+
+
+class _Edges:
+    """A Parquet file begins and ends with the same four bytes."""
+
+    def __init__(self) -> None:
+        self._first = self._last = b""
+
+    def see(self, part: bytes) -> None:
+        self._first = (self._first + part[:4])[:4]
+        self._last = (self._last + part[-4:])[-4:]
+
+    def check(self) -> None:
+        if self._first != _MAGIC or self._last != _MAGIC:
+            raise BadRequest("this is no Parquet file, or one that was cut short")
+
+
+class _Plain:
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        yield piece
+
+    def end(self) -> None:
+        pass
+
+
+class _Gunzip:
+    def __init__(self) -> None:
+        self._decoder = zlib.decompressobj(31)
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        try:
+            while piece:
+                if self._decoder.eof:
+                    self._decoder = zlib.decompressobj(31)
+                yield self._decoder.decompress(piece, _DECODED_AT_ONCE)
+                piece = self._decoder.unused_data if self._decoder.eof else self._decoder.unconsumed_tail
+        except zlib.error:
+            raise BadRequest("the body is not valid gzip") from None
+
+    def end(self) -> None:
+        if not self._decoder.eof:
+            raise BadRequest("the body is gzip that ends too early")
+
+
+class _Unzstd:
+    def __init__(self) -> None:
+        self._context = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
+        self._decoder = self._context.decompressobj()
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        try:
+            for start in range(0, len(piece), _ZSTD_SLICE):
+                waiting = piece[start : start + _ZSTD_SLICE]
+                while waiting:
+                    if self._decoder.eof:
+                        self._decoder = self._context.decompressobj()
+                    yield self._decoder.decompress(waiting)
+                    waiting = self._decoder.unused_data if self._decoder.eof else b""
+        except zstandard.ZstdError:
+            raise BadRequest("the body is not valid zstd, or needs a window of more than 8 MiB") from None
+
+    def end(self) -> None:
+        if not self._decoder.eof:
+            raise BadRequest("the body is zstd that ends too early")
+
+
+_DECODERS: dict[str | None, Callable[[], _Decoder]] = {None: _Plain, "gzip": _Gunzip, "zstd": _Unzstd}

@@ -1,0 +1,150 @@
+"""Deliveries in the blob store, and the manifest that says which of them count.
+
+A delivery is written under a new name and is nobody's until the manifest names it, which is replaced on the condition
+that nobody else has replaced it since: a crash anywhere leaves the state before or the state after.
+"""
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import suppress
+
+import msgspec
+import zstandard
+from msgspec.structs import replace
+
+from delta_server.core.datasets import manifest as manifests
+from delta_server.core.datasets.manifest import Delivery, Format, Manifest
+from delta_server.core.errors import Unavailable
+from delta_server.features.datasets import store
+from delta_server.features.datasets.store import Client
+from delta_server.services import Services
+from delta_server.storage.blobs.blobs import Blobs, BlobStoreFailed, Changed
+from delta_server.storage.blobs.opening import open_blobs
+
+ROOT = "datasets"
+READABLE_MS = 3_600_000
+"""For so long a delivery that was replaced stays, for those who still read it."""
+_ATTEMPTS = 20
+_CLIENTS_AT_ONCE = 100
+_ZSTD_SLICE = 4 << 10
+
+
+class _Opened:
+    def __init__(self, blobs: Blobs) -> None:
+        self.blobs = blobs
+
+
+def blobs_of(svc: Services) -> Blobs:
+    """Raises Invalid for an address that is none."""
+    options = svc.config.storage
+    return svc.state(_Opened, lambda: _Opened(open_blobs(options.blobs, options.data_dir))).blobs
+
+
+def resource_of(client: Client, id: str, form: Format) -> str:
+    return f"{ROOT}/{client.folder}/{id}.{form}{'' if form == 'parquet' else '.zst'}"
+
+
+async def manifest_of(svc: Services, client: Client) -> Manifest:
+    found = await blobs_of(svc).get(_manifest_key(client))
+    return Manifest() if found is None else msgspec.json.decode(found.content, type=Manifest)
+
+
+async def switch(svc: Services, project: int, client: Client, change: Callable[[Manifest], Manifest]) -> Manifest:
+    """Replace the manifest by what `change` makes of it, which may raise. Raises BlobStoreFailed, Unavailable."""
+    blobs, key, state = blobs_of(svc), _manifest_key(client), os.urandom(8).hex()
+    for _ in range(_ATTEMPTS):
+        found = await blobs.get(key)
+        before = Manifest() if found is None else msgspec.json.decode(found.content, type=Manifest)
+        if before.state == state:  # the answer to our own replacement got lost
+            after = before
+            break
+        after = replace(change(before), state=state)
+        with suppress(Changed):
+            await blobs.put_if(key, msgspec.json.encode(after), None if found is None else found.tag)
+            break
+    else:
+        raise Unavailable("the deliveries of this client change all the time: try again", retry_after_s=1)
+    await svc.db.write(store.update_manifest, project, client.id, after)
+    return after
+
+
+async def read(svc: Services, client: Client, delivery: Delivery, *, decoded: bool) -> AsyncGenerator[bytes, None]:
+    """The bytes, or those that are stored of them. Raises BlobStoreFailed when they are not there."""
+    stream = await blobs_of(svc).create_read_stream(resource_of(client, delivery.id, delivery.format))
+    if stream is None:
+        raise BlobStoreFailed("the blob store has lost a delivery: see storage.blobs")
+    return _decoded(svc, stream) if decoded and delivery.format != "parquet" else _as_stored(stream)
+
+
+async def _as_stored(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async for piece in stream:
+        yield piece
+
+
+async def _decoded(svc: Services, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    decoder = zstandard.ZstdDecompressor().decompressobj()
+
+    def decode(piece: bytes, start: int) -> tuple[bytes, int]:
+        made: list[bytes] = []
+        size = 0
+        while start < len(piece) and size < (1 << 20):
+            made.append(decoder.decompress(piece[start : start + _ZSTD_SLICE]))
+            size += len(made[-1])
+            start += _ZSTD_SLICE
+        return b"".join(made), start
+
+    async for piece in stream:
+        start = 0
+        while start < len(piece):
+            part, start = await svc.spare_cpu(decode, piece, start)
+            if part:
+                yield part
+
+
+async def delete_all(svc: Services, project: int, client: Client) -> None:
+    """The client, with its deliveries. Raises BlobStoreFailed; then it is still there."""
+    blobs = blobs_of(svc)
+    keys = [blob.key async for blob in blobs.list(f"{ROOT}/{client.folder}")]
+    for key in sorted(keys, key=_manifest_key(client).__eq__, reverse=True):  # the manifest first
+        await blobs.delete_resource(key)
+    await svc.db.write(store.delete_client, project, client.id)
+
+
+async def delete_of_project(svc: Services, project: int, limit: int) -> bool:
+    """Up to `limit` clients of a deleted project; False when there are none."""
+    found = await svc.db.read(store.clients_of_project, project, min(limit, _CLIENTS_AT_ONCE))
+    for client in found:
+        await delete_all(svc, project, client)
+    return bool(found)
+
+
+async def forget_unfinished(svc: Services) -> None:
+    """At each start: what was being written when the server ended."""
+    blobs_of(svc)
+    for project, client, resource in await svc.db.read(store.unfinished):
+        with suppress(BlobStoreFailed):
+            kept = (await manifest_of(svc, client)).ids
+            if not any(f"/{id}." in resource for id in kept):
+                await blobs_of(svc).delete_resource(resource)
+            await svc.db.write(store.end_upload, project, client.id, resource)
+            await svc.db.write(store.update_manifest, project, client.id, await manifest_of(svc, client))
+
+
+async def sweep(svc: Services) -> None:
+    """Delete what was replaced long ago."""
+    before = svc.clock.now_ms() - READABLE_MS
+    for project, client in await svc.db.read(store.with_retired, before, _CLIENTS_AT_ONCE):
+        with suppress(BlobStoreFailed):
+            await _sweep(svc, project, client, before)
+
+
+async def _sweep(svc: Services, project: int, client: Client, before: int) -> None:
+    old = [each for each in (await manifest_of(svc, client)).retired if each.at < before]
+    for each in old:
+        await blobs_of(svc).delete_resource(resource_of(client, each.id, each.format))
+    ids = {each.id for each in old}
+    await switch(svc, project, client, lambda manifest: manifests.swept(manifest, ids))
+
+
+def _manifest_key(client: Client) -> str:
+    return f"{ROOT}/{client.folder}/manifest.json"

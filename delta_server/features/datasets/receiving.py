@@ -1,0 +1,150 @@
+"""A delivery is taken in while it comes: decoded, checked and stored, a piece at a time."""
+
+import asyncio
+import base64
+import binascii
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
+from hashlib import sha256
+
+import msgspec
+from uuid_utils import uuid7
+
+from delta_server.core.datasets import manifest as manifests
+from delta_server.core.datasets.intake import Done, Intake
+from delta_server.core.datasets.manifest import Delivery, Format, Manifest
+from delta_server.core.errors import BadRequest, Invalid, RateLimited
+from delta_server.features.datasets import deliveries, store
+from delta_server.features.datasets.store import Client
+from delta_server.services import Services
+from delta_server.storage.blobs.blobs import WriteStream
+
+BLOCK_BYTES = 1 << 20
+_SHA_256 = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):\s*(?:,|$)")
+
+
+class Incoming(msgspec.Struct, frozen=True, kw_only=True):
+    """`content_digest` is the header of that name (RFC 9530), of the bytes as they are sent."""
+
+    format: Format
+    encoding: str | None
+    content_digest: str | None
+    has_trailer: bool
+
+
+class _Uploads:
+    """Those that are coming in now, by project. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._by_project: Counter[int] = Counter()
+
+    @contextmanager
+    def place(self, project: int, most: int) -> Iterator[None]:
+        if self._by_project.total() >= most or self._by_project[project] >= max(1, most // 2):
+            raise RateLimited("too many deliveries come in at the moment (datasets.uploads): wait", retry_after_s=5)
+        self._by_project[project] += 1
+        try:
+            yield
+        finally:
+            self._by_project[project] -= 1
+
+
+async def receive(
+    svc: Services, project: int, client: Client, incoming: Incoming, body: AsyncGenerator[bytes, None]
+) -> Manifest:
+    """`body` becomes the client's current delivery. Raises BadRequest, Invalid, TooLarge, RateLimited, BlobStoreFailed;
+    then nothing was changed."""
+    expected = _digest_of(incoming.content_digest)
+    options, id = svc.config.datasets, uuid7().hex
+    intake = Intake(
+        incoming.format,
+        incoming.encoding,
+        most_bytes=options.delivery_bytes,
+        row_bytes=options.row_bytes,
+        has_trailer=incoming.has_trailer,
+    )
+    resource = deliveries.resource_of(client, id, incoming.format)
+    with svc.state(_Uploads).place(project, options.uploads):
+        await svc.db.write(store.begin_upload, project, client.id, resource)
+        try:
+            async with aclosing(body), deliveries.blobs_of(svc).create_write_stream(resource) as stream:
+                done, stored = await _copy(svc, intake, body, stream, expected)
+            delivery = _delivery(id, incoming.format, done, stored, svc.clock.now_ms())
+            return await deliveries.switch(
+                svc, project, client, lambda before: manifests.received(before, delivery, svc.clock.now_ms())
+            )
+        finally:
+            await svc.db.write(store.end_upload, project, client.id, resource)
+
+
+def _delivery(id: str, form: Format, done: Done, stored: int, at: int) -> Delivery:
+    return Delivery(
+        id=id,
+        format=form,
+        rows=done.rows,
+        size_bytes=done.size_bytes,
+        stored_bytes=stored,
+        sha256=done.sha256,
+        received_at=at,
+    )
+
+
+async def _copy(
+    svc: Services, intake: Intake, body: AsyncIterator[bytes], stream: WriteStream, expected: bytes | None
+) -> tuple[Done, int]:
+    """What came, and how many bytes of it are stored. One block is worked on while the next one comes."""
+    sent = sha256()
+
+    def feed(block: bytes) -> bytes:
+        if expected is not None:
+            sent.update(block)
+        return intake.feed(block)
+
+    async def take(block: bytes) -> int:
+        content = await svc.large_cpu(feed, block)
+        await stream.write(content)
+        return len(content)
+
+    stored, taking = 0, None
+    try:
+        async for block in _blocks(body):
+            stored += await taking if taking is not None else 0
+            taking = asyncio.ensure_future(take(block))
+        stored += await taking if taking is not None else 0
+    finally:
+        if taking is not None and not taking.done():
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
+    if expected is not None and sent.digest() != expected:
+        raise BadRequest("the body is not the one that Content-Digest tells: it was cut short or changed on its way")
+    last, done = await svc.large_cpu(intake.end)
+    await stream.write(last)
+    return done, stored + len(last)
+
+
+async def _blocks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in body:
+        pieces.append(piece)
+        size += len(piece)
+        if size >= BLOCK_BYTES:
+            yield b"".join(pieces)
+            pieces, size = [], 0
+    yield b"".join(pieces)
+
+
+def _digest_of(header: str | None) -> bytes | None:
+    """Raises Invalid for a header without a digest that is known here."""
+    if header is None:
+        return None
+    found = _SHA_256.search(header)
+    try:
+        digest = base64.b64decode(found[1], validate=True) if found else b""
+    except binascii.Error:
+        digest = b""
+    if len(digest) != sha256().digest_size:
+        raise Invalid("Content-Digest is sha-256=:BASE64: (RFC 9530)", field="Content-Digest")
+    return digest

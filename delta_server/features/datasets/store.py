@@ -1,0 +1,172 @@
+"""Datasets and their clients. What was delivered is in the blob store (deliveries.py)."""
+
+import msgspec
+
+from delta_server.core.datasets.manifest import Manifest
+from delta_server.core.datasets.settings import Settings
+from delta_server.storage.database import Row, Tx
+
+
+class Dataset(msgspec.Struct, frozen=True):
+    """Times are in ms."""
+
+    id: int
+    name: str
+    settings: Settings
+    created_at: int
+    clients: int
+
+
+class Client(msgspec.Struct, frozen=True):
+    """`manifest` may be behind the one in the blob store."""
+
+    id: int
+    dataset: int
+    name: str
+    folder: str
+    manifest: Manifest
+    changed_at: int
+
+
+_COUNT = "(SELECT count(*) FROM dataset_client AS c WHERE c.dataset = d.id)"
+_DATASET = f"d.id, d.name, d.settings, d.created_at, {_COUNT}"
+_CLIENT = "id, dataset, name, folder, manifest, changed_at"
+
+
+def dataset(tx: Tx, project: int, name: str) -> Dataset | None:
+    row = tx.one(f"SELECT {_DATASET} FROM dataset AS d WHERE d.project = ? AND d.name = ?", project, name)
+    return None if row is None else _dataset(row)
+
+
+def datasets(tx: Tx, project: int, above: str, limit: int) -> list[Dataset]:
+    """By name."""
+    sql = f"SELECT {_DATASET} FROM dataset AS d WHERE d.project = ? AND d.name > ? ORDER BY d.name LIMIT ?"
+    return [_dataset(row) for row in tx.all(sql, project, above, limit)]
+
+
+def insert_dataset(tx: Tx, project: int, name: str, settings: Settings) -> int:
+    return tx.insert(
+        "INSERT INTO dataset (project, name, settings, created_at) VALUES (?, ?, ?, ?)",
+        project,
+        name,
+        msgspec.json.encode(settings).decode(),
+        tx.now_ms,
+    )
+
+
+def update_settings(tx: Tx, project: int, dataset: int, settings: Settings) -> None:
+    text = msgspec.json.encode(settings).decode()
+    tx.run("UPDATE dataset SET settings = ? WHERE project = ? AND id = ?", text, project, dataset)
+
+
+def delete_dataset(tx: Tx, project: int, dataset: int) -> None:
+    tx.run("DELETE FROM dataset WHERE project = ? AND id = ?", project, dataset)
+
+
+def count_clients(tx: Tx, project: int) -> int:
+    return int(tx.all("SELECT count(*) FROM dataset_client WHERE project = ?", project)[0][0])
+
+
+def client(tx: Tx, project: int, dataset: int, name: str) -> Client | None:
+    sql = f"SELECT {_CLIENT} FROM dataset_client WHERE project = ? AND dataset = ? AND name = ?"
+    row = tx.one(sql, project, dataset, name)
+    return None if row is None else _client(row)
+
+
+def clients(tx: Tx, project: int, dataset: int, above: str, limit: int) -> list[Client]:
+    """By name."""
+    sql = f"SELECT {_CLIENT} FROM dataset_client WHERE project = ? AND dataset = ? AND name > ? ORDER BY name LIMIT ?"
+    return [_client(row) for row in tx.all(sql, project, dataset, above, limit)]
+
+
+def clients_of_project(tx: Tx, project: int, limit: int) -> list[Client]:
+    return [
+        _client(row)
+        for row in tx.all(f"SELECT {_CLIENT} FROM dataset_client WHERE project = ? LIMIT ?", project, limit)
+    ]
+
+
+def insert_client(tx: Tx, project: int, dataset: int, name: str, folder: str) -> Client:
+    id = tx.insert(
+        "INSERT INTO dataset_client (project, dataset, name, folder, manifest, changed_at) VALUES (?, ?, ?, ?, ?, ?)",
+        project,
+        dataset,
+        name,
+        folder,
+        msgspec.json.encode(Manifest()).decode(),
+        tx.now_ms,
+    )
+    return Client(id, dataset, name, folder, Manifest(), tx.now_ms)
+
+
+def update_manifest(tx: Tx, project: int, client: int, manifest: Manifest) -> None:
+    """Unless a later one is there."""
+    tx.run(
+        "UPDATE dataset_client SET manifest = ?, changed_at = ? WHERE project = ? AND id = ?"
+        " AND manifest ->> 'generation' < ?",
+        msgspec.json.encode(manifest).decode(),
+        tx.now_ms,
+        project,
+        client,
+        manifest.generation,
+    )
+
+
+def delete_some(tx: Tx, project: int, limit: int) -> bool:
+    """Of a deleted project, whose clients are gone; False when there are none."""
+    sql = "DELETE FROM dataset WHERE id IN (SELECT id FROM dataset WHERE project = ? LIMIT ?)"
+    return tx.run(sql, project, limit) > 0
+
+
+def delete_client(tx: Tx, project: int, client: int) -> None:
+    tx.run(
+        "DELETE FROM dataset_upload WHERE client IN (SELECT id FROM dataset_client WHERE project = ? AND id = ?)",
+        project,
+        client,
+    )
+    tx.run("DELETE FROM dataset_client WHERE project = ? AND id = ?", project, client)
+
+
+def begin_upload(tx: Tx, project: int, client: int, resource: str) -> None:
+    """Nothing where the client was deleted meanwhile."""
+    sql = "INSERT INTO dataset_upload SELECT ?, id, ? FROM dataset_client WHERE project = ? AND id = ?"
+    tx.run(sql, resource, tx.now_ms, project, client)
+
+
+def end_upload(tx: Tx, project: int, client: int, resource: str) -> None:
+    tx.run(
+        "DELETE FROM dataset_upload WHERE resource = ? AND client IN (SELECT id FROM dataset_client"
+        " WHERE project = ? AND id = ?)",
+        resource,
+        project,
+        client,
+    )
+
+
+def unfinished(tx: Tx) -> list[tuple[int, Client, str]]:
+    """(project, client, resource)"""
+    rows = tx.all(
+        f"SELECT c.project, u.resource, {', '.join(f'c.{name}' for name in _CLIENT.split(', '))}"
+        " FROM dataset_upload AS u JOIN dataset_client AS c ON c.id = u.client"
+    )
+    return [(project, _client(tuple(row)), resource) for project, resource, *row in rows]
+
+
+def with_retired(tx: Tx, before_ms: int, limit: int) -> list[tuple[int, Client]]:
+    """(project, client) of those whose oldest retired delivery is from before then."""
+    rows = tx.all(
+        f"SELECT project, {_CLIENT} FROM dataset_client WHERE manifest ->> '$.retired[0].at' < ? LIMIT ?",
+        before_ms,
+        limit,
+    )
+    return [(project, _client(tuple(row))) for project, *row in rows]
+
+
+def _dataset(row: Row) -> Dataset:
+    id, name, settings, created_at, clients = row
+    return Dataset(id, name, msgspec.json.decode(settings, type=Settings), created_at, clients)
+
+
+def _client(row: Row) -> Client:
+    id, dataset, name, folder, manifest, changed_at = row
+    return Client(id, dataset, name, folder, msgspec.json.decode(manifest, type=Manifest), changed_at)

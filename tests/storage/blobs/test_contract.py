@@ -1,0 +1,209 @@
+"""One contract for all stores of blobs: files, memory, and S3 as moto speaks it, over HTTP."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+from moto.server import ThreadedMotoServer
+from obstore.store import MemoryStore, S3Store
+
+from delta_server.core.errors import Invalid
+from delta_server.storage.blobs.blobs import Blobs, BlobStoreFailed, Changed
+from delta_server.storage.blobs.local import LocalBlobs
+from delta_server.storage.blobs.opening import open_blobs
+from delta_server.storage.blobs.remote import PART_BYTES, RemoteBlobs
+
+
+def s3(endpoint: str, bucket: str) -> S3Store:
+    return S3Store(
+        bucket,
+        endpoint=endpoint,
+        region="us-east-1",
+        access_key_id="id",
+        secret_access_key="secret",
+        client_options={"allow_http": True},
+    )
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    if request.param == "local":
+        return LocalBlobs(tmp_path / "blobs")
+    if request.param == "memory":
+        return RemoteBlobs(MemoryStore())
+    address: str = request.getfixturevalue("endpoint")
+    bucket = "b" + os.urandom(8).hex()
+    urlopen(Request(f"{address}/{bucket}", method="PUT")).close()
+    return RemoteBlobs(s3(address, bucket))
+
+
+async def write(blobs: Blobs, key: str, *pieces: bytes) -> None:
+    async with blobs.create_write_stream(key) as stream:
+        for piece in pieces:
+            await stream.write(piece)
+
+
+async def read(blobs: Blobs, key: str, start: int = 0, end: int | None = None) -> bytes | None:
+    stream = await blobs.create_read_stream(key, start, end)
+    return None if stream is None else b"".join([piece async for piece in stream])
+
+
+async def keys(blobs: Blobs, prefix: str = "") -> list[str]:
+    return sorted([blob.key async for blob in blobs.list(prefix)])
+
+
+@pytest.mark.parametrize(
+    "key", ["", "/a", "a/", "a//b", ".a", "a/../b", "a/.drafts/b", "a\nb", "a\\b", "c:a", "a" * 901, "a\0b"]
+)
+async def test_what_is_no_key_is_refused(blobs: Blobs, key: str) -> None:
+    with pytest.raises(Invalid):
+        await blobs.create_read_stream(key)
+    with pytest.raises(Invalid):
+        await write(blobs, key, b"a")
+    with pytest.raises(Invalid):
+        await blobs.put_if(key, b"a", None)
+
+
+async def test_what_is_not_there(blobs: Blobs) -> None:
+    assert await read(blobs, "a/b") is None
+    assert await blobs.get("a/b") is None
+    assert not await blobs.resource_exists("a/b")
+    await blobs.delete_resource("a/b")
+    with pytest.raises(FileNotFoundError):
+        await blobs.move_resource("a/b", "a/c")
+    with pytest.raises(FileNotFoundError):
+        list(blobs.read("a/b"))
+    assert await keys(blobs) == []
+
+
+@pytest.mark.parametrize(
+    "pieces", [(), (b"",), (b"a",), (b"a" * 70, b"", b"b" * 3), (b"a" * PART_BYTES, b"b" * (PART_BYTES + 1), b"c")]
+)
+async def test_what_was_written_is_read(blobs: Blobs, pieces: tuple[bytes, ...]) -> None:
+    await blobs.ensure_parent("a/b")
+    await write(blobs, "a/b", *pieces)
+    whole = b"".join(pieces)
+    assert await read(blobs, "a/b") == b"".join(blobs.read("a/b")) == whole
+    assert await blobs.resource_exists("a/b")
+    size = len(whole)
+    for start, end in [(0, 1), (1, None), (size // 2, size // 2 + 5), (size, None), (0, size + 9), (3, 3)]:
+        assert await read(blobs, "a/b", start, end) == whole[start:end]
+
+
+async def test_what_breaks_off_is_never_there(blobs: Blobs) -> None:
+    await write(blobs, "a/b", b"before")
+
+    async def break_off(size: int) -> None:
+        async with blobs.create_write_stream("a/b") as stream:
+            await stream.write(b"x" * size)
+            raise ZeroDivisionError
+
+    for size in (1, 2 * PART_BYTES):
+        with pytest.raises(ZeroDivisionError):
+            await break_off(size)
+    assert await read(blobs, "a/b") == b"before"
+    assert await keys(blobs) == ["a/b"]
+
+
+async def test_a_writer_that_is_cancelled_leaves_nothing(blobs: Blobs) -> None:
+    begun = asyncio.Event()
+
+    async def stay() -> None:
+        async with blobs.create_write_stream("a/b") as stream:
+            await stream.write(b"x" * PART_BYTES)
+            begun.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(stay())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await keys(blobs) == []
+
+
+async def test_moves_and_deletions(blobs: Blobs) -> None:
+    await write(blobs, "a/b", b"1")
+    await write(blobs, "c", b"2")
+    await blobs.move_resource("a/b", "c")
+    assert (await read(blobs, "a/b"), await read(blobs, "c")) == (None, b"1")
+    await blobs.delete_resource("c")
+    await blobs.delete_resource("c")
+    assert await keys(blobs) == []
+
+
+async def test_lists_go_by_whole_folders(blobs: Blobs) -> None:
+    for key in ["a/b/1", "a/b/2", "a/bc/1", "d"]:
+        await write(blobs, key, b"12")
+    assert await keys(blobs, "a/b") == ["a/b/1", "a/b/2"]
+    assert await keys(blobs, "e") == []
+    assert await keys(blobs) == ["a/b/1", "a/b/2", "a/bc/1", "d"]
+    assert {blob.size async for blob in blobs.list("")} == {2}
+
+
+async def test_a_state_is_replaced_by_who_knows_it(blobs: Blobs) -> None:
+    with pytest.raises(Changed):
+        await blobs.put_if("a/m", b"1", "tag")
+    first = await blobs.put_if("a/m", b"1", None)
+    with pytest.raises(Changed):
+        await blobs.put_if("a/m", b"2", None)
+    found = await blobs.get("a/m")
+    assert found is not None
+    assert (found.content, found.tag) == (b"1", first)
+    second = await blobs.put_if("a/m", b"2", found.tag)
+    with pytest.raises(Changed):
+        await blobs.put_if("a/m", b"3", first)
+    found = await blobs.get("a/m")
+    assert found is not None
+    assert (found.content, found.tag) == (b"2", second)
+    assert await keys(blobs, "a") == ["a/m"]
+
+
+async def test_of_many_at_once_one_replaces_a_state(blobs: Blobs) -> None:
+    tag = await blobs.put_if("m", b"0", None)
+    writes = [blobs.put_if("m", b"%d" % number, tag) for number in range(1, 9)]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert sum(isinstance(result, str) for result in results) == 1
+    assert sum(isinstance(result, Changed) for result in results) == 7
+
+
+async def test_a_store_that_refuses_says_so(endpoint: str, tmp_path: Path) -> None:
+    nowhere = RemoteBlobs(s3(endpoint, "no-such-bucket"))
+    with pytest.raises(BlobStoreFailed, match=r"storage\.blobs"):
+        await write(nowhere, "a", b"x")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BlobStoreFailed, match="the blob store failed"):
+        await write(LocalBlobs(tmp_path / "file"), "a", b"x")
+
+
+def test_drafts_of_a_server_that_was_killed_go(tmp_path: Path) -> None:
+    (tmp_path / ".drafts").mkdir()
+    (tmp_path / ".drafts" / "1").write_bytes(b"x")
+    LocalBlobs(tmp_path)
+    assert not list((tmp_path / ".drafts").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [("", LocalBlobs), ("elsewhere", LocalBlobs), ("file:///elsewhere", LocalBlobs), ("memory://", RemoteBlobs)],
+)
+def test_addresses(tmp_path: Path, address: str, kind: type[Blobs]) -> None:
+    assert isinstance(open_blobs(address, tmp_path), kind)
+
+
+@pytest.mark.parametrize("address", ["ftp://a/b", "s3://", "://"])
+def test_addresses_that_are_refused(tmp_path: Path, address: str) -> None:
+    with pytest.raises(Invalid):
+        open_blobs(address, tmp_path)
