@@ -3,6 +3,8 @@
 from delta_server.features.sync import api, epochs, schemas
 from delta_server.features.sync.forgetting import deleting, expiring
 from delta_server.features.sync.people import (
+    activity_api,
+    activity_schemas,
     conflicts_api,
     conflicts_schemas,
     devices_api,
@@ -27,6 +29,7 @@ FEATURE = Feature(
     routes=[
         *api.ROUTES,
         *conflicts_api.ROUTES,
+        *activity_api.ROUTES,
         *devices_api.ROUTES,
         *records_api.ROUTES,
         *types_api.ROUTES,
@@ -40,6 +43,8 @@ FEATURE = Feature(
         ("GET", "/v1/sync/config"): READ,
         ("GET", "/v1/devices"): READ,
         ("GET", "/v1/sync/types"): READ,
+        ("GET", "/v1/sync/stats"): READ,
+        ("GET", "/v1/sync/recent"): READ,
         ("GET", "/v1/sync/spaces"): ADMIN,
         ("GET", "/v1/sync/{}/records"): READ,
         ("GET", "/v1/sync/{}/records/{}"): READ,
@@ -69,6 +74,7 @@ FEATURE = Feature(
         **schemas.FIELDS,
         **full_schemas.FIELDS,
         **upload_schemas.FIELDS,
+        **activity_schemas.FIELDS,
         **conflicts_schemas.FIELDS,
         **devices_schemas.FIELDS,
         **records_schemas.FIELDS,
@@ -80,6 +86,7 @@ FEATURE = Feature(
         "sync_collection",
         "sync_change",
         "sync_grave",
+        "sync_activity",
         "sync_upload",
         "sync_upload_part",
         "sync_upload_sum",

@@ -182,6 +182,23 @@ def update_collection(tx: Tx, space: int, after: Collection) -> None:
     )
 
 
+def add_activity(
+    tx: Tx, space: int, collection: int, device: int | None, day: int, *, changes: int, deletions: int
+) -> None:
+    """What a device changed on a day; None is the server itself."""
+    tx.run(
+        "INSERT INTO sync_activity (collection, day, device, changes, deletions)"
+        " SELECT id, ?, ?, ?, ? FROM sync_collection WHERE space = ? AND id = ? ON CONFLICT DO UPDATE SET"
+        " changes = changes + excluded.changes, deletions = deletions + excluded.deletions",
+        day,
+        device or 0,
+        changes,
+        deletions,
+        space,
+        collection,
+    )
+
+
 def horizon(tx: Tx, space: int, collection: int) -> int:
     row = tx.one("SELECT horizon FROM sync_collection WHERE space = ? AND id = ?", space, collection)
     return 0 if row is None else row[0]

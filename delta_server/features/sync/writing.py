@@ -40,6 +40,7 @@ class Sums(msgspec.Struct, frozen=True):
     size_bytes: int
     deleted: int
     digest: bytes
+    changes: int
 
 
 def require_open(space: Space) -> None:
@@ -245,6 +246,7 @@ class Writing:
             self.bytes - before.size_bytes,
             self.deleted,
             (self._digest ^ int.from_bytes(before.digest)).to_bytes(16),
+            len(changes),
         )
 
     def finish(self, limits: Limits) -> Space:
@@ -276,6 +278,15 @@ class Writing:
             day_deleted=self.deleted + (collection.day_deleted if self._day() == collection.day else 0),
         )
         store.update_collection(self._tx, space.id, after)
+        store.add_activity(
+            self._tx,
+            space.id,
+            collection.id,
+            self._device,
+            self._day(),
+            changes=len(self._new),
+            deletions=sum(change.kind == DELETED for change in self._new.values()),
+        )
         return space
 
 

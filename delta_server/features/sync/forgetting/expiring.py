@@ -40,6 +40,7 @@ async def _expire_space(svc: Services, space: int, seq: int) -> None:
     old = await svc.db.read(store.first_since, space, now_ms - options.history_days * times.DAY_MS, seq)
     while old and await svc.db.write(forgetting.delete_superseded, space, old, _ROWS_AT_ONCE):
         pass
+    await svc.db.write(forgetting.delete_activity, space, now_ms // times.DAY_MS - options.history_days)
     forgotten = await svc.db.read(store.first_since, space, now_ms - options.tombstone_days * times.DAY_MS, seq)
     for collection in await svc.db.read(store.collections, space) if forgotten else ():
         while found := await svc.db.read(forgetting.old_tombstones, space, collection.id, forgotten, _ROWS_AT_ONCE):

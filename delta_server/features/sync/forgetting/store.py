@@ -68,9 +68,21 @@ def any_space(tx: Tx, project: int) -> int | None:
     return None if row is None else row[0]
 
 
+@frees_space
+def delete_activity(tx: Tx, space: int, before_day: int) -> None:
+    """Of the days before that one."""
+    tx.run(
+        "DELETE FROM sync_activity WHERE collection IN (SELECT id FROM sync_collection WHERE space = ?) AND day < ?",
+        space,
+        before_day,
+    )
+
+
 def delete_some_changes(tx: Tx, space: int, limit: int) -> bool:
     """Delete up to `limit` of what is in a space; False when nothing is left."""
     for sql in (
+        "DELETE FROM sync_activity WHERE (collection, day, device) IN (SELECT a.collection, a.day, a.device"
+        " FROM sync_activity a JOIN sync_collection c ON c.id = a.collection WHERE c.space = ?1 LIMIT ?2)",
         "DELETE FROM sync_change WHERE space = ?1 AND seq IN"
         " (SELECT seq FROM sync_change WHERE space = ?1 ORDER BY seq LIMIT ?2)",
         "DELETE FROM sync_grave WHERE (collection, id_hash) IN (SELECT g.collection, g.id_hash FROM sync_grave g"

@@ -69,6 +69,73 @@ def spaces(tx: Tx, project: int, q: str, before: tuple[int, int], limit: int) ->
     return [SpaceRow(*row) for row in rows]
 
 
+class Days(msgspec.Struct, frozen=True):
+    """What devices changed of a collection: by days since 1970 (changes, deletions), and by devices, whose rows these
+    are, 0 for the server itself."""
+
+    by_day: dict[int, tuple[int, int]]
+    by_device: dict[int, int]
+
+
+def activity(tx: Tx, space: int, collection: int) -> Days:
+    rows = tx.all(
+        "SELECT day, device, changes, deletions FROM sync_activity WHERE collection ="
+        " (SELECT id FROM sync_collection WHERE space = ? AND id = ?)",
+        space,
+        collection,
+    )
+    found = Days({}, {})
+    for day, device, changes, deletions in rows:
+        before = found.by_day.get(day, (0, 0))
+        found.by_day[day] = before[0] + changes, before[1] + deletions
+        found.by_device[device] = found.by_device.get(device, 0) + changes
+    return found
+
+
+class Recent(msgspec.Struct, frozen=True):
+    """A version, without its content."""
+
+    seq: int
+    data_type: str
+    record_id: str
+    kind: int
+    size_bytes: int
+    device: int | None
+    previous: int | None
+    updated_at: int | None
+    changed_at: int
+
+
+def recent(
+    tx: Tx, space: int, below: int, collection: int | None, device: int | None, looked_at: int, limit: int
+) -> list[Recent]:
+    """Versions below a number, the newest first, of a collection or a device, of so many that are looked at."""
+    rows = tx.all(
+        "SELECT v.seq, c.data_type, v.record_id, v.kind, v.size, v.device, v.previous, v.updated_at, v.changed_at FROM"
+        " (SELECT seq, collection, record_id, kind, coalesce(length(content), 0) AS size, device, previous, updated_at,"
+        " changed_at FROM sync_change WHERE space = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3) v JOIN sync_collection c ON c.id = v.collection"
+        " WHERE (?4 IS NULL OR v.collection = ?4) AND (?5 IS NULL OR v.device = ?5) ORDER BY v.seq DESC LIMIT ?6",
+        space,
+        below,
+        looked_at,
+        collection,
+        device,
+        limit,
+    )
+    return [Recent(*row) for row in rows]
+
+
+def oldest_of_next(tx: Tx, space: int, below: int, versions: int) -> int | None:
+    """The number of the last of the next so many versions below one, None when there are fewer."""
+    row = tx.one(
+        "SELECT seq FROM sync_change WHERE space = ? AND seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
+        space,
+        below,
+        versions - 1,
+    )
+    return None if row is None else row[0]
+
+
 def needs_resync(collection: Collection, after: int) -> bool:
     """Whether deletions are forgotten that who has everything up to `after` never heard of."""
     return 0 < after < collection.horizon

@@ -204,6 +204,8 @@ def _show(tx: Tx, whose: Whose, uid: bytes, limits: Limits) -> None:
                 day_deleted=deleted + sums.deleted,
             ),
         )
+        if sums.changes:
+            store.add_activity(tx, space.id, id, upload.device, day, changes=sums.changes, deletions=sums.deleted)
     store.update_space(tx, space.id, after)
     uploads.show(tx, space.id, upload.id, after.seq, at)
 

@@ -159,18 +159,18 @@ def begin(tx: Tx, space: int, upload: int, seq: int) -> None:
 
 def add_sums(tx: Tx, space: int, upload: int, collection: int, sums: Sums) -> None:
     before = tx.one(
-        "SELECT records, tombstones, size_bytes, deleted, digest FROM sync_upload_sum WHERE upload ="
+        "SELECT records, tombstones, size_bytes, deleted, digest, changes FROM sync_upload_sum WHERE upload ="
         " (SELECT id FROM sync_upload WHERE space = ? AND id = ?) AND collection = ?",
         space,
         upload,
         collection,
-    ) or (0, 0, 0, 0, bytes(16))
+    ) or (0, 0, 0, 0, bytes(16), 0)
     digest = int.from_bytes(before[4]) ^ int.from_bytes(sums.digest)
     tx.run(
-        "INSERT INTO sync_upload_sum (upload, collection, seq, records, tombstones, size_bytes, deleted, digest)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq),"
+        "INSERT INTO sync_upload_sum (upload, collection, seq, records, tombstones, size_bytes, deleted, digest,"
+        " changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq),"
         " records = excluded.records, tombstones = excluded.tombstones, size_bytes = excluded.size_bytes,"
-        " deleted = excluded.deleted, digest = excluded.digest",
+        " deleted = excluded.deleted, digest = excluded.digest, changes = excluded.changes",
         upload,
         collection,
         sums.seq,
@@ -179,13 +179,14 @@ def add_sums(tx: Tx, space: int, upload: int, collection: int, sums: Sums) -> No
         before[2] + sums.size_bytes,
         before[3] + sums.deleted,
         digest.to_bytes(16),
+        before[5] + sums.changes,
     )
 
 
 def sums(tx: Tx, space: int, upload: int) -> dict[int, Sums]:
     """By collections, what they become more by."""
     rows = tx.all(
-        "SELECT collection, seq, records, tombstones, size_bytes, deleted, digest FROM sync_upload_sum"
+        "SELECT collection, seq, records, tombstones, size_bytes, deleted, digest, changes FROM sync_upload_sum"
         " WHERE upload = (SELECT id FROM sync_upload WHERE space = ? AND id = ?)",
         space,
         upload,
