@@ -113,7 +113,8 @@ def recent(
     rows = tx.all(
         "SELECT v.seq, c.data_type, v.record_id, v.kind, v.size, v.device, v.previous, v.updated_at, v.changed_at FROM"
         " (SELECT seq, collection, record_id, kind, coalesce(length(content), 0) AS size, device, previous, updated_at,"
-        " changed_at FROM sync_change WHERE space = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3) v JOIN sync_collection c ON c.id = v.collection"
+        " changed_at FROM sync_change WHERE space = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3) v"
+        " JOIN sync_collection c ON c.id = v.collection"
         " WHERE (?4 IS NULL OR v.collection = ?4) AND (?5 IS NULL OR v.device = ?5) ORDER BY v.seq DESC LIMIT ?6",
         space,
         below,
