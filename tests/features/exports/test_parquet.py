@@ -17,9 +17,6 @@ from tests.conftest import Keys, bearer
 from tests.features.queries.made import FIRST, Made, made, store
 from tests.storage.opened import START_MS
 
-pyarrow = pytest.importorskip("pyarrow")
-parquet = pytest.importorskip("pyarrow.parquet")
-
 EVENTS, COUNTS = "/v1/export/events", "/v1/export/aggregated"
 
 FULL: Made = made(1)[0] | {
@@ -40,9 +37,21 @@ STORED: dict[str, tuple[list[Made], int]] = {
 }
 
 
+# Half a second to import each, which the processes without these tests save.
+
+
+@pytest.fixture
+def pyarrow() -> Any:
+    return pytest.importorskip("pyarrow")
+
+
+@pytest.fixture
+def parquet() -> Any:
+    return pytest.importorskip("pyarrow.parquet")
+
+
 @pytest.fixture
 def polars() -> Any:
-    """Half a second to import, which the process without these tests saves."""
     return pytest.importorskip("polars")
 
 
@@ -78,7 +87,7 @@ async def files(app: Application, client: httpx.AsyncClient, keys: Keys, path: s
     ids=["events", "grouped", "along time"],
 )  # fmt: skip
 async def test_one_schema_all_optional(
-    app: Application, client: httpx.AsyncClient, keys: Keys, path: str, query: dict[str, str]
+    app: Application, client: httpx.AsyncClient, keys: Keys, path: str, query: dict[str, str], parquet: Any
 ) -> None:
     if path == COUNTS:
         query = query | {"startTime": times.format(FIRST), "endTime": times.format(START_MS)}
@@ -94,7 +103,14 @@ async def test_one_schema_all_optional(
 
 
 async def test_each_reader_puts_them_together(
-    app: Application, client: httpx.AsyncClient, keys: Keys, tmp_path: Path, polars: Any, pandas: Any
+    app: Application,
+    client: httpx.AsyncClient,
+    keys: Keys,
+    tmp_path: Path,
+    pyarrow: Any,
+    parquet: Any,
+    polars: Any,
+    pandas: Any,
 ) -> None:
     before_after = [
         data for name, data in (await files(app, client, keys, EVENTS)).items() if name in {"waiting", "sealed"}

@@ -13,8 +13,6 @@ from delta_server.core.query.plan import Aggregate, Condition, Field, Listing, M
 from tests.storage.events.log_events import Log, event, events, numbered
 from tests.storage.opened import START_MS
 
-parquet = pytest.importorskip("pyarrow.parquet")
-
 ALL = Span(0, 2 * START_MS)
 USER = Field("userId", "user_id", "text")
 LISTING = Listing(ALL, ascending=True)
@@ -63,6 +61,7 @@ class ReaderContract:
         assert columns == answer.columns
         assert sorted(map(repr, rows)) == sorted(map(repr, answer.rows))
         assert rows
+        parquet = pytest.importorskip("pyarrow.parquet")
         async with aclosing(log.export_parquet(projects[0], plan)) as pieces:
             file = b"".join([piece async for piece in pieces])
         assert parquet.read_table(io.BytesIO(file)).num_rows == len(rows)
