@@ -32,6 +32,11 @@ def main() -> None:
 
         gc.enable()
         backup_worker.main(*sys.argv[2:])
+    elif sys.argv[1:] == ["rows-worker"]:  # started by storage/rowdelta/assistant.py
+        from delta_server.storage.rowdelta import assistant
+
+        gc.enable()
+        assistant.main()
     else:
         from delta_server.cli.main import run
 

@@ -38,9 +38,11 @@ __all__ = [
 
 
 class Options(Settings, frozen=True, kw_only=True):
-    """`spill_directory`: where what does not fit in memory goes, in a file without a name."""
+    """`spill_directory`: where what does not fit in memory goes, in a file without a name. `two_processes`: large
+    sources are read by a second process too."""
 
     spill_directory: Path
+    two_processes: bool = False
 
 
 class Delta:
@@ -86,7 +88,19 @@ def compare(before: Source, after: Source, options: Options, progress: Progress 
     with ExitStack() as opened:
         spill = opened.enter_context(SpillFile(options.spill_directory))
         sides = [_kept(source, options, opened) for source in (before, after)]
-        comparison = Comparison(sides[0], sides[1], options, spill=spill, progress=progress or _no_progress)
+        assistant = None
+        if options.two_processes:
+            from delta_server.storage.rowdelta.assistant import ProcessAssistant  # here: it brings 7 MB
+
+            assistant = ProcessAssistant
+        comparison = Comparison(
+            sides[0],
+            sides[1],
+            options,
+            spill=spill,
+            progress=progress or _no_progress,
+            assistant=assistant,
+        )
         return Delta(comparison, opened.pop_all(), options.spill_directory)
 
 

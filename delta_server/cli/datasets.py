@@ -58,7 +58,9 @@ def diff(
     if kind == "parquet" and output is None and not summary:
         raise click.UsageError("Parquet goes into a file: name it with --output")
     try:
-        options = rowdelta.Options(spill_directory=temp_dir or Path(tempfile.gettempdir()), **settings)
+        options = rowdelta.Options(
+            spill_directory=temp_dir or Path(tempfile.gettempdir()), two_processes=True, **settings
+        )
         with ExitStack() as opened:
             delta = _compared(opened, before, after, options)
             _write(delta, "summary" if summary else kind, output)

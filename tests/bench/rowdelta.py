@@ -24,14 +24,19 @@ SMALL, MEDIUM, LARGE = sized((200_000, 1_000_000, 10_000_000), (2_000, 3_000, 4_
 ROWS_PER_S, RSS_MB = 300_000, 150
 
 _MEASURED = """
-import json, sys, time
+import json, os, sys, time
 from pathlib import Path
+others = 0
+def peak_mb(process):
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{{process}}/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) / 1024
+def children():
+    return Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split()
 {setup}
 started = time.perf_counter()
 {work}
 seconds = time.perf_counter() - started
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-print(json.dumps({{"seconds": seconds, "mb": int(status["VmHWM"].split()[0]) / 1024, "operations": count}}))
+print(json.dumps({{"seconds": seconds, "mb": peak_mb("self") + others, "operations": count}}))
 """
 
 _OURS = _MEASURED.format(
@@ -41,9 +46,15 @@ before, after, directory = map(Path, sys.argv[1:4])
 """,
     work="""
 count = -1
-options = rowdelta.Options(key_fields=("id",), spill_directory=directory)
+options = rowdelta.Options(key_fields=("id",), spill_directory=directory, two_processes=True)
+calls = 0
+def progress(rows_before, rows_after, phase):
+    global calls, others
+    calls += 1
+    if phase == "after" and calls % 16 == 0:
+        others = max(others, sum([peak_mb(child) for child in children()]))
 with rowdelta.FileSource(before) as old, rowdelta.FileSource(after) as new:
-    with rowdelta.compare(old, new, options) as delta, open(directory / "ours.ndjson", "wb") as file:
+    with rowdelta.compare(old, new, options, progress) as delta, open(directory / "ours.ndjson", "wb") as file:
         for line in delta.ops():
             count += 1
             file.write(line)

@@ -5,7 +5,8 @@ equal bytes need no more. What is left over is read again for its canonical form
 once more: rows that are merely written otherwise are equal. What is left then are the operations (operations.py).
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, closing, nullcontext
 
 from delta_server.core.errors import Invalid
 from delta_server.core.rowdelta import row_keys
@@ -13,7 +14,7 @@ from delta_server.core.rowdelta.checking import Checked, check, matched, row_for
 from delta_server.core.rowdelta.joining import OFFSET, joined
 from delta_server.core.rowdelta.operations import Operation, Operations
 from delta_server.core.rowdelta.partitions import Partitions, by_offset
-from delta_server.core.rowdelta.ports import Phase, Progress, Side, Source, Spill
+from delta_server.core.rowdelta.ports import Assistant, Phase, Progress, Side, Source, Spill
 from delta_server.core.rowdelta.reading import LacksKey, SideReader, sample
 from delta_server.core.rowdelta.settings import Settings, validate
 from delta_server.core.rowdelta.summary import Summary
@@ -25,12 +26,22 @@ _LINES_BETWEEN = 1024
 class Comparison:
     """Two sources compared: `summary`, and the operations."""
 
-    def __init__(self, before: Source, after: Source, settings: Settings, *, spill: Spill, progress: Progress) -> None:
+    def __init__(
+        self,
+        before: Source,
+        after: Source,
+        settings: Settings,
+        *,
+        spill: Spill,
+        progress: Progress,
+        assistant: Callable[[tuple[str, ...], Settings], AbstractContextManager[Assistant]] | None = None,
+    ) -> None:
         """Does the work. Raises Invalid where the settings or the rows are wrong, TooLarge where a row is, Conflict
         where a source changes meanwhile, and what the sources, the spill and the progress raise."""
         validate(settings)
         self._sources: dict[Side, Source] = {"before": before, "after": after}
         self._settings, self._spill, self._progress = settings, spill, progress
+        self._assistant = assistant
         self._rules = settings.rules()
         self._rows = {"before": 0, "after": 0}
         self._fields = settings.key_fields or self._found_key()
@@ -67,13 +78,16 @@ class Comparison:
         if self._settings.tolerance and not self._fields:
             raise Invalid("a tolerance needs rows with a key, and none was found: name its fields", field="key_fields")
         sides: dict[Side, tuple[SideReader, Partitions]] = {}
-        for side, source in self._sources.items():
-            entries = self._partitions(8)
-            reader = SideReader(side, source, self._fields, self._settings)
-            for _ in reader.read_into(entries):
-                self._rows[side] = reader.rows
-                self._report(side)
-            sides[side] = reader, entries
+        begun = nullcontext() if self._assistant is None else self._assistant(self._fields, self._settings)
+        with begun as assistant:
+            for side, source in self._sources.items():
+                entries = self._partitions(8)
+                reader = SideReader(side, source, self._fields, self._settings, assistant)
+                with closing(reader.read_into(entries)) as reading:
+                    for _ in reading:
+                        self._rows[side] = reader.rows
+                        self._report(side)
+                sides[side] = reader, entries
         return sides
 
     def _left(self, sides: dict[Side, tuple[SideReader, Partitions]]) -> dict[Side, Partitions]:

@@ -32,6 +32,14 @@ class Partitions:
             appends[record[byte]](record)
         self._count(len(records))
 
+    def add_parts(self, parts: list[bytes]) -> None:
+        """Records of all parts, in their order."""
+        self._pack()
+        for kept, part in zip(self._kept, parts, strict=True):
+            kept += part
+            self._kept_bytes += len(part)
+        self._spill_if_many()
+
     def add_to(self, part: int, record: bytes) -> None:
         self._appends[part](record)
         self._count(1)
@@ -58,8 +66,7 @@ class Partitions:
         self._loose_count += added
         if self._loose_count > self._most_loose:
             self._pack()
-            if self._kept_bytes > self._memory_bytes:
-                self._spill_all()
+            self._spill_if_many()
 
     def _pack(self) -> None:
         if not self._loose_count:
@@ -72,7 +79,9 @@ class Partitions:
                 loose.clear()
         self._loose_count = 0
 
-    def _spill_all(self) -> None:
+    def _spill_if_many(self) -> None:
+        if self._kept_bytes <= self._memory_bytes:
+            return
         offset = self._spill.write(b"".join(self._kept))
         for part, kept in enumerate(self._kept):
             if kept:

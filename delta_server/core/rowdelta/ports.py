@@ -26,6 +26,20 @@ class Source(Protocol):
         ...
 
 
+class Assistant(Protocol):
+    """Makes entries of blocks beside us (entries.py)."""
+
+    def is_ready(self) -> bool:
+        """It may take a while to begin."""
+        ...
+
+    def give(self, offset: int, block: bytes) -> None: ...
+
+    def take(self) -> bytes:
+        """What it made of the block, nothing where it could not."""
+        ...
+
+
 class Spill(Protocol):
     """Bytes that do not fit in memory."""
 

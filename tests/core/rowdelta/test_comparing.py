@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,7 +15,12 @@ from hypothesis import strategies as st
 
 from delta_server import rowdelta
 from delta_server.core.errors import Conflict, DeltaError, Invalid, TooLarge
+from delta_server.core.rowdelta import blocks, writing
+from delta_server.core.rowdelta.comparing import Comparison
+from delta_server.core.rowdelta.entries import EntryMaker
 from delta_server.core.rowdelta.ports import ReadAt
+from delta_server.core.rowdelta.settings import Settings
+from delta_server.storage.rowdelta.spill_file import SpillFile
 from tests.often import FUZZ
 
 TINY, ROOM = 4 << 10, 64 << 20
@@ -352,3 +358,71 @@ def test_operations_are_left_early(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     assert phases[-1] == (0, 500, "write")
     assert {phase for _, _, phase in phases} == {"after", "join", "check", "write"}
+
+
+# An assistant
+
+
+class Beside:
+    """Makes entries as another process would, but where `fails`."""
+
+    def __init__(self, fields: tuple[str, ...], chosen: Settings, *, fails: bool = False) -> None:
+        self.maker, self.fails, self.made = EntryMaker(fields, chosen), fails, 0
+        self.given = (0, b"")
+
+    def is_ready(self) -> bool:
+        return True
+
+    def give(self, offset: int, block: bytes) -> None:
+        self.given = offset, block
+
+    def take(self) -> bytes:
+        parted = b"" if self.fails else self.maker.parted(self.given[1], self.given[0])
+        self.made += bool(parted)
+        return parted
+
+
+def assisted(before: bytes, after: bytes, directory: Path, *, fails: bool = False) -> tuple[Any, int]:
+    options = rowdelta.Options(spill_directory=directory, key_fields=("id",), memory_bytes=TINY, max_row_bytes=100)
+    made: list[Beside] = []
+
+    def begin(fields: tuple[str, ...], chosen: Settings) -> Any:
+        made.append(Beside(fields, chosen, fails=fails))
+        return nullcontext(made[0])
+
+    with SpillFile(directory) as spill:
+        sides = Text(before), Text(after)
+        found = Comparison(*sides, options, spill=spill, progress=lambda *_: None, assistant=begin)
+        return (found.summary, list(writing.ndjson(found.operations(), found.summary))), made[0].made
+
+
+def test_an_assistant_changes_nothing_that_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 300)
+    chance = Random(3)
+    rows = [{"id": i % 990, "v": chance.random()} for i in range(1000)]
+    before, after = ndjson(rows[::-1]), ndjson([{**row, "v": 1.5} if i % 9 else row for i, row in enumerate(rows)])
+    before = before.replace(b"\n", b"\n\n", 7)
+    alone, none = assisted(before, after, tmp_path, fails=True)
+    helped, some = assisted(before, after, tmp_path)
+    assert helped == alone
+    assert (none, some > 5) == (0, True)
+
+
+LINES = [
+    ("in its batch", 3, b"x", "after, line 4: it is not valid JSON"),
+    ("in ours", 70, b"x", "after, line 71: it is not valid JSON"),
+    ("too large", 70, b'"' + b"x" * 200 + b'"', "after, line 71: a row has more than"),
+    ("without a key", 3, b"{}", "after: 1 of 100 rows lack the key field id, the first in line 4"),
+]
+
+
+@pytest.mark.parametrize(("place", "line", "message"), [row[1:] for row in LINES], ids=[row[0] for row in LINES])
+def test_with_an_assistant_lines_have_their_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, line: bytes, message: str
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 64)
+    lines = [b'{"id":%d}' % i for i in range(100)]
+    lines[place] = line
+    with pytest.raises((Invalid, TooLarge)) as refused:
+        assisted(b"", b"\n".join(lines), tmp_path)
+    assert message in refused.value.message

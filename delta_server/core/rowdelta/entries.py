@@ -1,0 +1,111 @@
+"""Makes the entries of a block of rows (joining.py)."""
+
+import re
+from collections.abc import Callable
+from itertools import accumulate, repeat
+from operator import add
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from xxhash import xxh3_128_digest
+
+from delta_server.core.errors import DeltaError
+from delta_server.core.rowdelta.joining import ENTRY
+from delta_server.core.rowdelta.partitions import COUNT
+from delta_server.core.rowdelta.row_keys import RowReader
+from delta_server.core.rowdelta.settings import Settings
+
+_digest: Callable[[Any], bytes] = xxh3_128_digest
+_never = repeat(False)
+_PLAIN_NAME = re.compile(r'/[^/*~"\\]+', re.ASCII)
+_SIZE_BYTES = 4
+
+
+class Made(msgspec.Struct, frozen=True):
+    """`lacking`: rows without all fields of the key, the first in line `first_lacking`; there are no entries then."""
+
+    entries: list[bytes]
+    rows: int
+    lines: int
+    lacking: int = 0
+    first_lacking: int = 0
+
+
+class EntryMaker:
+    def __init__(self, fields: tuple[str, ...], settings: Settings) -> None:
+        ignored = tuple([name[1:] for name in settings.ignore if _PLAIN_NAME.fullmatch(name)])
+        self._hash = settings.trusted_hash
+        self._ignored = () if self._hash else ignored
+        self._reader = RowReader(fields, (self._hash,) if self._hash else ignored)
+
+    def make(self, block: bytes, offset: int, *, what: str, line: int) -> Made:
+        """Of the block at `offset`, which begins with line `line`. Raises Invalid: a line is not JSON."""
+        lines = block.split(b"\n")
+        lines.pop()
+        count = len(lines)
+        rows, blank = self._reader.read(block, lines, what, line)
+        sizes = list(map(len, lines))
+        offsets = list(map(add, accumulate(sizes, initial=offset), range(count)))  # a line end each
+        if blank:
+            for column in (lines, sizes, offsets):
+                _delete(column, blank)
+        digests = self._digests(lines, rows)
+        if not self._reader.fields:
+            return Made(list(map(ENTRY.pack, digests, digests, offsets, sizes, _never)), len(rows), count)
+        keys = self._reader.keys(rows)
+        if None in keys:
+            places = [place for place in range(count) if place not in blank]
+            return Made([], len(rows), count, keys.count(None), line + places[keys.index(None)])
+        return Made(list(map(ENTRY.pack, map(_digest, keys), digests, offsets, sizes, _never)), len(rows), count)
+
+    def parted(self, block: bytes, offset: int) -> bytes:
+        """The sizes of all parts, then their entries; nothing where there is anything to say of a row."""
+        try:
+            made = self.make(block, offset, what="", line=1)
+        except DeltaError:
+            return b""
+        if made.rows < made.lines or made.lacking:
+            return b""
+        parts: list[list[bytes]] = [[] for _ in range(COUNT)]
+        appends = [part.append for part in parts]
+        for entry in made.entries:
+            appends[entry[0]](entry)
+        sizes = [(len(part) * ENTRY.size).to_bytes(_SIZE_BYTES) for part in parts]
+        return b"".join([*sizes, *[b"".join(part) for part in parts]])
+
+    def _digests(self, lines: list[bytes], rows: list[Any]) -> list[bytes]:
+        if self._hash:
+            hashes = self._reader.other(rows, 0)
+            return [xxh3_128_digest(line if raw is UNSET else raw) for line, raw in zip(lines, hashes, strict=True)]
+        for place, name in enumerate(self._ignored):
+            member = b'"%b":' % name.encode()
+            lines = [
+                _without(line, member, raw) for line, raw in zip(lines, self._reader.other(rows, place), strict=True)
+            ]
+        return list(map(xxh3_128_digest, lines))
+
+
+def parts_of(parted: bytes) -> list[bytes]:
+    at, parts = COUNT * _SIZE_BYTES, []
+    for part in range(COUNT):
+        size = int.from_bytes(parted[part * _SIZE_BYTES : (part + 1) * _SIZE_BYTES])
+        parts.append(parted[at : at + size])
+        at += size
+    return parts
+
+
+def _delete(column: list[Any], places: list[int]) -> None:
+    for place in reversed(places):
+        del column[place]
+
+
+def _without(line: bytes, member: bytes, raw: Any) -> bytes:
+    """The row without the value of a member, where its place is certain; equal results are of rows that are equal but
+    for it. Where it is not, the canonical forms tell later."""
+    if raw is UNSET or line.count(member) != 1:
+        return line
+    head, _, tail = line.partition(member)
+    value = bytes(raw)
+    rest = tail.lstrip(b" ")
+    return head + member + rest[len(value) :] if rest.startswith(value) else line
