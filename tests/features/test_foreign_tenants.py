@@ -208,6 +208,7 @@ BY_ID = [
     get("/v1/sync/memos/records/{mark}"),
     get("/v1/sync/memos/records/{mark}/history"),
     Ask("POST", "/v1/sync/memos/records/{mark}/restore", {"version": 1}),
+    Ask("POST", "/v1/sync/memos/records/{mark}/compare", {"from_version": 1, "to_version": 1}),
     Ask("POST", "/v1/sync/conflicts/{conflict}", {"take": "device", "server_version": 1}),
     Ask("PATCH", "/v1/devices/{device}", {"name": "mine"}),
     Ask("DELETE", "/v1/devices/{device}"),

@@ -156,10 +156,10 @@ def data_type(tx: Tx, project: int, name: str) -> DataType | None:
     return None if row is None else DataType(*row)
 
 
-def types(tx: Tx, project: int, above: str, limit: int) -> list[DataType]:
-    """By name, from the first behind `above`."""
-    sql = f"SELECT {_TYPE} FROM sync_type WHERE project = ? AND name > ? ORDER BY name LIMIT ?"
-    return [DataType(*row) for row in tx.all(sql, project, above, limit)]
+def types(tx: Tx, project: int, begin: str, below: str, limit: int) -> list[DataType]:
+    """By name, from `begin` on and below `below`."""
+    sql = f"SELECT {_TYPE} FROM sync_type WHERE project = ? AND name >= ? AND name < ? ORDER BY name LIMIT ?"
+    return [DataType(*row) for row in tx.all(sql, project, begin, below, limit)]
 
 
 def count_types(tx: Tx, project: int) -> int:

@@ -12,7 +12,7 @@ from delta_server.core.diff.row_table import RowTable
 from delta_server.core.diff.row_windows import Matched, RowFilter, Window, matched, written
 from delta_server.core.errors import Invalid
 from delta_server.core.json import pointer
-from delta_server.features.deltas.rows import End, Summary
+from delta_server.features.deltas.rows import Summary
 from delta_server.features.deltas.schemas import DEFAULT_WINDOW, RowOptions
 from delta_server.features.deltas.summaries import compare_as_rows
 from delta_server.services import Services
@@ -48,10 +48,10 @@ class RowsWanted(msgspec.Struct, frozen=True):
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """What is compared, and how."""
+    """What is compared, and how. `of` says which two documents these are, among all of the project."""
 
     project: int
-    ends: tuple[End, End]
+    of: Hashable
     settings: DiffSettings
     known: KnownKeys
     unchanged: bool = False
@@ -62,8 +62,7 @@ class Pair(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> Hashable:
-        before, after = self.ends
-        return before.content, after.content, msgspec.json.encode(self.settings), self.known, self.unchanged
+        return self.of, msgspec.json.encode(self.settings), self.known, self.unchanged
 
 
 class RowCache:

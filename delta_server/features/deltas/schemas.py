@@ -74,8 +74,8 @@ class Note(msgspec.Struct, frozen=True):
     message: str
 
 
-class Delta(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed from one snapshot to another. A stored delta has the id of the snapshot it leads to.
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs between two documents.
 
     `kind` is `content`, `reorder` (only order differs), `format` (only whitespace, escapes, key order), `ignored`
     (only ignored fields) or, in a comparison, `none`. `similarity_score` is the share of leaf values unchanged;
@@ -91,11 +91,6 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     of the window.
     """
 
-    id: str | UnsetType = UNSET
-    endpoint_id: str
-    from_snapshot_id: str
-    to_snapshot_id: str
-    captured_at: str
     kind: str
     changes_count: int
     added: int
@@ -120,6 +115,16 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     keys: dict[str, KeyUsed] | UnsetType = UNSET
     rail: str | UnsetType = UNSET
     rows: list[ChangeRow] | UnsetType = UNSET
+
+
+class Delta(Compared, frozen=True, kw_only=True):
+    """What changed from one snapshot to another. A stored delta has the id of the snapshot it leads to."""
+
+    id: str | UnsetType = UNSET
+    endpoint_id: str
+    from_snapshot_id: str
+    to_snapshot_id: str
+    captured_at: str
 
 
 class Comparison(RowOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -202,6 +207,12 @@ def delta(summary: Summary, *, endpoint: bytes, ends: tuple[bytes, bytes], captu
         from_snapshot_id=ids.text(before),
         to_snapshot_id=ids.text(after),
         captured_at=times.format(captured_at),
+        **msgspec.structs.asdict(compared(summary)),
+    )
+
+
+def compared(summary: Summary) -> Compared:
+    return Compared(
         kind=summary.kind,
         changes_count=summary.changes_count,
         added=summary.added,
@@ -288,3 +299,4 @@ FIELDS = {
     "Note.path": "The pattern that the note is about",
     "Note.message": "The note",
 }
+FIELDS |= {f"Compared.{name}": FIELDS[f"Delta.{name}"] for name in Compared.__struct_fields__}

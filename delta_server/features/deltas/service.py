@@ -2,14 +2,15 @@
 
 import base64
 import time
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Hashable, Sequence
+from typing import TypeVar, cast
 
 import msgspec
 from msgspec import UNSET
 
 from delta_server.core import ids, times
 from delta_server.core.arrays import key_cache
+from delta_server.core.diff.compare import DEFAULT
 from delta_server.core.diff.diff_settings import DiffSettings, KnownKeys, validate
 from delta_server.core.diff.row_windows import ChangeRow
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
@@ -39,16 +40,17 @@ from delta_server.features.deltas.listing import view
 from delta_server.features.deltas.row_windows import Pair, RowsWanted, RowWindow
 from delta_server.features.deltas.rows import TYPES as TYPES
 from delta_server.features.deltas.rows import End, Summary
+from delta_server.features.deltas.schemas import Compared as Compared
 from delta_server.features.deltas.schemas import (
     Comparison,
     FieldChanges,
     Format,
-    FormatOrRows,
     KeyUsed,
     Note,
-    RowOptions,
 )
 from delta_server.features.deltas.schemas import Delta as Delta
+from delta_server.features.deltas.schemas import FormatOrRows as FormatOrRows
+from delta_server.features.deltas.schemas import RowOptions as RowOptions
 from delta_server.features.deltas.store import delete_deltas as delete_deltas
 from delta_server.features.deltas.store import delete_some as delete_some
 from delta_server.features.deltas.store import heads as heads
@@ -61,6 +63,8 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
+
+ComparedT = TypeVar("ComparedT", bound=Compared)
 
 ALL_ROWS = RowOptions()
 
@@ -198,11 +202,27 @@ async def _compare(
     if format == "rows":
         pair = await _pair(svc, project, ends, settings, unchanged=wanted.unchanged)
         compared = row_windows.cached(svc, pair) or await row_windows.compare(svc, pair)
-        return _with_rows(ends, await row_windows.read_window(svc, pair, compared, wanted), wanted)
+        window = await row_windows.read_window(svc, pair, compared, wanted)
+        return _with_rows(_delta(ends, compared.summary), window, wanted)
     settings, first, second, known = await _sides(svc, ends, settings)
     cpu = svc.cpu_for(len(first) + len(second))
     summary, operations = await cpu(compare_in_format, first, second, settings, known, format)
     return msgspec.structs.replace(_delta(ends, summary), format=format, diff=msgspec.Raw(operations))
+
+
+async def compare_texts(
+    svc: Services, project: int, of: Hashable, texts: tuple[bytes, bytes], format: FormatOrRows, options: RowOptions
+) -> Compared:
+    """Two JSON documents that are no snapshots; `of` tells them from all others of the project. Raises Invalid."""
+    wanted = row_windows.options(options, is_rows=format == "rows")
+    if format != "rows":
+        cpu = svc.cpu_for(sum(map(len, texts)))
+        summary, operations = await cpu(compare_in_format, *texts, DEFAULT, (), format)
+        return msgspec.structs.replace(schemas.compared(summary), format=format, diff=msgspec.Raw(operations))
+    pair = Pair(project, of, DEFAULT, (), wanted.unchanged, texts)
+    compared = row_windows.cached(svc, pair) or await row_windows.compare(svc, pair)
+    window = await row_windows.read_window(svc, pair, compared, wanted)
+    return _with_rows(schemas.compared(compared.summary), window, wanted)
 
 
 def _delta(ends: tuple[End, End], summary: Summary) -> Delta:
@@ -218,18 +238,17 @@ async def _pair(
     """With the documents, unless they were compared lately with keys that are remembered."""
     known = known_keys(svc, ends[1].endpoint)
     chosen = settings or msgspec.json.decode(ends[1].diff, type=DiffSettings)
-    pair = Pair(project, ends, chosen, known, unchanged)
+    pair = Pair(project, (ends[0].content, ends[1].content), chosen, known, unchanged)
     if row_windows.cached(svc, pair) is not None:
         return pair
     chosen, first, second, learned = await _sides(svc, ends, settings)
     return msgspec.structs.replace(pair, bodies=(first, second), learned=learned)
 
 
-def _with_rows(ends: tuple[End, End], found: RowWindow, wanted: RowsWanted) -> Delta:
+def _with_rows(shown: ComparedT, found: RowWindow, wanted: RowsWanted) -> ComparedT:
     table, left = found.compared.table, found.matched
-    delta = _delta(ends, found.compared.summary)
     return msgspec.structs.replace(
-        delta,
+        shown,
         format="rows",
         fields=[
             FieldChanges(
@@ -242,7 +261,7 @@ def _with_rows(ends: tuple[End, End], found: RowWindow, wanted: RowsWanted) -> D
             )
             for one in table.counts
         ],
-        notes=delta.notes + [Note(note.path, note.message) for note in table.notes],
+        notes=shown.notes + [Note(note.path, note.message) for note in table.notes],
         total=len(table) - table.unchanged,
         matched=len(left) - left.unchanged,
         unchanged=left.unchanged if wanted.unchanged else UNSET,

@@ -26,10 +26,13 @@ def device(tx: Tx, space: int, device_id: str) -> Device | None:
     return None if row is None else Device(*row)
 
 
-def devices(tx: Tx, space: int, *, above: int, limit: int) -> list[Device]:
-    """Those that were not removed, with rows above `above`."""
-    sql = f"SELECT {_DEVICE} FROM sync_device WHERE space = ? AND removed_at IS NULL AND id > ? ORDER BY id LIMIT ?"
-    return [Device(*row) for row in tx.all(sql, space, above, limit)]
+def devices(tx: Tx, space: int, *, above: int, limit: int, q: str = "") -> list[Device]:
+    """Those that were not removed, with rows above `above` and `q` in what they are called."""
+    sql = (
+        f"SELECT {_DEVICE} FROM sync_device WHERE space = ? AND removed_at IS NULL AND id > ?"
+        " AND instr(lower(device_id || ' ' || coalesce(name, '')), lower(?)) > 0 ORDER BY id LIMIT ?"
+    )
+    return [Device(*row) for row in tx.all(sql, space, above, q, limit)]
 
 
 def by_uid(tx: Tx, space: int, uid: bytes) -> Device | None:

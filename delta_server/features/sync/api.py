@@ -36,7 +36,7 @@ Excluded: TypeAlias = Annotated[str | None, QueryParameter(description="Changes 
 
 
 def whose(request: Request[Any, Any, Any], caller: Caller, project: int) -> Whose:
-    return spaces.whose(caller, project, request.headers.get(spaces.USER_HEADER))
+    return spaces.whose(caller, project, request.headers)
 
 
 async def _pulled(svc: Services, of: Whose, data_type: str, wanted: Wanted) -> Response[bytes]:

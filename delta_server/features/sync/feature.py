@@ -49,6 +49,7 @@ FEATURE = Feature(
         ("GET", "/v1/sync/{}/records"): READ,
         ("GET", "/v1/sync/{}/records/{}"): READ,
         ("GET", "/v1/sync/{}/records/{}/history"): READ,
+        ("POST", "/v1/sync/{}/records/{}/compare"): READ,
         ("POST", "/v1/sync/{}/records/{}/restore"): _WRITE,
         ("GET", "/v1/sync/conflicts"): READ,
         ("POST", "/v1/sync/conflicts/{}"): Access("write", body="document"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,19 +17,24 @@ from delta_server.http import aliases
 from delta_server.http.validation import invalid
 from delta_server.storage.database import Row
 
+Blob: TypeAlias = bytes
+
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A version of a record: `data`, or `encrypted` as pushed. A deletion has neither, one of long ago no time."""
+    """A version of a record: `data`, or `encrypted` as pushed. A deletion has neither, one of long ago no time. `bytes`
+    and `kind` stand in a list without contents."""
 
     record_id: str
     operation: Literal["upsert", "delete"]
     version: int
     changed_at: str | UnsetType = UNSET
     data: msgspec.Raw | UnsetType = UNSET
-    encrypted: bytes | UnsetType = UNSET
+    encrypted: Blob | UnsetType = UNSET
     checksum: str | UnsetType = UNSET
     updated_at: str | UnsetType = UNSET
     device_id: str | UnsetType = UNSET
+    bytes: int | UnsetType = UNSET
+    kind: Literal["json", "encrypted"] | UnsetType = UNSET
 
 
 class ChangeResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -208,6 +213,8 @@ FIELDS = {
     "Record.checksum": "SHA-256 of its bytes, in hex",
     "Record.updated_at": "When the device says it changed; never decides",
     "Record.device_id": "The device that pushed it; absent for what the server itself changed",
+    "Record.bytes": "How many bytes it has, in a list without contents",
+    "Record.kind": "`json` or `encrypted`, in a list without contents",
     "ChangeResult.change_id": "The change",
     "ChangeResult.record_id": "Its record",
     "ChangeResult.status": "`applied`; `duplicate`: it came before, or the record is like that already; `conflict`; "

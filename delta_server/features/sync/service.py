@@ -1,6 +1,6 @@
 """Records of a space, for those who speak other protocols with their devices.
 
-whose(caller, project, named)                   # of which space
+whose(caller, project, headers)                 # of which space
 pull(svc, whose, data_type, wanted)             # a page
 stored(svc, whose, data_type, record_ids)       # what there is
 apply(svc, whose, translated)                   # changes made on that
@@ -22,7 +22,6 @@ from delta_server.features.sync.pushing import Translated as Translated
 from delta_server.features.sync.pushing import apply as apply
 from delta_server.features.sync.schemas import ChangeResult as ChangeResult
 from delta_server.features.sync.schemas import Record as Record
-from delta_server.features.sync.spaces import USER_HEADER as USER_HEADER
 from delta_server.features.sync.spaces import Whose as Whose
 from delta_server.features.sync.spaces import checked_type as checked_type
 from delta_server.features.sync.spaces import count_pull as count_pull

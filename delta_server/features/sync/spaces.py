@@ -1,5 +1,7 @@
 """Whose records a request is about, how often it may ask, and what is known of a space without reading it again."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from delta_server.core.caller import Caller
@@ -12,7 +14,8 @@ from delta_server.storage.limiter_memory import MemoryLimiter
 from delta_server.tasks.topics import Topic
 
 NEWS: Topic = "sync"
-USER_HEADER = "x-sync-user"
+USER_HEADER, SPACE_HEADER = "x-sync-user", "x-sync-space"
+_PROJECTS_OWN = "project"
 MAX_OWNER = 200
 _PLACES = 100_000
 _KNOWN = 10_000
@@ -77,12 +80,19 @@ def _state(tx: Tx, whose: Whose, data_type: str) -> State:
     return State(store.epoch(tx), store.counts(tx)[2] if space is None else space.seq, space, found)
 
 
-def whose(caller: Caller, project: int, named: str | None) -> Whose:
+def whose(caller: Caller, project: int, headers: Mapping[str, str]) -> Whose:
     """Who signed in has a space of their own; admins and keys may name another. Raises Invalid, Forbidden."""
-    if caller.user is not None and named is not None:
+    named, space = headers.get(USER_HEADER), headers.get(SPACE_HEADER)
+    if caller.user is not None:
+        if named is None and space is None:
+            return Whose(project, caller.key_id.removeprefix("user "), caller.session)
         caller.require("sync:admin")
-    elif caller.user is not None:
-        return Whose(project, caller.key_id.removeprefix("user "), caller.session)
+    if space is not None:
+        if space != _PROJECTS_OWN or named is not None:
+            raise Invalid(
+                f"{SPACE_HEADER} is `{_PROJECTS_OWN}`, for its own, and goes without {USER_HEADER}", field=SPACE_HEADER
+            )
+        return Whose(project, "")
     if named is not None and not 1 <= len(named) <= MAX_OWNER:
         raise Invalid(f"{USER_HEADER} must have 1 to {MAX_OWNER} characters", field=USER_HEADER)
     return Whose(project, named or "")

@@ -47,7 +47,7 @@ _TABLES = "The tables of the client's schema; several with commas. Without it th
 
 
 def _whose(request: Request[Any, Any, Any], caller: Caller, project: int) -> Whose:
-    return sync.whose(caller, project, request.headers.get(sync.USER_HEADER))
+    return sync.whose(caller, project, request.headers)
 
 
 @get(

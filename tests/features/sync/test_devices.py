@@ -105,6 +105,16 @@ async def test_named_and_removed(app: Application, client: httpx.AsyncClient, ke
     assert [(entry["name"], entry["target"]) for entry in log] == [("phone", f"device {phone['id']}")]
 
 
+async def test_found_by_what_they_are_called(client: httpx.AsyncClient, keys: Keys) -> None:
+    for number, name in enumerate(["phone-1", "phone-2", "desk"]):
+        await push(client, keys, batch(name, 1, change(number, name, 1)))
+    desk = (await devices(client, keys.read, "q=DESK"))[0]
+    await client.patch(f"{DEVICES}/{desk['id']}", json={"name": "Ann’s Phone"}, headers=bearer(keys.write))
+    assert [each["device_id"] for each in await devices(client, keys.read, "q=phone")] == ["phone-1", "phone-2", "desk"]
+    assert [each["device_id"] for each in await devices(client, keys.read, "q=e-2")] == ["phone-2"]
+    assert await devices(client, keys.read, "q=%25") == []
+
+
 async def test_who_removes_a_device_signs_it_out(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
     phone = await signed_in(app, client, "ann@example.com", role="owner")
     login = {"email": "ann@example.com", "password": "correct horse battery"}

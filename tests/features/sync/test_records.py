@@ -6,14 +6,20 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from delta_server.app import Application
 from delta_server.features.sync.forgetting.expiring import expire
+from delta_server.features.sync.people import records
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.features.sync.test_push_pull import batch, change, pull, push
+from tests.features.users.people import signed_in
 from tests.storage.opened import FakeClock
 
 RECORDS = "/v1/sync/notes/records"
 SPACES = "/v1/sync/spaces"
+
+PAIR = {"from_version": 1, "to_version": 2}
+SECRET = {"operation": "update", "encrypted": "aGk="}
 
 ROWS = [
     Row("no key", "GET", RECORDS, 401, key=None),
@@ -29,6 +35,10 @@ ROWS = [
     Row("no such cursor", "GET", f"{RECORDS}?cursor=x", 400, field="cursor"),
     Row("a cursor of another list", "GET", f"{SPACES}?cursor=x", 400, field="cursor"),
     Row("a long data type", "GET", f"/v1/sync/{'x' * 101}/records", 400, field="data_type"),
+    Row("a cursor of the living", "GET", f"{RECORDS}?deleted=true&cursor=x", 400, field="cursor"),
+    Row("no such version", "GET", f"{RECORDS}/r1?version=0", 400, field="version"),
+    Row("nothing to compare", "POST", f"{RECORDS}/r1/compare", 404, key="read", body=PAIR),
+    Row("one version", "POST", f"{RECORDS}/r1/compare", 400, body={"from_version": 1}),
 ]
 
 
@@ -122,3 +132,79 @@ async def test_spaces(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -
     assert (found[0]["version"], found[0]["records"], found[0]["devices"], found[0]["conflicts"]) == (2, 2, 1, 0)
     assert [space["owner"] for space in await every(client, SPACES, keys.project, 10, "q=nn")] == ["ann", "Anna"]
     assert await every(client, SPACES, keys.other, 10) == []
+
+
+async def test_lists_without_contents(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", {"n": 1}), change(2, "r2", **SECRET)))
+    query = "content=false"
+    plain, secret = await every(client, RECORDS, keys.read, 10, query)
+    assert (plain["bytes"], plain["kind"], "data" in plain) == (7, "json", False)
+    assert (secret["bytes"], secret["kind"], "encrypted" in secret) == (2, "encrypted", False)
+    [old] = await every(client, f"{RECORDS}/r1/history", keys.read, 10, query)
+    assert (old["bytes"], old["version"], old["device_id"]) == (7, 1, "phone")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_the_deleted_ones(
+    client: httpx.AsyncClient, keys: Keys, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_LOOKED_AT", 3)
+    names = ["a/1", "b/1", "a/2", "b/2", "b/3", "b/4", "a/3", "c"]
+    await push(client, keys, batch("phone", 1, *[change(i, name, i) for i, name in enumerate(names)]))
+    gone = [change(20 + i, name, base_version=i + 1) for i, name in enumerate(names[:-1])]
+    await push(client, keys, batch("phone", 2, *gone))
+    found = await every(client, RECORDS, keys.read, limit, "deleted=true")
+    assert [each["record_id"] for each in found] == names[-2::-1]
+    found = await every(client, RECORDS, keys.read, limit, "deleted=true&content=false&prefix=a")
+    assert [(each["record_id"], each["operation"]) for each in found] == [
+        ("a/3", "delete"),
+        ("a/2", "delete"),
+        ("a/1", "delete"),
+    ]
+    assert [each["record_id"] for each in await every(client, RECORDS, keys.read, limit)] == ["c"]
+
+
+async def test_versions_are_read_and_compared(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", {"n": 1.10, "t": "a b"}), change(2, "r2", 1)))
+    await push(client, keys, batch("phone", 2, change(3, "r1", {"n": 1.10, "t": "a c"}), change(4, "r1")))
+    assert (await client.get(f"{RECORDS}/r1?version=1", headers=bearer(keys.read))).json()["data"]["t"] == "a b"
+    for version in (2, 9):
+        answer = await client.get(f"{RECORDS}/r1?version={version}", headers=bearer(keys.read))
+        assert answer.status_code == 404, "it is of another record, or of none"
+
+    async def compared(status: int = 200, **body: Any) -> Any:
+        answer = await client.post(f"{RECORDS}/r1/compare", json=body, headers=bearer(keys.read))
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    delta = await compared(from_version=1, to_version=3)
+    assert delta["diff"] == [{"op": "replace", "path": "/t", "value": "a c"}]
+    for _ in range(2):  # the second time its rows are known
+        rows = await compared(from_version=1, to_version=3, format="rows", unchanged=True)
+    assert (rows["total"], rows["kind"], rows["replaced"]) == (1, "content", 1)
+    assert [(row["op"], row["at"], row.get("old"), row["new"]) for row in rows["rows"]] == [
+        ("replace", "t", "a b", "a c"),
+        ("same", "n", None, 1.1),
+    ]
+    assert (await compared(from_version=3, to_version=1, format="rows"))["rows"][0]["new"] == "a b"
+    assert "deletion" in (await compared(400, from_version=3, to_version=4))["message"]
+    assert "rows" in (await compared(400, from_version=1, to_version=3, count=1))["message"]
+    await compared(404, from_version=1, to_version=2)
+    await push(client, keys, batch("phone", 3, change(5, "r1", **SECRET, base_version=4)))
+    assert "encrypted" in (await compared(400, from_version=5, to_version=1))["message"]
+
+
+async def test_the_projects_own_space_and_who_may_see_it(
+    app: Application, client: httpx.AsyncClient, keys: Keys
+) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
+    space = {"x-sync-space": "project"}
+    tokens = [await signed_in(app, client, f"{role}@example.com", role) for role in ("owner", "member")]
+    owner, member = [{**bearer(token), "x-tenant-id": "mine"} for token in tokens]
+    assert (await client.get(RECORDS, headers=owner)).json()["data"] == [], "of the person's own space"
+    [found] = (await client.get(RECORDS, headers={**owner, **space})).json()["data"]
+    assert found["record_id"] == "r1"
+    assert (await client.get(RECORDS, headers={**member, **space})).status_code in (403, 404)
+    assert (await client.get(RECORDS, headers={**bearer(keys.read), **space})).json()["data"] == [found]
+    for wrong in ({"x-sync-space": "ann"}, {**space, "x-sync-user": "ann"}):
+        assert (await client.get(RECORDS, headers={**bearer(keys.read), **wrong})).status_code == 400

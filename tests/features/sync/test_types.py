@@ -86,3 +86,14 @@ async def test_records_fit_their_schema(client: httpx.AsyncClient, keys: Keys, s
     assert [result["status"] for result in some] == ["applied", "rejected", "applied", "applied"]
     assert some[1]["code"] == "SCHEMA_MISMATCH"
     assert "at /n:" in some[1]["message"]
+
+
+async def test_by_the_beginning_of_their_names(client: httpx.AsyncClient, keys: Keys) -> None:
+    for name in ("notes", "note", "tasks", "Notes", "no"):
+        await client.put(f"/v1/sync/types/{name}", json={}, headers=bearer(keys.project))
+    found, cursor = [], ""
+    while cursor is not None:
+        answer = await client.get(f"/v1/sync/types?prefix=note&limit=1&cursor={cursor}", headers=bearer(keys.read))
+        found += [each["data_type"] for each in answer.json()["data"]]
+        cursor = answer.json()["next_cursor"]
+    assert found == ["note", "notes"]

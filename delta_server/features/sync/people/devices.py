@@ -43,8 +43,8 @@ Waiting: TypeAlias = Mapping[tuple[str, int], tuple[int, int]]
 """How far devices are by what is not written yet (Positions.of_space)."""
 
 
-def _page(tx: Tx, space: int, waiting: Waiting, *, above: int, limit: int) -> list[Seen]:
-    found = devices.devices(tx, space, above=above, limit=limit)
+def _page(tx: Tx, space: int, waiting: Waiting, *, above: int, limit: int, q: str = "") -> list[Seen]:
+    found = devices.devices(tx, space, above=above, limit=limit, q=q)
     collections = {collection.id: collection for collection in store.collections(tx, space)}
     positions: dict[int, dict[int, tuple[int, int]]] = {}
     for device, collection, seq, at in devices.positions(tx, [device.id for device in found]):
@@ -79,12 +79,12 @@ def _seen(
     return Seen(device, state, changes, since, known)
 
 
-async def list_devices(svc: Services, whose: Whose, *, above: int, limit: int) -> list[Seen]:
+async def list_devices(svc: Services, whose: Whose, q: str, *, above: int, limit: int) -> list[Seen]:
     space = svc.db.peek(store.space, whose.project, whose.owner)
     if space is None:
         return []
     waiting = Positions.of(svc).of_space(space.id)
-    return await svc.db.read(_page, space.id, waiting, above=above, limit=limit)
+    return await svc.db.read(_page, space.id, waiting, above=above, limit=limit, q=q)
 
 
 async def rename(svc: Services, whose: Whose, id: str, name: str | None) -> Seen:

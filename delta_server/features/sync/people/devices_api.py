@@ -1,10 +1,10 @@
 """/v1/devices: the devices of whoever asks."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, patch
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core import ids, times
 from delta_server.core.caller import Caller
@@ -39,12 +39,14 @@ async def list_devices(
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
     project: NamedDependency[int],
+    q: Annotated[str, QueryParameter(max_length=200, description="Those that are called something with this")] = "",
     limit: Limit = pagination.DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[Page[SyncDevice]]:
     """Those that pushed to the space of whoever asks, the oldest first, without the removed ones."""
     above = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 0
-    rows = await devices.list_devices(services, whose(request, caller, project), above=above, limit=limit + 1)
+    space = whose(request, caller, project)
+    rows = await devices.list_devices(services, space, q, above=above, limit=limit + 1)
     now_ms = services.clock.now_ms()
     found = pagination.page(
         rows,

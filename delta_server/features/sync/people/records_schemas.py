@@ -1,9 +1,24 @@
 """Records and spaces as people see them, on the wire."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
+
+from delta_server.core.sync.judging import DELETED, ENCRYPTED
+from delta_server.features.deltas.service import FormatOrRows, RowOptions
+from delta_server.features.sync import schemas
+from delta_server.features.sync.schemas import Record
+from delta_server.features.sync.store import Change
+
+
+class RecordComparison(RowOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two versions of the record's history. All from `start` on is for the format `rows`."""
+
+    from_version: Annotated[int, Meta(ge=1, le=1 << 62)]
+    to_version: Annotated[int, Meta(ge=1, le=1 << 62)]
+    format: FormatOrRows = "json-patch"
 
 
 class RecordRestore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,6 +42,33 @@ class SyncSpace(msgspec.Struct, frozen=True):
     created_at: str
 
 
+def without_content(change: Change, size_bytes: int, device_ids: Mapping[int, str]) -> Record:
+    """A version with its size in place of its content, which may not have been read."""
+    is_deleted = change.kind == DELETED
+    return msgspec.structs.replace(
+        schemas.record(change, device_ids),
+        data=UNSET,
+        encrypted=UNSET,
+        bytes=UNSET if is_deleted else size_bytes,
+        kind=UNSET if is_deleted else "encrypted" if change.kind == ENCRYPTED else "json",
+    )
+
+
+EXAMPLE_COMPARISON = {"from_version": 3, "to_version": 4, "format": "json-patch"}
+EXAMPLE_COMPARED = {
+    "kind": "content",
+    "changes_count": 1,
+    "added": 0,
+    "removed": 0,
+    "replaced": 1,
+    "moved": 0,
+    "similarity_score": 0.5,
+    "fields": [{"path": "/text", "changes": 1}],
+    "schema_changes": [],
+    "notes": [],
+    "format": "json-patch",
+    "diff": [{"op": "replace", "path": "/text", "value": "Milk, eggs"}],
+}
 EXAMPLE_SPACE = {
     "owner": "ann",
     "version": 812,
@@ -39,6 +81,9 @@ EXAMPLE_SPACE = {
 }
 
 FIELDS = {
+    "RecordComparison.from_version": "The version before",
+    "RecordComparison.to_version": "The version after; it may be the older one",
+    "RecordComparison.format": "As what the operations are written",
     "Restored.version": "The record's version now",
     "SyncSpace.owner": "Whose it is: a person's id, what a key says in x-sync-user, or nothing for the project's own",
     "SyncSpace.version": "The number of its newest change",

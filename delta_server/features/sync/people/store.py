@@ -1,9 +1,15 @@
 """What people see of spaces."""
 
+from collections.abc import Sequence
+
 import msgspec
 
+from delta_server.core.sync.judging import DELETED
 from delta_server.features.sync.store import CHANGE, COLLECTION, Change, Collection
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Row, Tx
+
+LEAST, BEHIND_ALL = "\0", "\U0010ffff"
+"""Behind a name, what makes the next one, and what is behind all that begin so."""
 
 
 class SpaceRow(msgspec.Struct, frozen=True):
@@ -30,10 +36,13 @@ def lag(tx: Tx, space: int, collection: int, device: int, after: int, most: int)
     return count, row[0] if row else None
 
 
-def collections(tx: Tx, space: int, above: str, limit: int) -> list[Collection]:
-    """By data type, from the first behind `above`."""
-    sql = f"SELECT {COLLECTION} FROM sync_collection WHERE space = ? AND data_type > ? ORDER BY data_type LIMIT ?"
-    return [Collection(*row) for row in tx.all(sql, space, above, limit)]
+def collections(tx: Tx, space: int, begin: str, below: str, limit: int) -> list[Collection]:
+    """By data type, from `begin` on and below `below`."""
+    sql = (
+        f"SELECT {COLLECTION} FROM sync_collection WHERE space = ? AND data_type >= ? AND data_type < ?"
+        " ORDER BY data_type LIMIT ?"
+    )
+    return [Collection(*row) for row in tx.all(sql, space, begin, below, limit)]
 
 
 def collection_of(tx: Tx, space: int, collection: int) -> Collection | None:
@@ -41,10 +50,31 @@ def collection_of(tx: Tx, space: int, collection: int) -> Collection | None:
     return None if row is None else Collection(*row)
 
 
-def heads_by_id(tx: Tx, space: int, collection: int, begin: str, below: str, limit: int) -> list[Change]:
+class Version(msgspec.Struct, frozen=True):
+    """A version of a record; its content may be left out."""
+
+    change: Change
+    size_bytes: int
+
+
+_FIRST, _LAST = CHANGE.split("content")
+_SIZED = {
+    True: f"{CHANGE}, coalesce(length(content), 0)",
+    False: f"{_FIRST}NULL{_LAST}, coalesce(length(content), 0)",
+}
+"""With the content, and without: what is large is not read then."""
+
+
+def _versions(rows: Sequence[Row]) -> list[Version]:
+    return [Version(Change(*change), size) for *change, size in rows]
+
+
+def heads_by_id(
+    tx: Tx, space: int, collection: int, begin: str, below: str, limit: int, *, content: bool
+) -> list[Version]:
     """Newest versions, deletions among them, of records with ids from `begin` on and below `below`, by id."""
     rows = tx.all(
-        f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL"
+        f"SELECT {_SIZED[content]} FROM sync_change WHERE +space = ? AND collection = ? AND superseded_by IS NULL"
         " AND record_id >= ? AND record_id < ? ORDER BY record_id LIMIT ?",
         space,
         collection,
@@ -52,7 +82,30 @@ def heads_by_id(tx: Tx, space: int, collection: int, begin: str, below: str, lim
         below,
         limit,
     )
-    return [Change(*row) for row in rows]
+    return _versions(rows)
+
+
+def tombstones_before(tx: Tx, space: int, collection: int, before: int, limit: int) -> list[Version]:
+    """Deletions that are remembered, the newest first, from behind the number `before`."""
+    rows = tx.all(
+        f"SELECT {_SIZED[False]} FROM sync_change WHERE +space = ? AND collection = ? AND superseded_by IS NULL"
+        f" AND kind = {DELETED} AND seq < ? ORDER BY seq DESC LIMIT ?",
+        space,
+        collection,
+        before,
+        limit,
+    )
+    return _versions(rows)
+
+
+def version(tx: Tx, space: int, collection: int, seq: int, *, content: bool) -> Version | None:
+    row = tx.one(
+        f"SELECT {_SIZED[content]} FROM sync_change WHERE space = ? AND seq = ? AND collection = ?",
+        space,
+        seq,
+        collection,
+    )
+    return None if row is None else _versions([row])[0]
 
 
 def spaces(tx: Tx, project: int, q: str, before: tuple[int, int], limit: int) -> list[SpaceRow]:

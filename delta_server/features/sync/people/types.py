@@ -10,6 +10,7 @@ from delta_server.features.conflicts import service as conflicts
 from delta_server.features.conflicts.service import DataType
 from delta_server.features.sync import store
 from delta_server.features.sync.people import store as people_store
+from delta_server.features.sync.people.store import BEHIND_ALL, LEAST
 from delta_server.features.sync.people.types_schemas import TypeChange
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.store import Collection
@@ -27,16 +28,17 @@ class TypeSeen(msgspec.Struct, frozen=True):
     collection: Collection | None
 
 
-async def list_types(svc: Services, whose: Whose, *, above: str, limit: int) -> list[TypeSeen]:
+async def list_types(svc: Services, whose: Whose, prefix: str, *, above: str, limit: int) -> list[TypeSeen]:
     """Those that were set up, and those of the space, by name."""
-    return await svc.db.read(_page, whose, above, limit)
+    return await svc.db.read(_page, whose, prefix, above, limit)
 
 
-def _page(tx: Tx, whose: Whose, above: str, limit: int) -> list[TypeSeen]:
+def _page(tx: Tx, whose: Whose, prefix: str, above: str, limit: int) -> list[TypeSeen]:
     space = store.space(tx, whose.project, whose.owner)
-    kept = {each.name: each for each in conflicts.types(tx, whose.project, above, limit)}
-    found = [] if space is None else people_store.collections(tx, space.id, above, limit)
-    names = sorted({*kept, *(collection.data_type for collection in found)})[:limit]
+    begin, below = above + LEAST if above else prefix, prefix + BEHIND_ALL
+    kept = conflicts.types(tx, whose.project, begin, below, limit)
+    found = [] if space is None else people_store.collections(tx, space.id, begin, below, limit)
+    names = sorted({*(each.name for each in kept), *(collection.data_type for collection in found)})[:limit]
     return [_seen(tx, whose, space, name) for name in names]
 
 

@@ -1,11 +1,11 @@
 """/v1/sync/types: what happens to conflicts of a data type, and what its records are to be."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core import times
 from delta_server.core.caller import Caller
@@ -35,12 +35,14 @@ async def list_types(
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
     project: NamedDependency[int],
+    prefix: Annotated[str, QueryParameter(max_length=100, description="Those whose names begin so")] = "",
     limit: Limit = pagination.DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[Page[SyncType]]:
     """Those that were set up in the project, and those with records in the space, by name."""
     above = decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else ""
-    rows = await types.list_types(services, whose(request, caller, project), above=above, limit=limit + 1)
+    space = whose(request, caller, project)
+    rows = await types.list_types(services, space, prefix, above=above, limit=limit + 1)
     found = pagination.page(rows, limit=limit, item=_type, cursor=lambda seen: encode_cursor(_LIST, seen.name))
     return pagination.respond(request, found)
 
