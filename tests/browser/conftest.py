@@ -208,7 +208,7 @@ def _watch(visit: Visit) -> None:
     visit.context.route("**/*", guard)
 
     def begun(request: Request) -> None:
-        if "/v1/stream" not in request.url:
+        if "/v1/stream" not in request.url and "/v1/sync/stream" not in request.url:
             visit.asked.append(request)
 
     def over(request: Request) -> None:

@@ -37,6 +37,7 @@ export const ROUTES: readonly Route[] = [
   { pattern: "/p/:project/connect/feeds", page: "Feeds", section: "connect" },
   { pattern: "/p/:project/alerts", page: "Alerts", section: "connect" },
   { pattern: "/p/:project/devices", page: "Devices", section: "connect" },
+  { pattern: "/p/:project/devices/records", page: "Records", section: "connect" },
   { pattern: "/p/:project/connect/webhooks", page: "Webhooks", section: "connect" },
   { pattern: "/p/:project/settings", page: "ProjectSettings", section: "settings" },
   { pattern: "/p/:project/settings/keys", page: "Keys", section: "settings" },

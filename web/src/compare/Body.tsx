@@ -3,7 +3,7 @@ import { address, at, go, href, query } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { moment, reading } from "../time/clock.ts";
 import { actOf, documentAt } from "./acts.ts";
-import { type DiffSettings, type Place, wholeOf } from "./data.ts";
+import { type DiffSettings, type Place, type ValueAt, valueAt, wholeOf } from "./data.ts";
 import type { Ends } from "./ends.ts";
 import { EVERYTHING, type Filter, filterOf, setFilter } from "./filters.ts";
 import { KeyMenu } from "./KeyMenu.tsx";
@@ -28,16 +28,22 @@ interface BodyProps {
 export function Body({ place, ends, compared, setTrial }: BodyProps) {
   const { comparison, pair } = compared;
   const screen = useView();
-  const ledger = useLedger(place, compared, screen);
+  const ledger = useLedger(compared, screen);
   const [peeked, setPeeked] = useState<Row | null>(null);
   const fields = useFields(place);
   const { isNoise } = fields;
   const asked = query.value;
   // Of the address, not of the rows that are shown while others are on their way: a quick second click adds to the first.
   const filter = useMemo(() => filterOf(asked), [asked]);
-  const act = useMemo(() => ledger && actOf({ place, pair, ledger, peek: setPeeked }), [place, pair, ledger]);
+  const value = useMemo<ValueAt>(() => (end, path, signal) => valueAt(place, end, path, signal), [place]);
+  const act = useMemo(
+    () =>
+      ledger &&
+      actOf({ pair, ledger, valueAt: value, peek: setPeeked, documentAt: (row) => documentAt(place, pair, row) }),
+    [place, pair, ledger, value],
+  );
   const titles = { a: `A · ${moment(ends.a.ms, zone.value)}`, b: `B · ${moment(ends.b.ms, zone.value)}` };
-  const whole = useCallback((row: Row, signal: AbortSignal) => wholeOf(place, pair, row, signal), [place, pair]);
+  const whole = useCallback((row: Row, signal: AbortSignal) => wholeOf(value, pair, row, signal), [value, pair]);
   const view: RowView = {
     layout: asked.get("view") === "inline" ? "inline" : "side",
     isNoise,
@@ -91,7 +97,7 @@ export function Body({ place, ends, compared, setTrial }: BodyProps) {
   );
 }
 
-function setFiltered(filter: Filter): void {
+export function setFiltered(filter: Filter): void {
   const asked = new URLSearchParams(address.value.search);
   setFilter(asked, filter);
   asked.delete("row");

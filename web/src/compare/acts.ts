@@ -2,7 +2,7 @@
 
 import { announce } from "../state/announce.ts";
 import { at, go, setQuery } from "../state/location.ts";
-import { type Pair, type Place, valueAt } from "./data.ts";
+import type { Pair, Place, ValueAt } from "./data.ts";
 import { leaves } from "./exact.ts";
 import type { Act } from "./input.ts";
 import { isWhole, keyOf, type Line, pathOf, pathOfLine, type Row } from "./lines.ts";
@@ -11,23 +11,26 @@ import type { Ledger } from "./model.ts";
 /** So many values of a record are shown in the ledger; the document has the rest. */
 const MOST_VALUES = 300;
 
-interface Acting {
-  place: Place;
-  pair: Pair;
+export interface Acting {
+  pair: Pick<Pair, "a" | "b">;
   ledger: Ledger;
+  valueAt: ValueAt;
   peek: (row: Row) => void;
+  /** The address of the document where a change is seen. */
+  documentAt: (row: Row) => string;
 }
 
-export function actOf({ place, pair, ledger, peek }: Acting): Act {
+export function actOf(acting: Acting): Act {
+  const { ledger } = acting;
   return (line, what) => {
     if (what === "document") {
       setQuery({ row: pathOfLine(line) }, { replace: true }); // where one comes back to
-      go(documentAt(place, pair, line.row));
-    } else if (what === "whole") peek(line.row);
+      go(acting.documentAt(line.row));
+    } else if (what === "whole") acting.peek(line.row);
     else if (what === "path") void copy(pathOf(line.row), "Path copied");
-    else if (what === "value") void copyValue(place, pair, line);
+    else if (what === "value") void copyValue(acting, line);
     else if (line.kind === "head") ledger.fold(line.row.record, !line.folded);
-    else if (line.kind === "whole" || line.kind === "rest") void toggle(place, pair, ledger, line);
+    else if (line.kind === "whole" || line.kind === "rest") void toggle(acting, line);
   };
 }
 
@@ -37,17 +40,17 @@ export function documentAt({ project, endpoint }: Place, { a, b }: Pair, row: Ro
   return `${at("p", project, "e", endpoint)}?${query}`;
 }
 
-async function toggle(place: Place, pair: Pair, ledger: Ledger, line: Line): Promise<void> {
+async function toggle({ pair, ledger, valueAt }: Acting, line: Line): Promise<void> {
   if (ledger.opened.value.has(keyOf(line))) {
     ledger.open(line, null);
     return;
   }
   const { row } = line;
-  const snapshot = row.op === "remove" ? pair.a : pair.b;
+  const end = row.op === "remove" ? pair.a : pair.b;
   const own = row.op === "remove" ? row.old : row.new;
   const told = line.kind === "whole" && !row.cut && own !== undefined;
   try {
-    const text = told ? own : await valueAt(place, snapshot, row.record);
+    const text = told ? own : await valueAt(end, row.record);
     const inside = leaves(text, MOST_VALUES);
     const changed = line.kind === "rest" ? changedIn(ledger, row) : null;
     ledger.open(
@@ -69,11 +72,11 @@ function isUnder(path: string, places: string[]): boolean {
   return places.some((place) => path === place || path.startsWith(`${place}/`));
 }
 
-async function copyValue(place: Place, pair: Pair, line: Line): Promise<void> {
+async function copyValue({ pair, valueAt }: Acting, line: Line): Promise<void> {
   const { row } = line;
-  const snapshot = row.op === "remove" ? pair.a : pair.b;
+  const end = row.op === "remove" ? pair.a : pair.b;
   const own = line.kind === "value" ? line.leaf.text : row.cut ? undefined : (row.new ?? row.old);
-  await copy(own ?? (await valueAt(place, snapshot, pathOf(row))), "Value copied");
+  await copy(own ?? (await valueAt(end, pathOf(row))), "Value copied");
 }
 
 async function copy(text: string, said: string): Promise<void> {

@@ -64,29 +64,32 @@ export interface RowWindow {
 const KEPT = new Set(["old", "new"]);
 const VALUE_LIMIT = 400;
 
-export async function rows(
-  { project }: Place,
-  { a, b, diff }: Pair,
-  filter: Filter,
-  { unchanged, ...window }: RowWindow,
-  signal: AbortSignal,
-): Promise<Comparison> {
-  const answer = await rawPost("/v1/deltas/compare", {
-    in: project,
-    body: {
-      from_snapshot_id: a,
-      to_snapshot_id: b,
-      format: "rows",
-      ...window,
-      value_limit: VALUE_LIMIT,
-      ...(unchanged ? { unchanged } : {}),
-      ...(filter.ops.length > 0 ? { ops: [...filter.ops] as Op[] } : {}),
-      ...(filter.fields.length > 0 ? { fields: [...filter.fields] } : {}),
-      ...(filter.find ? { q: filter.find } : {}),
-      ...(diff ? { diff } : {}),
-    },
-    signal,
-  });
+/** Asks for a window of the rows of one comparison. */
+export type Ask = (filter: Filter, window: RowWindow, signal: AbortSignal) => Promise<Comparison>;
+
+/** Of two snapshots. */
+export function rowsOf({ project }: Place, { a, b, diff }: Pair): Ask {
+  return async (filter, window, signal) => {
+    const ends = { from_snapshot_id: a, to_snapshot_id: b, ...(diff ? { diff } : {}) };
+    const body = { ...ends, ...wantedRows(filter, window) };
+    return readRows(await rawPost("/v1/deltas/compare", { in: project, body, signal }), window);
+  };
+}
+
+/** What a request says of the rows it wants. */
+export function wantedRows(filter: Filter, { unchanged, ...window }: RowWindow) {
+  return {
+    format: "rows" as const,
+    ...window,
+    value_limit: VALUE_LIMIT,
+    ...(unchanged ? { unchanged } : {}),
+    ...(filter.ops.length > 0 ? { ops: [...filter.ops] as Op[] } : {}),
+    ...(filter.fields.length > 0 ? { fields: [...filter.fields] } : {}),
+    ...(filter.find ? { q: filter.find } : {}),
+  };
+}
+
+export async function readRows(answer: Response, { unchanged }: RowWindow): Promise<Comparison> {
   const found = parseKeeping(await answer.text(), KEPT) as Comparison;
   return unchanged ? { ...found, rows: found.rows.map(onBothSides) } : found;
 }
@@ -196,17 +199,20 @@ export async function valueAt(
   return (parseKeeping(await answer.text(), new Set(["value"])) as { value: string }).value;
 }
 
+/** The whole value at a path of one of the two documents. */
+export type ValueAt = (end: string, path: string, signal?: AbortSignal) => Promise<string>;
+
 /** Both values of a row that has only a part of them. */
 export async function wholeOf(
-  place: Place,
-  { a, b }: Pair,
+  valueAt: ValueAt,
+  { a, b }: Pick<Pair, "a" | "b">,
   row: Row,
   signal: AbortSignal,
 ): Promise<{ old: string | null; new: string | null }> {
   const path = pathOf(row);
   const [old, now] = await Promise.all([
-    row.old === undefined ? null : valueAt(place, a, path, signal),
-    row.new === undefined ? null : valueAt(place, b, path, signal),
+    row.old === undefined ? null : valueAt(a, path, signal),
+    row.new === undefined ? null : valueAt(b, path, signal),
   ]);
   return { old, new: now };
 }

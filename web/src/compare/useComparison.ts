@@ -1,6 +1,6 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { type Loaded, useLoad } from "../state/load.ts";
-import { type Comparison, type Pair, type Place, rows } from "./data.ts";
+import type { Ask, Comparison, Pair } from "./data.ts";
 import type { Filter } from "./filters.ts";
 import { Ledger, WINDOW } from "./model.ts";
 import type { View } from "./scroll.ts";
@@ -18,29 +18,34 @@ export function listed({ matched, unchanged = 0 }: Comparison): number {
 export interface Compared {
   comparison: Comparison;
   pair: Pair;
+  ask: Ask;
   filter: Filter;
   /** With what did not change. */
   all: boolean;
 }
 
 /** The comparison with the rows that pass the filter; while another one comes the one before stays. */
-export function useComparison(place: Place, pair: Pair | null, filter: Filter, all: boolean): Loaded<Compared | null> {
+export function useComparison(
+  pair: Pair | null,
+  ask: Ask | null,
+  filter: Filter,
+  all: boolean,
+): Loaded<Compared | null> {
   const load = async (signal: AbortSignal): Promise<Compared | null> => {
-    if (!pair) return null;
-    const comparison = await rows(place, pair, filter, { start: 0, count: WINDOW, unchanged: all }, signal);
-    return { comparison, pair, filter, all };
+    if (!pair || !ask) return null;
+    const comparison = await ask(filter, { start: 0, count: WINDOW, unchanged: all }, signal);
+    return { comparison, pair, ask, filter, all };
   };
-  return useLoad(load, [place.project, place.endpoint, JSON.stringify([pair, filter, all])]);
+  return useLoad(load, [ask, JSON.stringify([filter, all])]);
 }
 
 /** The ledger of a comparison, with its windows loaded as they are seen. */
-export function useLedger(place: Place, compared: Compared | null, screen: View): Ledger | null {
-  const { project, endpoint } = place;
+export function useLedger(compared: Compared | null, screen: View): Ledger | null {
   const ledger = useMemo(() => {
     if (!compared) return null;
-    const { comparison, pair, filter, all } = compared;
+    const { comparison, filter, all } = compared;
     const ask = (window: { start: number; count: number; row?: string }, signal: AbortSignal) =>
-      rows({ project, endpoint }, pair, filter, { ...window, unchanged: all }, signal);
+      compared.ask(filter, { ...window, unchanged: all }, signal);
     return new Ledger(
       {
         total: listed(comparison),
@@ -52,7 +57,7 @@ export function useLedger(place: Place, compared: Compared | null, screen: View)
       heightsOf(screen),
       all,
     );
-  }, [compared, project, endpoint]);
+  }, [compared]);
   useEffect(() => ledger?.setHeights(heightsOf(screen)), [ledger, screen]);
   useEffect(() => () => ledger?.close(), [ledger]);
   return ledger;

@@ -12,6 +12,11 @@ const TABS = [
   ["Devices", "Devices", ["devices"]],
 ] as const;
 
+/** Ways in has the others of its address beside it; pages below one of them are part of it. */
+function isCurrent(to: string): boolean {
+  return path.value === to || (!to.endsWith("/connect") && path.value.startsWith(`${to}/`));
+}
+
 /** Over the pages about what comes in and what goes out. */
 export function ConnectHead({ project, children }: { project: string; children?: ComponentChildren }) {
   return (
@@ -21,7 +26,7 @@ export function ConnectHead({ project, children }: { project: string; children?:
         {TABS.filter(([, page]) => has(page)).map(([name, , steps]) => {
           const to = at("p", project, ...steps);
           return (
-            <a key={to} href={href(to)} aria-current={path.value === to ? "page" : undefined}>
+            <a key={to} href={href(to)} aria-current={isCurrent(to) ? "page" : undefined}>
               {name}
             </a>
           );

@@ -11,8 +11,14 @@ const SHOWS: [show: Show, name: string][] = [
   ["text", "Exact text"],
 ];
 
+interface SearchBarProps {
+  model: Pick<PageModel, "tree" | "find" | "showAs">;
+  /** With the heads of the columns of changes and times. */
+  aside?: boolean;
+}
+
 /** Search as somebody types, and how the document is shown. */
-export function SearchBar({ model }: { model: PageModel }): VNode {
+export function SearchBar({ model, aside = true }: SearchBarProps): VNode {
   const { tree } = model;
   const query = tree.query.value;
   const hits = tree.hits.value;
@@ -71,7 +77,7 @@ export function SearchBar({ model }: { model: PageModel }): VNode {
           </button>
         ))}
       </div>
-      {show !== "text" && (
+      {aside && show !== "text" && (
         <span class="cols-h">
           <span>Changes</span>
           <span>Since</span>

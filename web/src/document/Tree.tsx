@@ -18,7 +18,8 @@ export interface TreeProps {
   rowHeight: number;
   zone: string;
   shownMs: number;
-  since: SinceOf;
+  /** What stands behind each value; null where nothing does. */
+  since: SinceOf | null;
   on: RowActions & { seen: (nodes: number[]) => void };
 }
 
@@ -106,7 +107,8 @@ function AnyRow({
       cell={model.cell.value}
       found={hits !== undefined && has(hits, at)}
       query={model.query.value}
-      since={container ? null : props.since(at)}
+      since={container ? null : (props.since?.(at) ?? null)}
+      aside={props.since !== null}
       zone={props.zone}
       nowMs={props.shownMs}
       top={top}
@@ -129,7 +131,7 @@ function has(sorted: Int32Array, node: number): boolean {
 }
 
 /** Rows first; Right opens, then enters the cells. */
-function keys(event: KeyboardEvent, { model, on }: TreeProps, page: number): void {
+function keys(event: KeyboardEvent, { model, on, since }: TreeProps, page: number): void {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   const focus = model.focus.peek();
   const moves: Record<string, () => void> = {
@@ -139,7 +141,7 @@ function keys(event: KeyboardEvent, { model, on }: TreeProps, page: number): voi
     PageUp: () => model.go(focus - page),
     Home: () => model.go(0),
     End: () => model.go(Number.MAX_SAFE_INTEGER),
-    ArrowRight: () => right(model),
+    ArrowRight: () => right(model, since ? 3 : 1),
     ArrowLeft: () => left(model),
     Enter: () => (model.cell.peek() >= 2 ? on.history(focus) : model.toggle(focus)),
   };
@@ -150,14 +152,14 @@ function keys(event: KeyboardEvent, { model, on }: TreeProps, page: number): voi
   move();
 }
 
-function right(model: TreeModel): void {
+function right(model: TreeModel, cells: number): void {
   const focus = model.focus.peek();
   const outline = model.outline.peek();
   const at = outline?.rows[focus];
   if (!outline || at === undefined) return;
   const closed = at < 0 || (isContainer(outline.doc, at) && outline.doc.size[at] !== 0 && !outline.isOpen(at));
   if (closed && model.cell.peek() === 0) model.toggle(focus);
-  else model.cell.value = Math.min(3, model.cell.peek() + 1);
+  else model.cell.value = Math.min(cells, model.cell.peek() + 1);
 }
 
 function left(model: TreeModel): void {

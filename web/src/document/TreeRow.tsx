@@ -22,6 +22,8 @@ export interface TreeRowProps {
   found: boolean;
   query: string;
   since: Since | null;
+  /** With cells for that. */
+  aside: boolean;
   zone: string;
   nowMs: number;
   top: number;
@@ -33,8 +35,8 @@ export interface RowActions {
   focus: (index: number) => void;
   history: (index: number) => void;
   menu: (index: number, event: MouseEvent) => void;
-  /** Where the key of an array is set. */
-  keySetting: (array: string, fields: readonly string[]) => string;
+  /** Where the key of an array is set; null where none can be. */
+  keySetting: ((array: string, fields: readonly string[]) => string) | null;
 }
 
 const GLYPHS: Record<Exclude<Glyph, null>, string> = { added: "+", removed: "−", changed: "~", moved: "↕" };
@@ -93,7 +95,7 @@ export function TreeRow(props: TreeRowProps): VNode {
         <Name view={view} query={props.query} />
         <Value {...props} />
       </span>
-      <SinceCells {...props} />
+      {props.aside && <SinceCells {...props} />}
     </div>
   );
 }
@@ -171,9 +173,17 @@ function Meta({ meta, setting }: MetaProps): VNode {
       {meta.by && (
         <>
           {" by "}
-          <a href={href(setting(meta.array, meta.by))} tabIndex={-1} title="Set by which fields records are told apart">
+          {setting ? (
+            <a
+              href={href(setting(meta.array, meta.by))}
+              tabIndex={-1}
+              title="Set by which fields records are told apart"
+            >
+              <code>{meta.by.join(", ")}</code>
+            </a>
+          ) : (
             <code>{meta.by.join(", ")}</code>
-          </a>
+          )}
         </>
       )}
     </span>

@@ -1,7 +1,7 @@
 import "../style/ledger.css";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Body } from "../compare/Body.tsx";
-import type { DiffSettings, Place } from "../compare/data.ts";
+import { type DiffSettings, type Place, rowsOf } from "../compare/data.ts";
 import { type Ends, NoVersion, textOf, useEnds, useNeighbours } from "../compare/ends.ts";
 import { filterOf } from "../compare/filters.ts";
 import { Head } from "../compare/Head.tsx";
@@ -33,7 +33,9 @@ export default function Compare({ params }: PageProps) {
     [ends.data, trial],
   );
   const all = asked.get("all") === "1";
-  const compared = useComparison(place, pair, filter, all);
+  const key = JSON.stringify(pair);
+  const ask = useMemo(() => pair && rowsOf(place, pair), [place, key]);
+  const compared = useComparison(pair, ask, filter, all);
   const error = ends.error ?? compared.error;
   const placed = useNeighbours(place, ends.data);
   useCompareKeys(placed);

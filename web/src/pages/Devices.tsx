@@ -1,99 +1,172 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get } from "../api.ts";
 import { ConnectHead } from "../connect/Head.tsx";
 import { counted } from "../numbers.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import type { PageProps } from "../routes.ts";
-import { useLoad } from "../state/load.ts";
 import { query } from "../state/location.ts";
+import { type Pages, usePages } from "../state/pages.ts";
+import { useSyncStream } from "../state/stream.ts";
 import { ConflictList } from "../sync/ConflictList.tsx";
 import { ConflictView } from "../sync/ConflictView.tsx";
-import { DataTypes } from "../sync/DataTypes.tsx";
+import type { Conflict } from "../sync/conflict.ts";
 import { DeviceList } from "../sync/DeviceList.tsx";
+import { NoDevice } from "../sync/NoDevice.tsx";
+import { SpaceBar } from "../sync/SpaceBar.tsx";
+import { headersOf, type Space, spaceOf } from "../sync/space.ts";
+import { TypeList } from "../sync/TypeList.tsx";
+import type { Device } from "../sync/words.ts";
 import "../style/lists.css";
 import "../style/panel.css";
 import "../connect/trio.css";
 import "../sync/sync.css";
 
-/** The page looks again so often. */
+/** The page looks again so often: how far devices are changes without anything new. */
 const AGAIN_MS = 30_000;
+/** So long several changes are waited for, to be shown at once. */
+const NEWS_MS = 400;
+/** Longer lists are looked at again when their reader asks. */
+const SHORT = 200;
 
 /** Devices that sync: whether each is up to date, and what two of them disagree about. */
 export default function Devices({ params }: PageProps) {
   const project = params.project as string;
-  const found = useLoad((signal) => get("/v1/devices", { in: project, signal }), [project]);
-  const disagreed = useLoad((signal) => get("/v1/sync/conflicts", { in: project, signal }), [project]);
-  const types = useLoad((signal) => get("/v1/sync/types", { in: project, signal }), [project]);
-  const again = () => {
-    found.again();
-    types.again();
-    disagreed.again();
-  };
-  useEffect(() => {
-    const timer = setInterval(() => document.visibilityState === "visible" && again(), AGAIN_MS);
-    return () => clearInterval(timer);
-  }, []);
-  const devices = found.data?.data ?? [];
-  const conflicts = disagreed.data?.data ?? [];
-  const asked = query.value.get("conflict");
-  const conflict = conflicts.find(({ id }) => id === asked) ?? conflicts[0] ?? null;
-  const error = found.error ?? disagreed.error ?? types.error;
+  const asked = query.value;
+  const space = useMemo(() => spaceOf(asked), [asked.get("person"), asked.get("space")]);
   return (
     <main id="main" class="panel-page wrap app trio-page devices-page">
       <ConnectHead project={project} />
-      {error ? <Failure tried="Loading the devices" error={error} retry={again} /> : null}
-      {!found.data && !error ? <Loading /> : null}
-      {found.data && devices.length === 0 ? <None /> : null}
-      {devices.length > 0 ? (
-        <div class="trio two">
-          <section class="step" aria-label="Devices">
-            <div class="bar">
-              <h2>{counted(devices.length, "device")}</h2>
-            </div>
-            <div class="sum">
-              <DeviceList project={project} devices={devices} again={again} />
-              <div class="part-h">
-                <h3>Data types</h3>
-              </div>
-              <DataTypes project={project} types={types.data?.data ?? []} again={again} />
-            </div>
-          </section>
-          <section class="doc" aria-label="Conflicts">
-            <div class="bar">
-              <h2>{conflicts.length > 0 ? counted(conflicts.length, "conflict") : "No conflicts"}</h2>
-              {disagreed.data?.has_more ? <span class="quiet">the oldest of more</span> : null}
-            </div>
-            <div class="tree">
-              {conflict ? (
-                <>
-                  <ConflictList conflicts={conflicts} chosen={conflict.id} />
-                  <ConflictView
-                    key={`${conflict.id} ${conflict.server?.version}`}
-                    project={project}
-                    conflict={conflict}
-                    done={again}
-                  />
-                </>
-              ) : (
-                <p class="whole">
-                  Nothing waits for a choice. Data types whose conflicts are `manual` keep here what two devices
-                  disagree about.
-                </p>
-              )}
-            </div>
-          </section>
-        </div>
-      ) : null}
+      <SpaceBar project={project} space={space} />
+      <OfSpace key={JSON.stringify(space)} project={project} space={space} />
     </main>
   );
 }
 
-function None() {
-  return (
-    <div class="none">
-      <p>No device yet. Apps keep records offline and sync them here: each device shows with its first push.</p>
-      <p class="quiet">POST /v1/sync/notes/delta pushes, GET /v1/sync/notes/delta pulls.</p>
-    </div>
+function OfSpace({ project, space }: { project: string; space: Space }) {
+  const headers = headersOf(space);
+  const [called, setCalled] = useState("");
+  const [turn, setTurn] = useState(0);
+  const devices = usePages<Device>(
+    (cursor, signal) => {
+      const asked = { q: called, limit: 100, ...(cursor ? { cursor } : {}) };
+      return get("/v1/devices", { in: project, query: asked, headers, signal });
+    },
+    [project, space, called],
   );
+  const conflicts = usePages<Conflict>(
+    (cursor, signal) => {
+      const asked = { limit: 50, ...(cursor ? { cursor } : {}) };
+      return get("/v1/sync/conflicts", { in: project, query: asked, headers, signal });
+    },
+    [project, space],
+  );
+  const again = () => {
+    devices.again();
+    conflicts.again();
+    setTurn((before) => before + 1);
+  };
+  useAgain(project, headers, () => {
+    if ((devices.data?.length ?? 0) + (conflicts.data?.length ?? 0) <= SHORT) again();
+  });
+  const error = devices.error ?? conflicts.error;
+  const found = devices.data;
+  const nobody = found?.length === 0 && called === "" && !devices.more;
+  return (
+    <>
+      {error ? <Failure tried="Loading the devices" error={error} retry={again} /> : null}
+      {!found && !error ? <Loading /> : null}
+      {nobody ? <NoDevice space={space} /> : null}
+      {found && !nobody ? (
+        <div class="trio two">
+          <section class="step" aria-label="Devices">
+            <div class="bar">
+              <h2>
+                {counted(found.length, "device")}
+                {devices.more ? " of more" : ""}
+              </h2>
+            </div>
+            <div class="sum part">
+              <DeviceList
+                project={project}
+                space={space}
+                pages={devices}
+                find={{ text: called, change: setCalled }}
+                again={again}
+              />
+            </div>
+            <div class="bar">
+              <h2>Data types</h2>
+            </div>
+            <div class="sum part">
+              <TypeList project={project} space={space} turn={turn} />
+            </div>
+          </section>
+          <Conflicts project={project} space={space} pages={conflicts} again={again} />
+        </div>
+      ) : null}
+    </>
+  );
+}
+
+interface ConflictsProps {
+  project: string;
+  space: Space;
+  pages: Pages<Conflict>;
+  again: () => void;
+}
+
+function Conflicts({ project, space, pages, again }: ConflictsProps) {
+  const conflicts = pages.data ?? [];
+  const asked = query.value.get("conflict");
+  const conflict = conflicts.find(({ id }) => id === asked) ?? conflicts[0] ?? null;
+  return (
+    <section class="doc" aria-label="Conflicts">
+      <div class="bar">
+        <h2>{conflicts.length > 0 ? counted(conflicts.length, "conflict") : "No conflicts"}</h2>
+        {pages.more ? <span class="quiet">the oldest of more</span> : null}
+      </div>
+      {conflict ? (
+        <div class="conflicts">
+          <ConflictList pages={pages} chosen={conflict.id} />
+          <div class="tree">
+            <ConflictView
+              key={`${conflict.id} ${conflict.server?.version}`}
+              project={project}
+              space={space}
+              conflict={conflict}
+              done={again}
+            />
+          </div>
+        </div>
+      ) : (
+        <p class="said">
+          Nothing waits for a choice. Data types whose conflicts are `manual` keep here what two devices disagree about.
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** Calls `again` now and then while the page is seen, and soon after a device pushed something. */
+function useAgain(project: string, space: Record<string, string>, again: () => void): void {
+  const act = useRef(again);
+  act.current = again;
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const isFirst = useRef(true);
+  useEffect(() => {
+    const every = setInterval(() => document.visibilityState === "visible" && act.current(), AGAIN_MS);
+    return () => {
+      clearInterval(every);
+      clearTimeout(timer.current);
+    };
+  }, []);
+  useSyncStream(project, space, ({ event }) => {
+    if (event !== "news" && event !== "gap") return;
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => {
+      if (!isFirst.current) act.current();
+      isFirst.current = false; // what the stream says as it begins is on the page already
+    }, NEWS_MS);
+  });
 }

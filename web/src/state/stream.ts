@@ -37,15 +37,31 @@ export function useStream(
   const wanted = topics.join(",");
   useEffect(() => {
     const dot = isAside ? { stream: signal<Connection>("off"), nextTry: signal(0), retry: signal(null) } : DOT;
-    return follow(project, wanted, dot, (told) => handler.current(told));
+    const open: Open = (headers, signal) =>
+      raw("/v1/stream", { in: project, query: { topics: [wanted] }, headers, signal });
+    return follow(open, dot, (told) => handler.current(told));
   }, [project, wanted, isAside]);
 }
 
+/** Follows what devices push to a space, which `space` names as headers do. */
+export function useSyncStream(project: string, space: Record<string, string>, heard: (told: Told) => void): void {
+  const handler = useRef(heard);
+  handler.current = heard;
+  useEffect(() => {
+    const open: Open = (headers, signal) =>
+      raw("/v1/sync/stream", { in: project, headers: { ...headers, ...space }, signal });
+    return follow(open, DOT, (told) => handler.current(told));
+  }, [project, JSON.stringify(space)]);
+}
+
+/** Asks for a stream; the headers say where it is to go on. */
+type Open = (headers: Record<string, string>, signal: AbortSignal) => Promise<Response>;
+
 /** Goes on where it was after each break, later each time, at once when the reader asks. Returns what ends it. */
-function follow(project: string, topics: string, dot: Dot, heard: (told: Told) => void): () => void {
+function follow(open: Open, dot: Dot, heard: (told: Told) => void): () => void {
   const ended = new AbortController();
   const reader = new SseReader();
-  void keepOn(project, topics, reader, dot, heard, ended.signal);
+  void keepOn(open, reader, dot, heard, ended.signal);
   return () => {
     ended.abort();
     dot.stream.value = "off";
@@ -54,8 +70,7 @@ function follow(project: string, topics: string, dot: Dot, heard: (told: Told) =
 }
 
 async function keepOn(
-  project: string,
-  topics: string,
+  open: Open,
   reader: SseReader,
   dot: Dot,
   heard: (told: Told) => void,
@@ -66,7 +81,7 @@ async function keepOn(
     const hidden = whenHidden(ended);
     try {
       dot.stream.value = "connecting";
-      await read(project, topics, reader, dot, hidden, (told) => {
+      await read(open, reader, dot, hidden, (told) => {
         waitMs = SOONEST_MS;
         heard(told);
       });
@@ -89,8 +104,7 @@ function isRefusal(error: unknown): boolean {
 }
 
 async function read(
-  project: string,
-  topics: string,
+  open: Open,
   reader: SseReader,
   dot: Dot,
   signal: AbortSignal,
@@ -98,7 +112,7 @@ async function read(
 ): Promise<void> {
   const headers: Record<string, string> = { accept: "text/event-stream" };
   if (reader.lastId) headers["last-event-id"] = reader.lastId;
-  const answer = await raw("/v1/stream", { in: project, query: { topics: [topics] }, headers, signal });
+  const answer = await open(headers, signal);
   const bytes = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
   dot.stream.value = "live";
   dot.nextTry.value = 0;

@@ -3,19 +3,22 @@ import { post } from "../api.ts";
 import { counted } from "../numbers.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { Problem } from "../problem.ts";
+import { at, href } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import { toast } from "../state/toasts.ts";
 import { type Conflict, type Field, left, merged, type Picks, type Side, shown } from "./conflict.ts";
+import { headersOf, inSpace, type Space } from "./space.ts";
 
 interface ConflictViewProps {
   project: string;
+  space: Space;
   conflict: Conflict;
   /** A choice was made, here or elsewhere. */
   done: () => void;
 }
 
 /** One record as it was, as a device changed it and as it is now. What one side changed is merged; the rest is chosen. */
-export function ConflictView({ project, conflict, done }: ConflictViewProps) {
+export function ConflictView({ project, space, conflict, done }: ConflictViewProps) {
   const [picks, setPicks] = useState<Picks>({});
   const [busy, setBusy] = useState(false);
   const canChoose = may("sync:write");
@@ -26,6 +29,7 @@ export function ConflictView({ project, conflict, done }: ConflictViewProps) {
       await post("/v1/sync/conflicts/{conflict_id}", {
         in: project,
         path: { conflict_id: conflict.id },
+        headers: headersOf(space),
         body: {
           take,
           server_version: conflict.server?.version ?? 1,
@@ -44,7 +48,13 @@ export function ConflictView({ project, conflict, done }: ConflictViewProps) {
     <>
       <div class="part-h">
         <h3>
-          {conflict.data_type}/{conflict.record_id}
+          <a
+            href={href(
+              inSpace(at("p", project, "devices", "records"), { type: conflict.data_type, record: conflict.record_id }),
+            )}
+          >
+            {conflict.data_type}/{conflict.record_id}
+          </a>
         </h3>
         <span class="quiet">
           pushed <Ago at={conflict.created_at} /> by {device}
@@ -53,7 +63,7 @@ export function ConflictView({ project, conflict, done }: ConflictViewProps) {
       {conflict.merge ? (
         <Places conflict={conflict} device={device} picks={picks} pick={canChoose ? setPicks : null} />
       ) : (
-        <p class="whole">{whyWhole(conflict)} One of the two is taken whole.</p>
+        <p class="said">{whyWhole(conflict)} One of the two is taken whole.</p>
       )}
       {canChoose ? (
         <footer class="foot">

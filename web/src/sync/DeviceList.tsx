@@ -5,19 +5,26 @@ import { Destroy } from "../parts/Destroy.tsx";
 import { Dialog } from "../parts/Dialog.tsx";
 import { Field, Form, SubmitOrCancel, text } from "../parts/Form.tsx";
 import { may } from "../state/may.ts";
+import type { Pages } from "../state/pages.ts";
 import { toast } from "../state/toasts.ts";
+import { Finder } from "./Finder.tsx";
+import { headersOf, type Space } from "./space.ts";
 import { byLag, type Device, lagText, nameOf, SHAPES } from "./words.ts";
 
 interface DeviceListProps {
   project: string;
-  devices: readonly Device[];
+  space: Space;
+  pages: Pages<Device>;
+  find: { text: string; change: (text: string) => void };
   again: () => void;
 }
 
 type Open = { what: "name" | "remove"; device: Device } | null;
 
 /** Devices by how far they are behind, to be named and removed. */
-export function DeviceList({ project, devices, again }: DeviceListProps) {
+export function DeviceList({ project, space, pages, find, again }: DeviceListProps) {
+  const devices = pages.data ?? [];
+  const headers = headersOf(space);
   const [open, setOpen] = useState<Open>(null);
   const canChange = may("sync:write");
   const close = () => setOpen(null);
@@ -27,7 +34,9 @@ export function DeviceList({ project, devices, again }: DeviceListProps) {
   };
   return (
     <>
-      <ul class="device-list">
+      <Finder label="Find devices by what they are called" {...find} hidden={!pages.more && find.text === ""} />
+      {devices.length === 0 && find.text !== "" && !pages.busy ? <p class="said">No device is called so.</p> : null}
+      <ul class="device-list" aria-label="Devices">
         {byLag(devices).map((device) => (
           <li key={device.id}>
             <span class={`st ${SHAPES[device.state]}`} role="img" aria-label={device.state} />
@@ -52,7 +61,14 @@ export function DeviceList({ project, devices, again }: DeviceListProps) {
           </li>
         ))}
       </ul>
-      {open?.what === "name" ? <Name project={project} device={open.device} done={done} close={close} /> : null}
+      {pages.more ? (
+        <button class="btn ghost more" type="button" onClick={pages.next} aria-disabled={pages.busy}>
+          Show more
+        </button>
+      ) : null}
+      {open?.what === "name" ? (
+        <Name project={project} headers={headers} device={open.device} done={done} close={close} />
+      ) : null}
       {open?.what === "remove" ? (
         <Destroy
           title={`Remove ${nameOf(open.device)}`}
@@ -61,7 +77,7 @@ export function DeviceList({ project, devices, again }: DeviceListProps) {
           label="The device’s name"
           action="Remove"
           run={async () => {
-            await remove("/v1/devices/{device_id}", { in: project, path: { device_id: open.device.id } });
+            await remove("/v1/devices/{device_id}", { in: project, path: { device_id: open.device.id }, headers });
             toast(`Removed: ${nameOf(open.device)}`);
             done();
           }}
@@ -74,17 +90,19 @@ export function DeviceList({ project, devices, again }: DeviceListProps) {
 
 interface NameProps {
   project: string;
+  headers: Record<string, string>;
   device: Device;
   done: () => void;
   close: () => void;
 }
 
-function Name({ project, device, done, close }: NameProps) {
+function Name({ project, headers, device, done, close }: NameProps) {
   const send = async (data: FormData) => {
     await patch("/v1/devices/{device_id}", {
       in: project,
       path: { device_id: device.id },
       body: { name: text(data, "name") || null },
+      headers,
     });
     done();
   };

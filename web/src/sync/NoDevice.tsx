@@ -1,0 +1,23 @@
+import { may } from "../state/may.ts";
+import type { Space } from "./space.ts";
+
+const FIRST = `curl $DELTA/v1/sync/notes/delta -H "Authorization: Bearer $KEY" -H 'content-type: application/json' -d '{
+  "device_id": "phone-1", "batch_id": "b-1", "changes": [
+    {"change_id": "c-1", "record_id": "note-1", "operation": "insert", "data": {"text": "Milk"}}]}'`;
+
+/** What to do where no device has pushed yet. */
+export function NoDevice({ space }: { space: Space }) {
+  return (
+    <div class="none no-device">
+      <p>No device yet. Apps keep records offline and sync them here: each device shows with its first push.</p>
+      {space.kind === "own" && may("sync:admin") ? (
+        <p>Devices of others, and those that push with a key of the project, are found with “Choose whose”.</p>
+      ) : null}
+      <pre class="code">{FIRST}</pre>
+      <p class="quiet">
+        A key’s devices push to the project’s own space, or to that of whom `x-sync-user` names. GET
+        /v1/sync/notes/delta pulls.
+      </p>
+    </div>
+  );
+}
