@@ -46,7 +46,7 @@ def without_content(change: Change, size_bytes: int, device_ids: Mapping[int, st
     """A version with its size in place of its content, which may not have been read."""
     is_deleted = change.kind == DELETED
     return msgspec.structs.replace(
-        schemas.record(change, device_ids),
+        schemas.record(msgspec.structs.replace(change, content=b""), device_ids),
         data=UNSET,
         encrypted=UNSET,
         bytes=UNSET if is_deleted else size_bytes,
