@@ -5,7 +5,7 @@ import selectors
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -60,28 +60,32 @@ def reaching() -> Iterator[Row]:
         with Connection(server.url, key) as before:
             _post(before, 0)
         without = server.memory_bytes()
-        clients = [opened.enter_context(_stream(server.url, key, "?topics=snapshots")) for _ in range(CLIENTS)]
+        target = "/v1/stream?topics=snapshots"
+        clients = [opened.enter_context(stream(server.url, key, target)) for _ in range(CLIENTS)]
         connection = opened.enter_context(Connection(server.url, key))
-        took_s = sorted(_reached(connection, clients, number) for number in range(1, HAPPENINGS + 1))
+        took_s = sorted(
+            reached(clients, partial(_post, connection, number), b"snapshot.created")
+            for number in range(1, HAPPENINGS + 1)
+        )
         memory = (server.memory_bytes() - without) / 1e6
     note = f"the slowest of {HAPPENINGS} snapshots; {took_s[len(took_s) // 2]:.2f} s half of the times"
     yield Row(f"streams: a happening reaches {CLIENTS:,} clients", took_s[-1], "s", bar=REACHED_S, note=note)
     yield Row(f"streams: memory for {CLIENTS:,} clients", memory, "MB", bar=MEMORY_MB, note="after those")
 
 
-def _reached(connection: Connection, clients: Sequence[socket.socket], number: int) -> float:
-    """Seconds from asking to store a snapshot until every client has heard of it."""
+def reached(clients: Sequence[socket.socket], act: Callable[[], object], heard: bytes) -> float:
+    """Seconds from the beginning of `act` until every client has heard of it."""
     with selectors.DefaultSelector() as selector:
         for client in clients:
             selector.register(client, selectors.EVENT_READ, bytearray())
         began = time.perf_counter()
-        _post(connection, number)
+        act()
         while selector.get_map():
             ready = selector.select(timeout=30)
             assert ready, f"{len(selector.get_map())} clients heard nothing"
             for at, _ in ready:
                 at.data.extend(at.fileobj.recv(1 << 16))  # type: ignore[union-attr]  # a socket
-                if b"snapshot.created" in at.data and at.data.endswith(b"\n\n\r\n"):
+                if heard in at.data and at.data.endswith(b"\n\n\r\n"):
                     selector.unregister(at.fileobj)
         return time.perf_counter() - began
 
@@ -93,7 +97,7 @@ def _post(connection: Connection, number: int) -> None:
 def _beside(server: Server, connection: Connection, key: str) -> tuple[float, float]:
     with contextlib.ExitStack() as opened:
         for _ in range(STREAMS):
-            opened.enter_context(_stream(server.url, key))
+            opened.enter_context(stream(server.url, key))
         return _send(server, connection)
 
 
@@ -112,11 +116,11 @@ def _cpu_ms(server: Server) -> float:
 
 
 @contextlib.contextmanager
-def _stream(url: str, key: str, query: str = "") -> Iterator[socket.socket]:
+def stream(url: str, key: str, target: str = "/v1/stream") -> Iterator[socket.socket]:
     """An open stream that has answered."""
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
-        head = f"GET /v1/stream{query} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {key}\r\n\r\n"
+        head = f"GET {target} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {key}\r\n\r\n"
         connection.sendall(head.encode())
         received = b""
         while b"retry: " not in received:
