@@ -3,34 +3,78 @@
 import codecs
 import csv
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 import msgspec
 
 from delta_server.core.errors import Invalid
 from delta_server.core.nearest import quoted
+from delta_server.core.rowdelta.blocks import RowTooLarge, blocks
+
+MAX_LINE_BYTES = 8 << 20
 
 _ROWS = 500
 """Rows of a piece."""
 
-_MAX_LINE_CHARS = 8 << 20
+_MARK = codecs.BOM_UTF8
+_NOT_PLAIN = bytes(b for b in range(32) if b != ord("\n")) + b'"\\'
+"""Bytes that are quotes, or that JSON has to escape."""
+
 _encoder = msgspec.json.Encoder()
 
 
 def ndjson(pieces: Iterable[bytes], what: str) -> Iterator[bytes]:
     """Raises Invalid, with the number of the line."""
-    reader = csv.reader(_lines(pieces, what), strict=True)
     try:
-        names = next(reader, None)
-        if names is None:
+        yield from _rows(blocks(pieces, MAX_LINE_BYTES), what)
+    except RowTooLarge:
+        raise Invalid(f"{what}: a line has more than {MAX_LINE_BYTES} bytes") from None
+    except UnicodeDecodeError:
+        raise Invalid(f"{what}: it is not in UTF-8: save it as CSV in UTF-8") from None
+
+
+def _rows(lines: Iterator[bytes], what: str) -> Iterator[bytes]:
+    """Blocks without quotes are split at their commas: a third of the time."""
+    first = next(lines, b"").removeprefix(_MARK)
+    head, _, rest = first.partition(b"\n")
+    if b'"' in head:
+        yield from _quoted(chain([first], lines), what, None, 0)
+        return
+    if not head.strip():
+        return
+    names = head.rstrip(b"\r").decode().split(",")
+    _check_names(names, what)
+    row = "{" + ",".join([_encoder.encode(name).decode().replace("%", "%%") + ':"%s"' for name in names]) + "}"
+    done = 1
+    for block in chain([rest], lines):
+        text = block.replace(b"\r\n", b"\n")
+        if len(text.translate(None, _NOT_PLAIN)) < len(text):
+            yield from _quoted(chain([block], lines), what, names, done)
             return
-        _check_names(names, what)
+        try:
+            found = [row % tuple(line.split(",")) for line in text.decode().split("\n") if line]
+        except TypeError:
+            yield from _quoted([block], what, names, done)  # says which row it is
+            raise
+        if found:
+            yield ("\n".join(found) + "\n").encode()
+        done += block.count(b"\n")
+
+
+def _quoted(lines: Iterable[bytes], what: str, names: list[str] | None, done: int) -> Iterator[bytes]:
+    """What follows `done` lines; `names` are None where these are to come."""
+    texts = (line + "\n" for block in lines for line in block.decode().split("\n")[:-1])
+    reader = csv.reader(texts, strict=True)
+    try:
+        if names is None:
+            names = next(reader, [])
+            _check_names(names, what)
         while rows := list(islice(reader, _ROWS)):
             if any(len(row) != len(names) for row in rows):
-                rows = _without_blank(rows, names, f"{what}, before line {reader.line_num + 1}")
+                rows = _without_blank(rows, names, f"{what}, before line {done + reader.line_num + 1}")
             yield _encoder.encode_lines([dict(zip(names, row, strict=True)) for row in rows])
     except csv.Error as error:
-        raise Invalid(f"{what}, line {reader.line_num}: it is not valid CSV: {error}") from None
+        raise Invalid(f"{what}, line {done + reader.line_num}: it is not valid CSV: {error}") from None
 
 
 def _check_names(names: list[str], what: str) -> None:
@@ -45,21 +89,3 @@ def _without_blank(rows: list[list[str]], names: list[str], where: str) -> list[
         if len(row) != len(names):
             raise Invalid(f"{where}: the row that begins with {quoted(row[0])} has {len(row)} cells, not {len(names)}")
     return kept
-
-
-def _lines(pieces: Iterable[bytes], what: str) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    waiting = ""
-    try:
-        for piece in pieces:
-            lines = (waiting + decoder.decode(piece)).split("\n")
-            waiting = lines.pop()
-            if len(waiting) > _MAX_LINE_CHARS:
-                raise Invalid(f"{what}: a line has more than {_MAX_LINE_CHARS} characters")
-            for line in lines:
-                yield line + "\n"
-        waiting += decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        raise Invalid(f"{what}: it is not in UTF-8: save it as CSV in UTF-8") from None
-    if waiting:
-        yield waiting

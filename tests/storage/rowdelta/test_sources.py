@@ -58,6 +58,8 @@ WRONG = [
     ("too large a window", "a", WIDE.compress(os.urandom(9 << 20)), "a is not valid zstd with a window of at most"),
     ("a column twice", "a.csv", b"x,y,x\n1,2,3\n", 'a.csv: two columns are named "x"'),
     ("a cell too few", "a.csv", b"x,y\n1,2\n3\n", 'the row that begins with "3" has 1 cells, not 2'),
+    ("a cell too many", "a.csv", b"x\n1\n2\n1,2\n", 'line 5: the row that begins with "1" has 2 cells, not 1'),
+    ("a quote later", "a.csv", b"x\n1\n2" + b"\n3" * 70_000 + b'\n"', "a.csv, line 70004: it is not valid CSV"),
     ("an open quote", "a.csv", b'x,y\n1,"2\n', "a.csv, line 2: it is not valid CSV"),
     ("CSV that is not UTF-8", "a.csv", b"x\n\xff\n", "a.csv: it is not in UTF-8"),
     ("no Parquet", "a", b"PAR1 but no more", "a cannot be read as Parquet"),
@@ -78,6 +80,14 @@ CSV = [
     ("ends of Windows, a mark, no end", b"\xef\xbb\xbfa,b\r\n1,2", [{"a": "1", "b": "2"}]),
     ("quotes", b'a\n"1, ""2""\n3"\n', [{"a": '1, "2"\n3'}]),
     ("blank lines", b"a,b\n\n1,2\n\n", [{"a": "1", "b": "2"}]),
+    ("names that JSON escapes", b'%s,"a""\\"\n%d,{}\n', [{"%s": "%d", 'a"\\': "{}"}]),
+    ("texts that JSON escapes", b"%s,b\n\\,\t\n", [{"%s": "\\", "b": "\t"}]),
+    (
+        "quotes later",
+        b"a,b" + b"\n1,2" * 50_000 + b'\n"3\n",4',
+        [{"a": "1", "b": "2"}] * 50_000 + [{"a": "3\n", "b": "4"}],
+    ),
+    ("separators of other kinds", "a\n1\u2028\x0b2\n".encode(), [{"a": "1\u2028\x0b2"}]),
     ("names alone", b"a,b\n", []),
     ("nothing", b"", []),
 ]
