@@ -48,7 +48,9 @@ def _stats(tx: Tx, whose: Whose, above: str, limit: int) -> list[Active]:
     if space is None:
         return []
     device_ids = devices.device_ids(tx, space.id)
-    return [_active(tx, space.id, each, device_ids) for each in people_store.collections(tx, space.id, above, limit)]
+    begin = above + people_store.LEAST if above else ""
+    found = people_store.collections(tx, space.id, begin, people_store.BEHIND_ALL, limit)
+    return [_active(tx, space.id, each, device_ids) for each in found]
 
 
 def _active(tx: Tx, space: int, collection: Collection, device_ids: Mapping[int, str]) -> Active:
