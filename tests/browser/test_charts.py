@@ -55,6 +55,7 @@ def test_a_chosen_record_that_is_gone_is_marked(server: Server, visit: Open) -> 
     window.sign_in()
     gone = "%2Ffeatures%2F%5Bid%3Dgone%5D"
     page = window.go(f"/p/{PROJECT}/e/quakes/charts?f=%2Ffeatures%2F*%2Fproperties%2Fmag&records={gone}")
+    expect(page.get_by_text("The chosen record has no numbers here")).to_be_visible()
     page.get_by_title("Which records are drawn").click()
     picker = page.get_by_role("dialog", name="Which records are drawn")
     marked = picker.get_by_role("checkbox", name=re.compile("not in the latest version"))

@@ -35,6 +35,11 @@ export interface Plot {
   leftOff: number;
 }
 
+/** Whether there is something to draw: a record that never was has a line of nothing. */
+export function hasNumbers({ lines }: Plot): boolean {
+  return lines.some(({ values }) => values.some((value) => value !== null));
+}
+
 /** What is measured: the last step of the path. Fields of one name share a plot, for their numbers can be compared. */
 export function unitOf(path: string): string {
   const steps = path.split("/").filter((step) => step !== "" && step !== "*");

@@ -2,7 +2,7 @@ import { useMemo } from "preact/hooks";
 import { get } from "../api.ts";
 import { FieldChips } from "../charts/FieldChips.tsx";
 import { loadSeries } from "../charts/load.ts";
-import { MANY, type Plot, plotsOf } from "../charts/model.ts";
+import { hasNumbers, MANY, type Plot, plotsOf } from "../charts/model.ts";
 import { PlotView } from "../charts/Plot.tsx";
 import { RecordsPick } from "../charts/RecordsPick.tsx";
 import { SeriesTable } from "../charts/SeriesTable.tsx";
@@ -89,7 +89,7 @@ export default function Charts({ params }: PageProps) {
       {fields.error ? <Failure tried="Looking for fields" error={fields.error} retry={fields.again} /> : null}
       {series.error ? <Failure tried="Loading the numbers" error={series.error} retry={series.again} /> : null}
       {series.busy || fields.busy ? <Loading /> : null}
-      {plots.map((plot) => (
+      {plots.filter(hasNumbers).map((plot) => (
         <div key={plot.unit}>
           {shape === "table" ? (
             <SeriesTable plot={plot} zone={zone.value} />
@@ -108,12 +108,10 @@ export default function Charts({ params }: PageProps) {
           <PlotNote plot={plot} />
         </div>
       ))}
-      {!series.busy &&
-      !fields.busy &&
-      !series.error &&
-      !fields.error &&
-      plots.every((plot) => plot.lines.length === 0) ? (
-        numeric.length === 0 ? (
+      {!series.busy && !fields.busy && !series.error && !fields.error && !plots.some(hasNumbers) ? (
+        only.length > 0 && numeric.length > 0 ? (
+          <NoSuchRecords count={only.length} zoomed={span !== null} />
+        ) : numeric.length === 0 ? (
           <NothingChanged
             project={project}
             endpoint={endpoint}
@@ -149,6 +147,23 @@ function setFields(paths: readonly string[]): void {
   next.delete("f");
   for (const each of paths) next.append("f", each);
   go(next.size > 0 ? `${path.value}?${next}` : path.value);
+}
+
+/** What a link to records says that had no numbers, or never were. */
+function NoSuchRecords({ count: many, zoomed }: { count: number; zoomed: boolean }) {
+  return (
+    <div class="none">
+      <p>
+        {many === 1
+          ? "The chosen record has no numbers here"
+          : `None of the ${count(many)} chosen records has numbers here`}
+        {zoomed ? ", in the time that is zoomed into" : ": no version has had one of that name with this field"}.
+      </p>
+      <button class="btn" type="button" onClick={() => setQuery({ records: null })}>
+        Show all records
+      </button>
+    </div>
+  );
 }
 
 function Narrowed({ records, zoomed }: { records: number; zoomed: boolean }) {
