@@ -7,7 +7,7 @@ that; an object that both changed is entered. Everything else is open, at its JS
 meanwhile: arrays are not mended element by element, for nobody could tell from the result what was chosen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -18,6 +18,8 @@ from delta_server.core.json import pointer, slices, surrogates
 from delta_server.core.json.shapes import slice_of
 
 By: TypeAlias = Literal["server", "device", "both"]
+Side: TypeAlias = Literal["server", "device"]
+Picks: TypeAlias = Mapping[str, Side]
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -44,7 +46,9 @@ class Merge(msgspec.Struct, frozen=True):
         return [field.path for field in self.fields if field.is_open]
 
 
-def merge(base: bytes, server: bytes, device: bytes) -> Merge:
+def merge(base: bytes, server: bytes, device: bytes, picks: Picks | None = None) -> Merge:
+    """`picks` says by paths whose value is taken where both touched it."""
+    picks = picks or {}
     base, server, device = (surrogates.hide(slices.trimmed(each)) for each in (base, server, device))
     ours, theirs = compare.diff(base, server).root, compare.diff(base, device).root
     found: list[Field] = []
@@ -55,7 +59,7 @@ def merge(base: bytes, server: bytes, device: bytes) -> Merge:
             _of_one(theirs, "", "device", found)
         merged: bytes | None = device if ours is None else server
     else:
-        merged = _merged(ours, theirs, "", found)
+        merged = _merged(ours, theirs, "", found, picks)
     assert merged is not None, "a document was not removed"
     return Merge(surrogates.restore(merged), [_shown(field) for field in found])
 
@@ -77,18 +81,18 @@ def _of_one(node: Node, path: str, by: Literal["server", "device"], found: list[
     found.append(Field(path, by, old, new if by == "server" else old, new if by == "device" else old))
 
 
-def _merged(ours: Node, theirs: Node, path: str, found: list[Field]) -> bytes | None:
+def _merged(ours: Node, theirs: Node, path: str, found: list[Field], picks: Picks) -> bytes | None:
     """The value at `path`, None for none; what was touched is appended to `found`."""
     if isinstance(ours, ObjectDiff) and isinstance(theirs, ObjectDiff):
-        return _merged_members(ours, theirs, path, found)
+        return _merged_members(ours, theirs, path, found, picks)
     mine, other = _value(ours), _value(theirs)
     is_same = mine is None if other is None else mine is not None and compare.diff(mine, other).root is None
     before = _before(theirs if isinstance(ours, ObjectDiff) else ours)
     found.append(Field(path, "both", before, mine, other, is_open=not is_same))
-    return mine
+    return other if not is_same and picks.get(path) == "device" else mine
 
 
-def _merged_members(ours: ObjectDiff, theirs: ObjectDiff, path: str, found: list[Field]) -> bytes:
+def _merged_members(ours: ObjectDiff, theirs: ObjectDiff, path: str, found: list[Field], picks: Picks) -> bytes:
     members: dict[str, bytes] = {name: bytes(raw) for name, raw in slices.members(ours.after).items()}
     others = dict(theirs.changed)
     for name, node in ours.changed:
@@ -96,8 +100,10 @@ def _merged_members(ours: ObjectDiff, theirs: ObjectDiff, path: str, found: list
         if name not in others:
             _of_one(node, place, "server", found)
             continue
-        value = _merged(node, others.pop(name), place, found)
-        if value is not None:
+        value = _merged(node, others.pop(name), place, found, picks)
+        if value is None:
+            members.pop(name, None)
+        else:
             members[name] = value
     for name, node in others.items():
         _of_one(node, f"{path}/{pointer.escape(name)}", "device", found)

@@ -49,6 +49,23 @@ def test_texts_of_numbers_and_halves_of_characters_stay() -> None:
     assert merge(b"1", b" 1 ", b"3").data == b"3"
 
 
+@pytest.mark.parametrize(
+    ("base", "server", "device", "picks", "data"),
+    [
+        (b'{"a": 1}', b'{"a": 2}', b'{"a": 12345678901234567890}', {"/a": "device"}, b'{"a":12345678901234567890}'),
+        (b'{"a": 1}', b'{"a": 2}', b'{"a": 3}', {"/a": "server"}, b'{"a":2}'),
+        (b'{"a": 1, "b": 2}', b'{"a": 2, "b": 2}', b'{"b": 2}', {"/a": "device"}, b'{"b":2}'),
+        (b'{"a": 1}', b"{}", b'{"a": 3}', {"/a": "device"}, b'{"a":3}'),
+        (b'{"x": {"a/b": 0}}', b'{"x": {"a/b": 1}}', b'{"x": {"a/b": 2}}', {"/x/a~1b": "device"}, b'{"x":{"a/b":2}}'),
+        (b'{"__proto__": 0}', b'{"__proto__": 1}', b'{"__proto__": 2}', {"/__proto__": "device"}, b'{"__proto__":2}'),
+        (b"1", b"2", b"3", {"": "device"}, b"3"),
+        (b'{"a": 1}', b'{"a": 2}', b'{"a": 1}', {"/a": "device", "/no": "device"}, b'{"a": 2}'),
+    ],
+)
+def test_what_was_picked_is_taken(base: bytes, server: bytes, device: bytes, picks: Any, data: bytes) -> None:
+    assert merge(base, server, device, picks).data == data
+
+
 VALUES = st.recursive(
     st.integers(0, 3), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8
 )

@@ -110,6 +110,19 @@ async def test_a_choice_is_made_once(
     assert await waiting(client, keys) == []
 
 
+async def test_the_server_merges_what_was_picked(client: httpx.AsyncClient, keys: Keys) -> None:
+    found = await disagree(client, keys)
+    answer = await choose(client, keys, found, 400, take="merge", picks={})
+    assert "/title" in answer["message"]
+    await choose(client, keys, found, 400, take="merge", picks={"/title": "base"})
+    await choose(client, keys, found, 400, take="merge", picks={"/title": "device"}, data=1)
+    await choose(client, keys, found, 400, take="device", picks={"/title": "device"})
+    await choose(client, keys, found, 409, take="merge", picks={"/title": "device"}, server_version=1)
+    assert await choose(client, keys, found, take="merge", picks={"/title": "device"}) == {"version": 3}
+    [record] = (await pull(client, keys))["changes"]
+    assert record["data"] == {"title": "B", "done": True, "n": 2}
+
+
 async def test_one_that_waits_is_met_again(client: httpx.AsyncClient, keys: Keys) -> None:
     found = await disagree(client, keys)
     again = change(1, "r1", {"title": "B", "done": False, "n": 2}, base_version=1)

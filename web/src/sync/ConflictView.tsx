@@ -6,7 +6,7 @@ import { Problem } from "../problem.ts";
 import { at, href } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import { toast } from "../state/toasts.ts";
-import { type Conflict, type Field, left, merged, type Picks, type Side, shown } from "./conflict.ts";
+import { type Conflict, type Field, left, type Picks, type Side, shown } from "./conflict.ts";
 import { headersOf, inSpace, type Space } from "./space.ts";
 
 interface ConflictViewProps {
@@ -33,8 +33,8 @@ export function ConflictView({ project, space, conflict, done }: ConflictViewPro
         body: {
           take,
           server_version: conflict.server?.version ?? 1,
-          ...(take === "merge" ? { data: merged(conflict, picks) } : {}),
-        } as never, // its data is any JSON
+          ...(take === "merge" ? { picks } : {}),
+        },
       });
       toast(`Chosen: ${conflict.data_type}/${conflict.record_id}`);
     } catch (error) {

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from delta_server.core import ids
-from delta_server.core.errors import NotFound, Refused
+from delta_server.core.errors import Invalid, NotFound, Refused
 from delta_server.core.sync import merging
 from delta_server.core.sync.changes import Prepared
 from delta_server.core.sync.digest import checksum_of
 from delta_server.core.sync.judging import DELETED, JSON
-from delta_server.core.sync.merging import Merge
+from delta_server.core.sync.merging import Merge, Picks
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.conflicts.service import Conflict
 from delta_server.features.devices import service as devices
@@ -99,12 +99,28 @@ def proposals(sides: Sequence[tuple[bytes, bytes, bytes] | None]) -> list[Merge 
 async def choose(svc: Services, whose: Whose, id: str, choice: Choice) -> int:
     """The record's version then. Raises NotFound, Invalid for what does not fit the schema, Refused when the record
     has changed since."""
-    merged = None
-    if choice.merged is not None:
+    merged, content = None, choice.merged
+    if choice.picks is not None:
+        content = await _picked(svc, whose, id, choice.server_version, choice.picks)
+    if content is not None:
         data_type = svc.db.peek(_type_of, whose, id)
-        merged = Prepared("", "", JSON, choice.merged, checksum_of(choice.merged))
+        merged = Prepared("", "", JSON, content, checksum_of(content))
         merged = await checking.one(svc, whose.project, data_type, merged)
     return await commit(svc, whose, _choose, id, choice, merged, limits_of(svc))
+
+
+async def _picked(svc: Services, whose: Whose, id: str, server_version: int, picks: Picks) -> bytes | None:
+    """The proposal with the chosen sides; None when the record has changed since. Raises NotFound, Invalid."""
+    pair = await svc.db.read(lambda tx: _pair(tx, *_find(tx, whose, id)))
+    if pair.server is None or pair.server.seq != server_version:
+        return None
+    sides = _sides(pair)
+    if sides is None:
+        raise Invalid("the versions cannot be merged: take one of them, or send data", field="picks")
+    found = await svc.cpu_for(sum(map(len, sides)))(merging.merge, *sides, picks)
+    if left := [path for path in found.open if path not in picks]:
+        raise Invalid(f"choose a side for {left[0]!r} too", field="picks")
+    return found.data
 
 
 def _type_of(tx: Tx, whose: Whose, id: str) -> str:
@@ -118,7 +134,8 @@ def _choose(tx: Tx, whose: Whose, id: str, choice: Choice, merged: Prepared | No
     writing = Writing(tx, space, _collection(tx, space, conflict), None)
     writing.look([conflict.record_id])
     head = writing.head(conflict.record_id)
-    if head is None or head.seq != choice.server_version:
+    was_not_merged = choice.take == "merge" and merged is None
+    if head is None or head.seq != choice.server_version or was_not_merged:
         server = msgspec.UNSET if head is None else writing.record(conflict.record_id, head.seq)
         raise Refused(
             "the record has changed since it was looked at: choose again, with `server` of this answer",

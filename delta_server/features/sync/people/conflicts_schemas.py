@@ -8,21 +8,23 @@ from msgspec import UNSET, Meta, UnsetType
 
 from delta_server.core.errors import Invalid
 from delta_server.core.json import json_text, surrogates
-from delta_server.core.sync.merging import By, Field, Merge
+from delta_server.core.sync.merging import By, Field, Merge, Side
 from delta_server.features.sync.schemas import EXAMPLE_RECORD, Record
 from delta_server.http.validation import invalid
 
-MOST_FIELDS = 200
+MOST_FIELDS, MOST_PICKS = 200, 10_000
 _ABSENT = msgspec.Raw(b"")
 
 
 class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`server` keeps what is there, `device` takes what the device pushed, `merge` takes `data`. `server_version` is
-    the version of `server` that was looked at."""
+    """`server` keeps what is there, `device` takes what the device pushed, `merge` takes `data`, or the proposal with
+    the side that `picks` says for each place in `open`. `server_version` is the version of `server` that was looked
+    at."""
 
     take: Literal["server", "device", "merge"]
     server_version: Annotated[int, Meta(ge=1, le=1 << 62)]
     data: msgspec.Raw = _ABSENT
+    picks: Annotated[dict[str, Side], Meta(max_length=MOST_PICKS)] | None = None
 
     @property
     def merged(self) -> bytes | None:
@@ -91,12 +93,12 @@ def choice(body: bytes) -> Choice:
         found = _decode_choice(body)
     except msgspec.ValidationError as error:
         raise invalid(error, Choice) from None
-    if (found.take == "merge") is (found.merged is None):
-        raise Invalid("data goes with take=merge, and is what the record is to be", field="data")
+    if (found.take == "merge") is not ((found.merged is None) is not (found.picks is None)):
+        raise Invalid("data or picks goes with take=merge, and says what the record is to be", field="data")
     return found
 
 
-EXAMPLE_CHOICE = {"take": "merge", "data": {"title": "Milk and bread", "done": True}, "server_version": 4}
+EXAMPLE_CHOICE = {"take": "merge", "picks": {"/title": "device"}, "server_version": 4}
 EXAMPLE_CHOSEN = {"version": 5}
 EXAMPLE = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8071",
