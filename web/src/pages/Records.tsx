@@ -14,8 +14,9 @@ import type { PageProps } from "../routes.ts";
 import { at, href, query } from "../state/location.ts";
 import { usePages } from "../state/pages.ts";
 import { useSyncStream } from "../state/stream.ts";
+import { inSpace } from "../sync/inSpace.ts";
 import { SpaceBar } from "../sync/SpaceBar.tsx";
-import { headersOf, inSpace, spaceOf } from "../sync/space.ts";
+import { headersOf, spaceOf } from "../sync/space.ts";
 import { TypeList } from "../sync/TypeList.tsx";
 
 /** So long several changes are waited for, to be shown at once. */

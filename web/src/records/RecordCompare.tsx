@@ -20,7 +20,7 @@ import { address, href, query, withQuery } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { reading } from "../time/clock.ts";
 import { readVersion, rowsOf, type Source, type Version, type Versions } from "./data.ts";
-import { titleOf } from "./words.ts";
+import { titleOf } from "./titles.ts";
 
 interface RecordCompareProps {
   source: Source;

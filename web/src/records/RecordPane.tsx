@@ -14,9 +14,10 @@ import { RecordModel } from "./model.ts";
 import { RecordCompare } from "./RecordCompare.tsx";
 import { RecordTree } from "./RecordTree.tsx";
 import { Restore } from "./Restore.tsx";
+import { titleOf } from "./titles.ts";
 import { useRecordKeys } from "./useRecordKeys.ts";
 import { VersionPick } from "./VersionPick.tsx";
-import { comparableBefore, contentOf, titleOf } from "./words.ts";
+import { comparableBefore, contentOf } from "./words.ts";
 
 interface RecordPaneProps {
   source: Source;

@@ -2,7 +2,8 @@ import { Icon } from "../parts/Icon.tsx";
 import { query, setQuery } from "../state/location.ts";
 import type { Pages } from "../state/pages.ts";
 import type { Version } from "./data.ts";
-import { contentOf, titleOf } from "./words.ts";
+import { titleOf } from "./titles.ts";
+import { contentOf } from "./words.ts";
 
 interface VersionPickProps {
   history: Pages<Version>;

@@ -7,7 +7,8 @@ import { at, href } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import { toast } from "../state/toasts.ts";
 import { type Conflict, type Field, left, type Picks, type Side, shown } from "./conflict.ts";
-import { headersOf, inSpace, type Space } from "./space.ts";
+import { inSpace } from "./inSpace.ts";
+import { headersOf, type Space } from "./space.ts";
 
 interface ConflictViewProps {
   project: string;

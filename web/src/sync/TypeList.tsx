@@ -10,7 +10,8 @@ import { may } from "../state/may.ts";
 import { usePages } from "../state/pages.ts";
 import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import { Finder } from "./Finder.tsx";
-import { headersOf, inSpace, type Space } from "./space.ts";
+import { inSpace } from "./inSpace.ts";
+import { headersOf, type Space } from "./space.ts";
 
 type DataType = Schemas["SyncType"];
 

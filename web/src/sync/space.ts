@@ -1,7 +1,5 @@
 /** Whose records a page of device sync shows, as its address says: the reader's own without a word of it. */
 
-import { address, query, withQuery } from "../state/location.ts";
-
 export type Space = { kind: "own" } | { kind: "project" } | { kind: "person"; owner: string };
 
 export const OWN: Space = { kind: "own" };
@@ -30,9 +28,4 @@ export function asQuery(space: Space): Record<string, string | null> {
 export function spaceBy(owner: string, me: string | undefined): Space {
   if (owner === "") return { kind: "project" };
   return owner === me ? OWN : { kind: "person", owner };
-}
-
-/** An address of device sync about the same space as this one. */
-export function inSpace(path: string, changes: Record<string, string | null> = {}): string {
-  return withQuery({ ...address.value, path, search: "" }, { ...asQuery(spaceOf(query.value)), ...changes });
 }
