@@ -36,7 +36,8 @@ def children():
 started = time.perf_counter()
 {work}
 seconds = time.perf_counter() - started
-print(json.dumps({{"seconds": seconds, "mb": peak_mb("self") + others, "operations": count}}))
+cpu = sum(os.times()[:4])
+print(json.dumps({{"seconds": seconds, "cpu": cpu, "mb": peak_mb("self") + others, "operations": count}}))
 """
 
 _OURS = _MEASURED.format(
@@ -86,6 +87,7 @@ count = sum(len(found[op]) for op in ("added", "removed", "changed"))
 
 class Run(msgspec.Struct, frozen=True):
     seconds: float
+    cpu: float
     mb: float
     operations: int
 
@@ -103,7 +105,14 @@ def small() -> Iterator[Row]:
             if peers:
                 ratios = tuple(peer.seconds / ours.seconds for ours, peer in peers)
                 name = f"datasets: {SMALL:,} rows, {suffix}: times as fast as csv-diff"
-                yield Row(name, median(ratios), "x", bar=5, at_least=True, note="its files are CSV")
+                yield Row(
+                    name,
+                    median(ratios),
+                    "x",
+                    bar=5,
+                    at_least=True,
+                    note=f"its files are CSV; {median(peer.cpu for _, peer in peers):.2f} s of its CPU",
+                )
 
 
 def _csv_diff(paths: list[Path]) -> Run | None:
@@ -140,12 +149,13 @@ def _beside_duckdb(count: int, *, rounds: int) -> Iterator[Row]:
             ours, peer = (median(side) for side in zip(*found, strict=True))
             ratios = tuple(mine / other for mine, other in found)
             name = f"datasets: {count:,} rows, {what}"
-            yield Row(name, ours, unit, peer, "DuckDB, a full join on all cores", bar=bar, ratios=ratios)
+            note = f"{median(run.cpu for _, run in runs):.2f} s of the peer's CPU"
+            yield Row(name, ours, unit, peer, "DuckDB, a full join on all cores", bar=bar, ratios=ratios, note=note)
 
 
 def _rows(name: str, count: int, runs: list[Run]) -> Iterator[Row]:
     took = median(run.seconds for run in runs)
-    note = f"{took:.2f} s, {runs[0].operations:,} operations"
+    note = f"{took:.2f} s, {median(run.cpu for run in runs):.2f} s of CPU, {runs[0].operations:,} operations"
     yield Row(f"{name}, both sides", 2 * count / took, "rows/s", bar=ROWS_PER_S, at_least=True, note=note)
     yield Row(
         f"{name}, peak", max(run.mb for run in runs), "MB", bar=RSS_MB, note="RSS of all its work, with all imports"
