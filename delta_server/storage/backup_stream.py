@@ -9,7 +9,7 @@ import structlog
 from delta_server.core.errors import Unavailable
 from delta_server.storage.backup import delete_unfinished
 from delta_server.storage.backup_worker import ARGUMENT
-from delta_server.storage.child import Child
+from delta_server.storage.child_process import Child
 from delta_server.storage.sqlite.transaction import shutting_down
 
 PIECE_BYTES = 256 << 10

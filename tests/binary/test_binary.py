@@ -31,7 +31,7 @@ def ask(server: Server, key: str, path: str, body: bytes | None = None) -> bytes
 
 
 def children(process: int) -> list[int]:
-    """Of all its threads: one starts each process (storage/child.py)."""
+    """Of all its threads: one starts each process (storage/child_process.py)."""
     threads = Path(f"/proc/{process}/task").glob("*/children")
     return [int(child) for thread in threads for child in thread.read_text().split()]
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from delta_server.storage import child
-from delta_server.storage.child import Child
+from delta_server.storage import child_process
+from delta_server.storage.child_process import Child
 
 ECHO = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read()); sys.exit(3)"
 ENDLESS = "import sys; [sys.stdout.write('x' * 65536) for _ in iter(int, 1)]"
@@ -25,7 +25,7 @@ def on_each_loop(test: Test) -> Callable[[Callable[[], asyncio.AbstractEventLoop
     @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
     def run(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
         with asyncio.Runner(loop_factory=loop) as runner, pytest.MonkeyPatch.context() as patched:
-            patched.setattr(child, "program", lambda: [sys.executable, "-c"])
+            patched.setattr(child_process, "program", lambda: [sys.executable, "-c"])
             runner.run(test())
 
     return run
@@ -62,7 +62,7 @@ async def test_one_that_is_killed_sends_nothing_more() -> None:
 
 @on_each_loop
 async def test_one_whose_caller_gives_up_ends() -> None:
-    begun = child._begun
+    begun = child_process._begun
     left: asyncio.Future[subprocess.Popen[bytes]] = asyncio.get_running_loop().create_future()
 
     def noted(started: "asyncio.Future[subprocess.Popen[bytes]]", process: "subprocess.Popen[bytes]") -> None:
@@ -70,7 +70,7 @@ async def test_one_whose_caller_gives_up_ends() -> None:
         left.set_result(process)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(child, "_begun", noted)
+        patched.setattr(child_process, "_begun", noted)
         starting = asyncio.create_task(Child.start(WAITS, asked=True))
         await asyncio.sleep(0)
         starting.cancel()
@@ -83,6 +83,6 @@ async def test_one_whose_caller_gives_up_ends() -> None:
 @on_each_loop
 async def test_one_that_cannot_be_started_says_so() -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(child, "program", lambda: ["/nowhere/program"])
+        patched.setattr(child_process, "program", lambda: ["/nowhere/program"])
         with pytest.raises(FileNotFoundError):
             await Child.start("x")

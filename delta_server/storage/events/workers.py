@@ -16,7 +16,8 @@ import structlog
 
 from delta_server.core.errors import DeltaError, TooCostly, Unavailable
 from delta_server.storage import process_messages
-from delta_server.storage.child import EXIT_DEADLINE, Child
+from delta_server.storage.child import EXIT_DEADLINE
+from delta_server.storage.child_process import Child
 from delta_server.storage.events.duckdb.failures import held_too_long, too_long
 from delta_server.storage.sqlite.transaction import shutting_down
 

@@ -27,7 +27,7 @@ from delta_server.core.query.plan import (
     Span,
     Step,
 )  # fmt: skip
-from delta_server.storage.child import Child
+from delta_server.storage.child_process import Child
 from delta_server.storage.events import workers
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.options import Events

@@ -16,7 +16,7 @@ from delta_server.core.errors import Invalid, TooCostly, Unavailable
 from delta_server.core.events.event import Event
 from delta_server.core.option_types import MIB
 from delta_server.core.query.plan import Sql
-from delta_server.storage.child import Child
+from delta_server.storage.child_process import Child
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import QueryResult
 from delta_server.storage.events.duckdb.engine import Engine
