@@ -276,6 +276,24 @@ def test_who_is_invited_joins_the_project_and_leaves_it(around: Around, visit: O
     expect(page.get_by_role("link", name=PROJECT, exact=True)).to_have_count(0)
 
 
+def test_a_member_sees_no_data_of_others(around: Around, visit: Open) -> None:
+    around.add("eve@example.com", "editor")
+    with around.api() as owner:
+        change = {"change_id": "1", "record_id": "r", "operation": "insert", "data": 1}
+        body = {"device_id": "theirs", "batch_id": "1", "changes": [change]}
+        told = owner.post(f"/v1/sync/notes/delta?project_id={PROJECT}", json=body, headers={"x-sync-user": "ann"})
+        told.raise_for_status()
+    window = visit(around.server)
+    window.sign_in("eve@example.com")
+    page = window.go(f"/p/{PROJECT}/devices")
+    expect(page.get_by_text("No device yet")).to_be_visible()
+    expect(page.get_by_role("button", name="Choose whose")).to_have_count(0)
+    window.expected = REFUSED
+    page = window.go(f"/p/{PROJECT}/devices?person=ann")
+    expect(page.get_by_role("alert").first).to_contain_text("sync:admin")
+    expect(page.get_by_text("theirs")).to_have_count(0)
+
+
 def test_own_sessions_are_ended_one_by_one_and_together(around: Around, visit: Open) -> None:
     around.add("many@example.com")
     here, other = visit(around.server), visit(around.server)
