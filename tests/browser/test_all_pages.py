@@ -67,13 +67,15 @@ def test_nothing_that_is_stored_runs(hostile: Server, visit: Open) -> None:
 
 @pytest.mark.parametrize(("dark", "size", "again"), [(False, WIDE, True), (True, NARROW, False)])
 def test_all_can_use_every_page(server: Server, visit: Open, dark: bool, size: tuple[int, int], again: bool) -> None:
+    """Each page is loaded, and in the other size and colours come to by a link."""
     window = visit(server, dark=dark, size=size)
     window.sign_in()
     found = []
     places = pages.inside(PROJECT, "quakes")
     looks = {}
+    window.settle(next(iter(places.values())))
     for page, path in places.items():
-        window.settle(path)
+        (window.settle if again else window.follow)(path)
         looks[page] = window.looks()
         try:
             window.axe()
