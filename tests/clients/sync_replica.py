@@ -85,7 +85,7 @@ class SyncReplica:
         """As the app shows them: its own changes over what the server has."""
         kept = await self._db.execute_fetchall("SELECT id, data FROM record")
         own = await self._db.execute_fetchall("SELECT record_id, data FROM outbox ORDER BY number")
-        found = dict((*kept, *own))
+        found: dict[str, str | None] = {row[0]: row[1] for row in (*kept, *own)}
         return {id: json.loads(data) for id, data in found.items() if data is not None}
 
     async def digest(self) -> str:

@@ -91,7 +91,8 @@ async def test_records_fit_their_schema(client: httpx.AsyncClient, keys: Keys, s
 async def test_by_the_beginning_of_their_names(client: httpx.AsyncClient, keys: Keys) -> None:
     for name in ("notes", "note", "tasks", "Notes", "no"):
         await client.put(f"/v1/sync/types/{name}", json={}, headers=bearer(keys.project))
-    found, cursor = [], ""
+    found: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         answer = await client.get(f"/v1/sync/types?prefix=note&limit=1&cursor={cursor}", headers=bearer(keys.read))
         found += [each["data_type"] for each in answer.json()["data"]]
