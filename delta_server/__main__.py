@@ -27,6 +27,11 @@ def main() -> None:
 
         gc.enable()
         pure_worker.main()
+    elif sys.argv[1:] == ["rowdelta-worker"]:  # started by tasks/row_comparisons.py
+        from delta_server.tasks import rowdelta_worker
+
+        gc.enable()
+        rowdelta_worker.main()
     elif sys.argv[1:2] == ["backup-worker"]:  # started by storage/backup_stream.py
         from delta_server.storage import backup_worker
 

@@ -87,6 +87,7 @@ class Datasets(msgspec.Struct, frozen=True):
     row_bytes: Size = MIB
     clients: Count = 1000
     uploads: Count = 8
+    comparisons: Count = 2
 
 
 class Alerts(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ TITLES = {
     "NOT_FOUND": "Not found",
     "CONFLICT": "Conflict",
     "MASS_DELETE": "Many deletions at once",
+    "MASS_REMOVAL": "Most rows are missing",
     "RESYNC_REQUIRED": "Resync required",
     "RATE_LIMIT": "Too many requests",
     "QUOTA_EXCEEDED": "Quota exceeded",

@@ -5,6 +5,7 @@ Whoever starts one and talks to it has child_process.py."""
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 
@@ -19,11 +20,12 @@ def program() -> list[str]:
     return [sys.executable, "-m", "delta_server"]
 
 
-def environment() -> dict[str, str]:
+def environment(kept: Sequence[str] = ()) -> dict[str, str]:
     """Nothing of the server's, but what says to a one-file executable that it is unpacked already: otherwise each
-    process unpacks 110 MB, is two processes, and ending one leaves both there."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith("_PYI_")}
-    return kept | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    process unpacks 110 MB, is two processes, and ending one leaves both there. And those variables whose names begin
+    with one of `kept`."""
+    found = {name: value for name, value in os.environ.items() if name.startswith(("_PYI_", *kept))}
+    return found | {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def begin() -> None:

@@ -5,6 +5,7 @@ import asyncio
 import subprocess
 from asyncio import StreamReader, StreamReaderProtocol, StreamWriter
 from asyncio.streams import FlowControlMixin
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Thread
@@ -25,12 +26,14 @@ class Child:
         self._pipes: list[asyncio.BaseTransport] = []
 
     @classmethod
-    async def start(cls, *arguments: str, asked: bool = False) -> Self:
-        """`asked`: it has a stdin, and its stderr is the server's. Raises OSError."""
+    async def start(cls, *arguments: str, asked: bool = False, kept: Sequence[str] = ()) -> Self:
+        """`asked`: it has a stdin, and its stderr is the server's. `kept`: see `child.environment`. Raises OSError."""
         loop = asyncio.get_running_loop()
         started: asyncio.Future[subprocess.Popen[bytes]] = loop.create_future()
         ended: asyncio.Future[int] = loop.create_future()
-        Thread(target=_watch, args=(loop, started, ended, arguments, asked), name="delta-child", daemon=True).start()
+        Thread(
+            target=_watch, args=(loop, started, ended, arguments, asked, kept), name="delta-child", daemon=True
+        ).start()
         child = cls(await started, ended)
         try:
             await child._connect()
@@ -74,6 +77,7 @@ def _watch(
     ended: "asyncio.Future[int]",
     arguments: tuple[str, ...],
     asked: bool,
+    kept: Sequence[str],
 ) -> None:
     """From its start to its end."""
     pipe = subprocess.PIPE
@@ -83,7 +87,7 @@ def _watch(
             stdin=pipe if asked else subprocess.DEVNULL,
             stdout=pipe,
             stderr=None if asked else pipe,
-            env=environment(),
+            env=environment(kept),
             bufsize=0,
         )
     except OSError as error:

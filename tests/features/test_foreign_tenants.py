@@ -32,7 +32,9 @@ ELSEWHERE = {
     ("POST", "/v1/feeds"), ("POST", "/v1/alerts/rules"), ("GET", "/v1/alerts/digest"),
     ("POST", "/v1/sync/{}/delta"), ("GET", "/v1/sync/config"), ("GET", "/v1/sync/stream"),
     ("PUT", "/v1/sync/types/{}"), ("GET", "/v1/sync/spaces"),
-    ("PUT", "/v1/datasets/{}/{}/current"),
+    ("PUT", "/v1/datasets/{}/{}/current"), ("GET", "/v1/datasets/{}/{}/jobs/{}"),
+    ("POST", "/v1/sync/upload"), ("GET", "/v1/sync/upload"), ("DELETE", "/v1/sync/upload"),
+    ("GET", "/v1/sync/upload/results"),
     ("GET", "/v1/sync/status"), ("POST", "/v1/sync/digest"),
     ("POST", "/v1/sync/{}/rxdb/push"), ("GET", "/v1/sync/{}/rxdb/stream"), ("POST", "/v1/sync/watermelon/push"),
     ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/v1/audit"),
@@ -136,7 +138,10 @@ SHOWN = [
     get("/v1/datasets/prices"),
     get("/v1/datasets/prices/shop/current"),
     get("/v1/datasets/prices/shop/previous"),
+    get("/v1/datasets/prices/shop/delta"),
     get("/v1/sync/types"),
+    get("/v1/sync/stats"),
+    get("/v1/sync/recent"),
     get("/v1/sync/conflicts"),
     get("/v1/sync/memos/records"),
     *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
@@ -203,6 +208,8 @@ BY_ID = [
     Ask("DELETE", "/v1/alerts/rules/{rule}"),
     get("/v1/erasures/{erasure}"),
     get("/v1/datasets/prices/{mark}"),
+    get("/v1/datasets/prices/{mark}/delta/summary"),
+    get("/v1/datasets/prices/{mark}/jobs"),
     Ask("POST", "/v1/datasets/prices/{mark}/promote"),
     Ask("DELETE", "/v1/datasets/prices/{mark}"),
     get("/v1/sync/memos/records/{mark}"),
@@ -250,9 +257,9 @@ class Tenants:
         assert answer.status_code == status if status else answer.is_success, f"{name}: {ask}: {answer.text}"
         return answer
 
-    async def deliver(self, name: str, path: str, mark: str) -> None:
+    async def deliver(self, name: str, path: str, mark: str, again: bool = False) -> None:
         headers = bearer(getattr(self._keys, name)) | {"content-type": "application/x-ndjson"}
-        answer = await self._client.put(f"{path}/current", content=f'["{mark}"]\n', headers=headers)
+        answer = await self._client.put(f"{path}/current", content=f'["{mark}", {int(again)}]\n', headers=headers)
         assert answer.is_success, answer.text
 
     async def fill(self, name: str) -> None:
@@ -282,7 +289,7 @@ class Tenants:
         make_rule = Ask("POST", "/v1/alerts/rules", {"name": mark, "endpoint": "prices", **RULE})
         rule = (await self.send(name, make_rule)).json()["rule"]
         for client, again in (("shop", False), ("shop", True)):
-            await self.deliver(name, f"/v1/datasets/prices/{client}", mark)
+            await self.deliver(name, f"/v1/datasets/prices/{client}", mark, again)
             if not again:
                 await self.send(name, post(f"/v1/datasets/prices/{client}/promote"))
         await self.deliver(name, f"/v1/datasets/prices/{mark}", mark)

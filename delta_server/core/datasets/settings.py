@@ -26,6 +26,10 @@ class Settings(msgspec.Struct, frozen=True):
             trusted_hash=self.trusted_hash or None,
         )
 
+    @property
+    def is_guarded(self) -> bool:
+        return self.guard_percent < 100
+
     def guards_against(self, summary: Summary) -> bool:
         return summary.removed > self.guard_rows and summary.removed_share * 100 > self.guard_percent
 

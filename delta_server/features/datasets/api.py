@@ -2,26 +2,30 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from delta_server.core.cursors import decode_cursor, encode_cursor
-from delta_server.core.datasets.manifest import Which
-from delta_server.core.errors import NotAcceptable
-from delta_server.features.datasets import deliveries, schemas, service
+from delta_server.core.datasets.manifest import Format, Which
+from delta_server.core.errors import Invalid, NotAcceptable, NotFound
+from delta_server.features.datasets import comparing, deliveries, schemas, service
 from delta_server.features.datasets.receiving import Incoming
 from delta_server.features.datasets.schemas import (
+    ComparisonJob,
+    ComparisonJobs,
     Dataset,
     DatasetAnswer,
     DatasetClient,
     DatasetWithClients,
+    DeltaSummary,
     SettingsChange,
 )
 from delta_server.http import conditional, encodings, pagination
 from delta_server.http.docs import example
-from delta_server.http.leaving import while_allowed
+from delta_server.http.leaving import while_allowed, while_connected
 from delta_server.http.pagination import CursorText, Limit, Page
 from delta_server.services import Services
 
@@ -228,6 +232,90 @@ async def _read(
     return Stream(while_allowed(request, pieces), headers=headers)
 
 
+@get(
+    "/v1/datasets/{dataset:str}/{client:str}/delta",
+    summary="Compare the current delivery with the previous one",
+    tags=_TAGS,
+    media_type=_NDJSON,
+    opt=example(answer=schemas.EXAMPLE_DELTA),
+)
+async def get_delta(
+    request: Request[Any, Any, Any],
+    dataset: FromPath[str],
+    client: FromPath[str],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    format_: Annotated[Format, QueryParameter(name="format", description="How the delta is written")] = "ndjson",
+    progress: Annotated[
+        bool, QueryParameter(description="NDJSON begins at once, with lines that say how far the comparison is")
+    ] = False,
+) -> Stream:
+    """A line for each row that was added, changed or removed, and a last one with the summary: without it the answer is
+    not whole. Rows may come in any order; memory stays bounded. It ends when its caller leaves."""
+    if progress and format_ != "ndjson":
+        raise Invalid("progress goes with NDJSON only", field="progress")
+    pair = await service.pair(services, project, dataset, client)
+    if progress:
+        pieces = comparing.follow(services, project, pair)
+    else:
+        pieces = await while_connected(request, comparing.begin(services, project, pair, format_))
+    return Stream(while_allowed(request, pieces), headers={"content-type": schemas.MEDIA_TYPES[format_]})
+
+
+@get(
+    "/v1/datasets/{dataset:str}/{client:str}/delta/summary",
+    summary="Count what the current delivery changes",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_SUMMARY),
+)
+async def get_summary(
+    request: Request[Any, Any, Any],
+    dataset: FromPath[str],
+    client: FromPath[str],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+) -> DeltaSummary:
+    """Compared once: it is remembered until another delivery comes."""
+    pair = await service.pair(services, project, dataset, client)
+    found = await while_connected(request, comparing.summary_of(services, project, pair))
+    return DeltaSummary(**msgspec.structs.asdict(found), confirm=comparing.confirmation(pair, found))
+
+
+@get(
+    "/v1/datasets/{dataset:str}/{client:str}/jobs",
+    summary="See the comparisons that run",
+    tags=_TAGS,
+    opt=example(answer={"data": [schemas.EXAMPLE_JOB]}),
+)
+async def list_jobs(
+    dataset: FromPath[str], client: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
+) -> ComparisonJobs:
+    """Of this client's deliveries, each with how far it has come."""
+    found = service.client(services, project, dataset, client)
+    return ComparisonJobs([schemas.job(each) for each in comparing.running(services, project, found)])
+
+
+@get(
+    "/v1/datasets/{dataset:str}/{client:str}/jobs/{job_id:str}",
+    summary="See how far a comparison has come",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_JOB),
+)
+async def get_job(
+    dataset: FromPath[str],
+    client: FromPath[str],
+    job_id: FromPath[str],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+) -> ComparisonJob:
+    """While it runs."""
+    of = service.client(services, project, dataset, client)
+    for each in comparing.running(services, project, of):
+        if each.id == job_id:
+            return schemas.job(each)
+    raise NotFound("no such comparison runs: it has ended, or was of another client")
+
+
 @post(
     "/v1/datasets/{dataset:str}/{client:str}/promote",
     summary="Make the current delivery the previous one",
@@ -236,10 +324,19 @@ async def _read(
     opt=example(answer={**schemas.EXAMPLE_CLIENT, "current": None, "previous": schemas.EXAMPLE_CLIENT["current"]}),
 )
 async def promote(
-    dataset: FromPath[str], client: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
+    request: Request[Any, Any, Any],
+    dataset: FromPath[str],
+    client: FromPath[str],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    confirm: Annotated[
+        str | None, QueryParameter(description="What 409 MASS_REMOVAL gave, for a delivery that lacks most rows")
+    ] = None,
 ) -> DatasetClient:
-    """The next delivery will be compared with it."""
-    return schemas.client(client, await service.promote(services, project, dataset, client))
+    """The next delivery will be compared with it. One that lacks most rows of the one before is promoted only with
+    `confirm`."""
+    promoted = service.promote(services, project, dataset, client, confirm)
+    return schemas.client(client, await while_connected(request, promoted))
 
 
 ROUTES = [
@@ -253,5 +350,9 @@ ROUTES = [
     drop_current,
     get_current,
     get_previous,
+    get_delta,
+    get_summary,
+    list_jobs,
+    get_job,
     promote,
 ]

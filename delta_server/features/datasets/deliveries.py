@@ -120,7 +120,7 @@ async def delete_of_project(svc: Services, project: int, limit: int) -> bool:
 
 async def forget_unfinished(svc: Services) -> None:
     """At each start: what was being written when the server ended."""
-    blobs_of(svc)
+    await blobs_of(svc).delete_unfinished()
     for project, client, resource in await svc.db.read(store.unfinished):
         with suppress(BlobStoreFailed):
             kept = (await manifest_of(svc, client)).ids

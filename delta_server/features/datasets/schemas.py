@@ -8,7 +8,9 @@ from msgspec import UNSET, UnsetType
 from delta_server.core import times
 from delta_server.core.datasets.manifest import Delivery, Format, Manifest
 from delta_server.core.json_schema import documented
+from delta_server.core.rowdelta.summary import Summary
 from delta_server.features.datasets import store
+from delta_server.tasks.row_comparisons import Progress
 
 MEDIA_TYPES: dict[Format, str] = {
     "ndjson": "application/x-ndjson",
@@ -81,7 +83,42 @@ class DatasetClient(msgspec.Struct, frozen=True):
     previous: DeliveryShown | None
 
 
+class DeltaSummary(Summary, frozen=True, kw_only=True):
+    confirm: str | None
+
+
+class ComparisonJob(msgspec.Struct, frozen=True):
+    id: str
+    phase: str
+    rows_before: int
+    rows_after: int
+    started_at: str
+
+
+class ComparisonJobs(msgspec.Struct, frozen=True):
+    data: list[ComparisonJob]
+
+
 FIELDS = {
+    "DeltaSummary.confirm": "What `promote` asks for where most rows are missing; else `null`",
+    "DeltaSummary.rows_before": "Rows of the previous delivery",
+    "DeltaSummary.rows_after": "Rows of the current delivery",
+    "DeltaSummary.added": "Rows that are new",
+    "DeltaSummary.changed": "Rows that have the same key and are not equal",
+    "DeltaSummary.removed": "Rows that are missing now",
+    "DeltaSummary.unchanged": "Rows that are equal",
+    "duplicates_before": "Rows whose key a row before them has",
+    "duplicates_after": "The same, of the current delivery",
+    "removed_share": "Of the rows before, from 0 to 1",
+    "DeltaSummary.key_fields": "What identifies a row; none where rows are compared as a whole",
+    "key_found": "Whether the key was found and not given",
+    "digest_before": "xxh3-128 of the rows as NDJSON, in hex",
+    "digest_after": "The same, of the current delivery",
+    "ComparisonJob.id": "Of this comparison, while it runs",
+    "ComparisonJob.phase": "before, after, join, check, write: what is being done",
+    "ComparisonJob.rows_before": "Rows of the previous delivery that were read so far",
+    "ComparisonJob.rows_after": "Rows of the current delivery that were read so far",
+    "ComparisonJob.started_at": "When it was asked for",
     "DatasetWithClients.dataset": "How its deliveries are compared",
     "DatasetAnswer.dataset": "As it is now",
     "Dataset.clients": "How many clients have delivered to it",
@@ -125,7 +162,37 @@ EXAMPLE_DATASET = {
     "created_at": "2026-05-01T12:00:00.000Z",
 }
 EXAMPLE_PAGE = {"dataset": EXAMPLE_DATASET, "data": [EXAMPLE_CLIENT], "has_more": False, "next_cursor": None}
+EXAMPLE_SUMMARY: dict[str, Any] = {
+    "rows_before": 200000,
+    "rows_after": 200100,
+    "added": 150,
+    "changed": 900,
+    "removed": 50,
+    "unchanged": 199050,
+    "duplicates_before": 0,
+    "duplicates_after": 0,
+    "removed_share": 0.00025,
+    "key_fields": ["sku"],
+    "key_found": False,
+    "digest_before": "0cc175b9c0f1b6a831c399e269772661",
+    "digest_after": "92eb5ffee6ae2fec3ad71c777531578f",
+    "confirm": None,
+}
+EXAMPLE_JOB = {
+    "id": "9b1deb4d3b7d4bad9bdd2b0d7b3dcb6d",
+    "phase": "after",
+    "rows_before": 200000,
+    "rows_after": 81920,
+    "started_at": "2026-05-01T12:00:00.000Z",
+}
+EXAMPLE_DELTA = (
+    '{"op":"change","key":{"sku":"A-1"},"before":{"sku":"A-1","price":9},"after":{"sku":"A-1","price":9.5}}\n'
+)
 EXAMPLE_ROWS = '{"sku":"A-1","price":9.5}\n{"sku":"A-2","price":3}\n'
+
+
+def job(found: Progress) -> ComparisonJob:
+    return ComparisonJob(found.id, found.phase, found.rows_before, found.rows_after, times.format(found.started_at))
 
 
 def dataset(found: store.Dataset) -> Dataset:

@@ -13,7 +13,8 @@ from delta_server.core.datasets.manifest import Manifest, Which
 from delta_server.core.datasets.settings import Settings
 from delta_server.core.errors import Invalid, NotFound
 from delta_server.features.audit import service as audit
-from delta_server.features.datasets import deliveries, receiving, store
+from delta_server.features.datasets import comparing, deliveries, receiving, store
+from delta_server.features.datasets.comparing import Pair
 from delta_server.features.datasets.receiving import Incoming
 from delta_server.features.datasets.schemas import SettingsChange
 from delta_server.features.datasets.store import Client, Dataset
@@ -101,10 +102,24 @@ def _insert(tx: Tx, project: int, name: str, settings: Settings) -> int:
     return store.insert_dataset(tx, project, name, settings)
 
 
-async def promote(svc: Services, project: int, name: str, client_name: str) -> Manifest:
-    """Raises NotFound."""
-    found = client(svc, project, name, client_name)
-    after = await deliveries.switch(svc, project, found, lambda before: manifests.promoted(before, svc.clock.now_ms()))
+async def pair(svc: Services, project: int, name: str, client_name: str) -> Pair:
+    """What the client's delta is of. Raises NotFound."""
+    of = dataset(svc, project, name)
+    found, now = await manifest(svc, project, name, client_name)
+    return comparing.pair_of(found, now, of.settings)
+
+
+async def promote(svc: Services, project: int, name: str, client_name: str, confirm: str | None = None) -> Manifest:
+    """Raises NotFound; Refused where it must be confirmed, Conflict where another delivery came meanwhile, and as
+    `comparing.summary_of`."""
+    compared = await pair(svc, project, name, client_name)
+    if compared.previous is not None and compared.settings.is_guarded:
+        summary = await comparing.summary_of(svc, project, compared)
+        comparing.require_confirmed(compared, summary, confirm)
+    expected = compared.current.id
+    after = await deliveries.switch(
+        svc, project, compared.client, lambda before: manifests.promoted(before, svc.clock.now_ms(), expected)
+    )
     await audit.note_in(svc, project, "dataset.promote", target=f"{name}/{client_name}")
     return after
 

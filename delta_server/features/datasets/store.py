@@ -4,6 +4,7 @@ import msgspec
 
 from delta_server.core.datasets.manifest import Manifest
 from delta_server.core.datasets.settings import Settings
+from delta_server.core.rowdelta.summary import Summary
 from delta_server.storage.database import Row, Tx
 
 
@@ -26,6 +27,15 @@ class Client(msgspec.Struct, frozen=True):
     folder: str
     manifest: Manifest
     changed_at: int
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """What a comparison found, and the ids of what it compared, and how."""
+
+    previous: str | None
+    current: str
+    settings: Settings
+    summary: Summary
 
 
 _COUNT = "(SELECT count(*) FROM dataset_client AS c WHERE c.dataset = d.id)"
@@ -110,6 +120,16 @@ def update_manifest(tx: Tx, project: int, client: int, manifest: Manifest) -> No
         client,
         manifest.generation,
     )
+
+
+def compared(tx: Tx, project: int, client: int) -> Compared | None:
+    row = tx.one("SELECT compared FROM dataset_client WHERE project = ? AND id = ?", project, client)
+    return None if row is None or row[0] is None else msgspec.json.decode(row[0], type=Compared)
+
+
+def update_compared(tx: Tx, project: int, client: int, compared: Compared) -> None:
+    text = msgspec.json.encode(compared).decode()
+    tx.run("UPDATE dataset_client SET compared = ? WHERE project = ? AND id = ?", text, project, client)
 
 
 def delete_some(tx: Tx, project: int, limit: int) -> bool:

@@ -75,6 +75,9 @@ class Blobs(Protocol):
         """Replace the state that `tag` names, None for none yet; the new tag. Raises Changed; after an answer that got
         lost on its way, for one's own writing too."""
 
+    async def delete_unfinished(self) -> None:
+        """What was being written when its server ended."""
+
     def read(self, key: str) -> Iterator[bytes]:
         """As `create_read_stream`, for a process that has nothing else to do. Raises FileNotFoundError."""
 

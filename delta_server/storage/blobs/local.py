@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from hashlib import blake2b
@@ -26,6 +27,9 @@ T = TypeVar("T")
 
 DRAFTS = ".drafts"
 """The folder of what is being written. No key begins with a dot."""
+LOCK = "lock"
+_ABANDONED_S = 600
+"""A draft to which nothing was written for so long is nobody's: an upload that pauses for ten seconds is given up."""
 _REASONS = {
     errno.ENOSPC: "the disk of the blob store is full: free some space",
     errno.EDQUOT: "the quota of the blob store's disk is used up",
@@ -35,14 +39,11 @@ _REASONS = {
 
 
 class LocalBlobs:
-    """`folder` is made when something is written first. Drafts of a server that was killed go at once."""
+    """`folder` is made when something is written first."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        with suppress(OSError):
-            for draft in (folder / DRAFTS).iterdir():
-                draft.unlink()
 
     async def create_read_stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes] | None:
         try:
@@ -102,7 +103,7 @@ class LocalBlobs:
 
     def _put_if(self, path: Path, content: bytes, tag: str | None) -> str:
         _make_folder(self._folder / DRAFTS)
-        with self._lock, _locked(self._folder / DRAFTS / "lock"):
+        with self._lock, _locked(self._folder / DRAFTS / LOCK):
             found = _tag(path.read_bytes()) if path.exists() else None
             if found != tag:
                 raise Changed
@@ -111,6 +112,9 @@ class LocalBlobs:
                 _write_all(file, content)
                 _publish(file, draft, path)
         return _tag(content)
+
+    async def delete_unfinished(self) -> None:
+        await self.do(_delete_drafts, self._folder / DRAFTS)
 
     def read(self, key: str) -> Iterator[bytes]:
         with self._path(key).open("rb", 0) as file:
@@ -170,6 +174,15 @@ def _push_folder(folder: Path) -> None:
             os.fsync(opened)
         finally:
             os.close(opened)
+
+
+def _delete_drafts(folder: Path) -> None:
+    """But those that another server may be writing."""
+    if folder.is_dir():
+        for draft in folder.iterdir():
+            with suppress(FileNotFoundError):
+                if draft.name != LOCK and draft.stat().st_mtime < time.time() - _ABANDONED_S:
+                    draft.unlink()
 
 
 def _move(source: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ from obstore.store import MemoryStore, S3Store
 
 from delta_server.core.errors import Invalid
 from delta_server.storage.blobs.blobs import Blobs, BlobStoreFailed, Changed
-from delta_server.storage.blobs.local import LocalBlobs
+from delta_server.storage.blobs.local import DRAFTS, LocalBlobs
 from delta_server.storage.blobs.opening import open_blobs
 from delta_server.storage.blobs.remote import PART_BYTES, RemoteBlobs
 
@@ -188,11 +188,15 @@ async def test_a_store_that_refuses_says_so(endpoint: str, tmp_path: Path) -> No
         await write(LocalBlobs(tmp_path / "file"), "a", b"x")
 
 
-def test_drafts_of_a_server_that_was_killed_go(tmp_path: Path) -> None:
-    (tmp_path / ".drafts").mkdir()
-    (tmp_path / ".drafts" / "1").write_bytes(b"x")
-    LocalBlobs(tmp_path)
-    assert not list((tmp_path / ".drafts").iterdir())
+async def test_drafts_of_a_server_that_was_killed_go(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path)
+    await blobs.delete_unfinished()
+    await blobs.put_if("a", b"1", None)
+    for name in ("new", "old"):
+        (tmp_path / DRAFTS / name).write_bytes(b"x")
+    os.utime(tmp_path / DRAFTS / "old", (0, 0))
+    await blobs.delete_unfinished()
+    assert {path.name for path in (tmp_path / DRAFTS).iterdir()} == {"lock", "new"}
 
 
 @pytest.mark.parametrize(

@@ -566,7 +566,7 @@ async def test_a_question_given_up_ends_its_process(
     started: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
     start = Child.start
 
-    async def observed(*arguments: str, **options: bool) -> Child:
+    async def observed(*arguments: str, **options: Any) -> Child:
         started.set_result(await start(*arguments, **options))
         return started.result()
 

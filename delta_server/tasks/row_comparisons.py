@@ -1,0 +1,136 @@
+"""Deliveries compared by a process of their own (rowdelta_worker.py), and how far each has come."""
+
+import asyncio
+import pickle
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from uuid import uuid4
+
+import msgspec
+import structlog
+
+from delta_server.core.errors import DeltaError, RateLimited, Unavailable
+from delta_server.core.rowdelta.summary import Summary
+from delta_server.storage import process_messages
+from delta_server.storage.child_process import Child
+from delta_server.tasks.rowdelta_worker import ARGUMENT, DATA, ERROR, PROGRESS, SUMMARY, Task
+
+CREDENTIALS = ("AWS_", "GOOGLE_", "AZURE_")
+"""How the names of the variables begin that the blob store is opened with."""
+
+log = structlog.get_logger("delta.rowdelta")
+
+
+class Progress(msgspec.Struct):
+    """Rows read of either side; `phase` is what is being done."""
+
+    id: str
+    project: int
+    of: int
+    started_at: int
+    rows_before: int = 0
+    rows_after: int = 0
+    phase: str = "before"
+
+
+class RowComparisons:
+    """Those that run now. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, Progress] = {}
+        self._by_project: Counter[int] = Counter()
+
+    def of(self, project: int, of: int) -> list[Progress]:
+        """Those about the client `of`."""
+        return [each for each in self._running.values() if (each.project, each.of) == (project, of)]
+
+    @contextmanager
+    def _place(self, progress: Progress, most: int) -> Iterator[None]:
+        project = progress.project
+        if len(self._running) >= most or self._by_project[project] >= max(1, most - 1):
+            raise RateLimited("too many deliveries are compared (datasets.comparisons): wait", retry_after_s=5)
+        self._running[progress.id] = progress
+        self._by_project[project] += 1
+        try:
+            yield
+        finally:
+            del self._running[progress.id]
+            self._by_project[project] -= 1
+
+    @asynccontextmanager
+    async def run(
+        self, task: Task, *, project: int, of: int, started_at: int, most: int
+    ) -> AsyncIterator["RowComparison"]:
+        """One of at most `most`; its process is killed at the end of the block. Raises RateLimited."""
+        progress = Progress(uuid4().hex, project, of, started_at)
+        with self._place(progress, most):
+            process = await Child.start(ARGUMENT, asked=True, kept=CREDENTIALS)
+            try:
+                assert process.stdin is not None
+                process.stdin.write(process_messages.packed(msgspec.json.encode(task)))
+                yield RowComparison(process, progress)
+            finally:
+                process.kill()
+                await asyncio.shield(process.wait())
+
+
+class RowComparison:
+    def __init__(self, process: Child, progress: Progress) -> None:
+        self._process = process
+        self.progress = progress
+        self.summary: Summary | None = None
+
+    async def steps(self) -> AsyncGenerator[Progress, None]:
+        """Each time it has come further, until `summary` is there. Raises what the comparison does."""
+        while self.summary is None:
+            found = await self._next()
+            if found is None:
+                raise _ended()
+            kind, payload = found
+            if kind == SUMMARY:
+                self.summary = msgspec.json.decode(payload, type=Summary)
+            elif kind == PROGRESS:
+                rows_before, rows_after, phase = msgspec.json.decode(payload, type=tuple[int, int, str])
+                self.progress.rows_before, self.progress.rows_after, self.progress.phase = (
+                    rows_before,
+                    rows_after,
+                    phase,
+                )
+                yield self.progress
+
+    async def wait(self) -> Summary:
+        """As `steps`."""
+        async for _ in self.steps():
+            pass
+        assert self.summary is not None
+        return self.summary
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The output, once the summary is there."""
+        self.progress.phase = "write"
+        while (found := await self._next()) is not None:
+            if found[0] == DATA:
+                yield found[1]
+
+    async def _next(self) -> tuple[bytes, bytes] | None:
+        """A letter and what it says; None at the end."""
+        try:
+            size = int.from_bytes(await self._process.stdout.readexactly(process_messages.LENGTH_BYTES))
+            message = await self._process.stdout.readexactly(size)
+        except asyncio.IncompleteReadError:
+            code = await self._process.wait()
+            if code == 0:
+                return None
+            log.warning("a comparison of deliveries ended its process", exit_code=code)
+            raise _ended() from None
+        if message[:1] == ERROR:
+            error = pickle.loads(message[1:])  # noqa: S301 - of our own process
+            raise (
+                error if isinstance(error, DeltaError) else Unavailable("a delivery was replaced meanwhile: try again")
+            )
+        return message[:1], message[1:]
+
+
+def _ended() -> Unavailable:
+    return Unavailable("the comparison ended before its time: try again", retry_after_s=60)

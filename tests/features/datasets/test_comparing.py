@@ -1,0 +1,261 @@
+"""What the current delivery changes, as every format and as numbers; and what guards its promotion."""
+
+import asyncio
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import duckdb
+import httpx
+import pytest
+from moto.server import ThreadedMotoServer
+
+from delta_server.app import Application
+from delta_server.config.sections import Config, Datasets, Log
+from delta_server.core.datasets.settings import Settings
+from delta_server.core.rowdelta.summary import Summary
+from delta_server.features.datasets import comparing, deliveries, store
+from delta_server.features.datasets.comparing import SPILL_NAME
+from delta_server.storage.sqlite.options import Storage
+from tests.conftest import Keys, bearer, built, client_of, make_keys, started, started_in
+from tests.features.datasets.test_deliveries import CURRENT, SHOP, get, post, put
+from tests.features.rows import Row, check
+from tests.storage.opened import FakeClock
+
+OLD = b'{"id":1,"p":1}\n{"id":2,"p":2}\n{"id":3,"p":3}\n'
+NEW = b'{"p":3.0,"id":3}\n{"id":2,"p":20}\n{"id":4,"p":4}\n'
+REMOVED = {"op": "remove", "key": {"id": 1}, "before": {"id": 1, "p": 1}}
+CHANGED = {"op": "change", "key": {"id": 2}, "before": {"id": 2, "p": 2}, "after": {"id": 2, "p": 20}}
+ADDED = {"op": "add", "key": {"id": 4}, "after": {"id": 4, "p": 4}}
+
+
+@pytest.fixture
+async def pair(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await send_both(shared_client, own_keys)
+
+
+async def send_both(client: httpx.AsyncClient, keys: Keys, old: bytes = OLD, new: bytes = NEW) -> None:
+    await put(client, keys, old)
+    await post(client, keys, f"{SHOP}/promote")
+    await put(client, keys, new)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Row("no key", "GET", f"{SHOP}/delta", 401, key=None),
+        Row("no dataset", "GET", f"{SHOP}/delta", 404),
+        Row("no format", "GET", f"{SHOP}/delta?format=xml", 400, field="format"),
+        Row("no summary", "GET", f"{SHOP}/delta/summary", 404),
+        Row("no jobs", "GET", f"{SHOP}/jobs", 404),
+    ],
+    ids=str,
+)
+async def test_refused(shared_client: httpx.AsyncClient, shared_keys: Keys, row: Row) -> None:
+    await check(shared_client, shared_keys, row)
+
+
+@pytest.mark.usefixtures("pair")
+async def test_a_delta_in_each_format(shared_client: httpx.AsyncClient, own_keys: Keys, tmp_path: Path) -> None:
+    *lines, end = map(json.loads, (await get(shared_client, own_keys, f"{SHOP}/delta")).splitlines())
+    assert lines == [REMOVED, CHANGED, ADDED]
+    counts = {"rows_before": 3, "rows_after": 3, "added": 1, "changed": 1, "removed": 1, "unchanged": 1}
+    assert end["summary"].items() >= counts.items()
+    text = (await get(shared_client, own_keys, f"{SHOP}/delta?format=csv")).decode()
+    assert [row["op"] for row in csv.DictReader(io.StringIO(text))] == ["remove", "change", "add"]
+    (tmp_path / "d.parquet").write_bytes(await get(shared_client, own_keys, f"{SHOP}/delta?format=parquet"))
+    rows = duckdb.connect().execute(f"SELECT op, after FROM '{tmp_path}/d.parquet'").fetchall()
+    assert [(op, after and json.loads(after)) for op, after in rows] == [
+        ("remove", None),
+        ("change", CHANGED["after"]),
+        ("add", ADDED["after"]),
+    ]
+    summary = json.loads(await get(shared_client, own_keys, f"{SHOP}/delta/summary"))
+    assert summary == {**end["summary"], "confirm": None}
+    refused = json.loads(await get(shared_client, own_keys, f"{SHOP}/delta?format=csv&progress=true", 400))
+    assert refused["errors"][0]["field"] == "progress"
+
+
+async def test_the_first_delivery_is_all_new(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await put(shared_client, own_keys, b"id,p\n1,2\n", content_type="text/csv")
+    *lines, end = map(json.loads, (await get(shared_client, own_keys, f"{SHOP}/delta")).splitlines())
+    assert lines == [{"op": "add", "key": {"id": "1"}, "after": {"id": "1", "p": "2"}}]
+    assert (end["summary"]["rows_before"], end["summary"]["added"]) == (0, 1)
+
+
+async def test_formats_may_change(shared_client: httpx.AsyncClient, own_keys: Keys, tmp_path: Path) -> None:
+    duckdb.sql(f"COPY (SELECT 1 AS id, 5 AS p UNION ALL SELECT 2, 2) TO '{tmp_path}/a.parquet'")
+    await put(shared_client, own_keys, OLD)
+    await post(shared_client, own_keys, f"{SHOP}/promote")
+    parquet = (tmp_path / "a.parquet").read_bytes()
+    await put(shared_client, own_keys, parquet, content_type="application/vnd.apache.parquet")
+    found = json.loads(await get(shared_client, own_keys, f"{SHOP}/delta/summary"))
+    assert (found["changed"], found["removed"], found["unchanged"]) == (1, 1, 1)
+
+
+async def test_settings_decide(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await send_both(shared_client, own_keys, b'{"a":1,"b":1,"c":1}\n', b'{"a":1,"b":1.4,"c":2}\n')
+    for settings, changed in [
+        ({"key_fields": ["a"]}, 1),
+        ({"ignore": ["/c"]}, 1),
+        ({"tolerance": 0.5}, 0),
+    ]:
+        sent = await shared_client.patch("/v1/datasets/products", json=settings, headers=bearer(own_keys.project))
+        assert sent.status_code == 200, sent.text
+        found = json.loads(await get(shared_client, own_keys, f"{SHOP}/delta/summary"))
+        assert (found["changed"], found["key_fields"]) == (changed, ["a"])
+
+
+async def test_what_is_wrong_with_rows_is_said_before_the_answer(
+    shared_client: httpx.AsyncClient, own_keys: Keys
+) -> None:
+    await send_both(shared_client, own_keys)
+    settings = {"key_fields": ["sku"]}
+    await shared_client.patch("/v1/datasets/products", json=settings, headers=bearer(own_keys.project))
+    refused = json.loads(await get(shared_client, own_keys, f"{SHOP}/delta", 400))
+    assert "sku" in refused["message"]
+
+
+async def test_progress_comes_first(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    many = b"".join(b'{"id":%d}\n' % number for number in range(5000))
+    await send_both(shared_client, own_keys, many, many[many.index(b"\n") + 1 :])
+    lines = [
+        json.loads(line) for line in (await get(shared_client, own_keys, f"{SHOP}/delta?progress=true")).splitlines()
+    ]
+    ops = [line["op"] for line in lines]
+    assert ops[0] == "progress"
+    assert ops[-1] == "end"
+    assert set(ops[ops.index("remove") :]) == {"remove", "end"}
+
+
+ROWS = b"".join(b'{"id":%d}\n' % number for number in range(100))
+
+
+@pytest.mark.parametrize(
+    ("settings", "left", "is_asked"),
+    [
+        ({}, 40, True),
+        ({}, 60, False),
+        ({"guard_rows": 70}, 40, False),
+        ({"guard_percent": 20, "guard_rows": 10}, 60, True),
+        ({"guard_percent": 100}, 0, False),
+        ({}, 0, True),
+    ],
+)
+async def test_a_delivery_without_most_rows_is_confirmed(
+    shared_client: httpx.AsyncClient, own_keys: Keys, settings: dict[str, Any], left: int, is_asked: bool
+) -> None:
+    await shared_client.patch("/v1/datasets/products", json=settings, headers=bearer(own_keys.project))
+    await send_both(shared_client, own_keys, ROWS, b"".join(ROWS.splitlines(keepends=True)[:left]))
+    if not is_asked:
+        await post(shared_client, own_keys, f"{SHOP}/promote?confirm=needless")
+        return
+    refused = await post(shared_client, own_keys, f"{SHOP}/promote", 409)
+    assert (refused["code"], refused["removed"], refused["rows_before"]) == ("MASS_REMOVAL", 100 - left, 100)
+    await post(shared_client, own_keys, f"{SHOP}/promote?confirm=x", 409)
+    summary = json.loads(await get(shared_client, own_keys, f"{SHOP}/delta/summary"))
+    assert summary["confirm"] == refused["confirm"]
+    await put(shared_client, own_keys, b"".join(ROWS.splitlines(keepends=True)[:left]))
+    await post(shared_client, own_keys, f"{SHOP}/promote?confirm={refused['confirm']}", 409)
+    again = await post(shared_client, own_keys, f"{SHOP}/promote", 409)
+    promoted = await post(shared_client, own_keys, f"{SHOP}/promote?confirm={again['confirm']}")
+    assert promoted["previous"]["rows"] == left
+
+
+async def test_what_was_compared_is_not_compared_again(
+    app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send_both(client, keys)
+    first = await get(client, keys, f"{SHOP}/delta/summary")
+    monkeypatch.setattr(comparing, "_run", None)
+    assert await get(client, keys, f"{SHOP}/delta/summary") == first
+    await post(client, keys, f"{SHOP}/promote")
+    monkeypatch.undo()
+    await put(client, keys, NEW)
+    assert json.loads(await get(client, keys, f"{SHOP}/delta/summary"))["unchanged"] == 3
+
+
+async def test_another_delivery_that_came_meanwhile_is_not_promoted(
+    client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send_both(client, keys)
+    found = comparing.summary_of
+
+    async def slow(*arguments: Any) -> Summary:
+        summary = await found(*arguments)
+        await put(client, keys, b'{"id":9}\n')
+        return summary
+
+    monkeypatch.setattr(comparing, "summary_of", slow)
+    refused = await post(client, keys, f"{SHOP}/promote", 409)
+    assert "another delivery has come" in refused["message"]
+    assert await get(client, keys, CURRENT) == b'{"id":9}\n'
+
+
+async def test_a_comparison_ends_when_its_caller_leaves(tmp_path: Path) -> None:
+    clock = FakeClock()
+    config = Config(
+        storage=Storage(data_dir=tmp_path / "data"), log=Log(level="error"), datasets=Datasets(comparisons=1)
+    )
+    async with started(built(config, clock)) as app, client_of(app) as client:
+        keys = await make_keys(app.services, clock)
+        many = b"".join(b'{"id":%d,"of":"%b"}\n' % (number, b"x" * 50) for number in range(20_000))
+        await send_both(client, keys, many, many[many.index(b"\n") + 1 :])
+        svc = app.services
+        [found] = await svc.db.read(store.clients_of_project, 1, 1)
+        manifest = await deliveries.manifest_of(svc, found)
+        pair = comparing.pair_of(found, manifest, Settings())
+        following = comparing.follow(svc, 1, pair)
+        assert b"progress" in await anext(following)
+        [job] = (await client.get(f"{SHOP}/jobs", headers=bearer(keys.read))).json()["data"]
+        assert (await client.get(f"{SHOP}/jobs/{job['id']}", headers=bearer(keys.read))).json()["id"] == job["id"]
+        await get(client, keys, f"{SHOP}/delta", 429)
+        await following.aclose()
+        await get(client, keys, f"{SHOP}/jobs/{job['id']}", 404)
+        waiting = asyncio.ensure_future(comparing.summary_of(svc, 1, pair))
+        while not comparing.running(svc, 1, found):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert comparing.running(svc, 1, found) == []
+        assert (await get(client, keys, f"{SHOP}/delta")).endswith(b"}}\n"), "there is room again"
+    async with started_in(tmp_path, clock):
+        assert list((tmp_path / "data" / SPILL_NAME).iterdir()) == []
+
+
+async def test_all_of_it_on_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        address = "http://{}:{}".format(*server.get_host_and_port())
+        urlopen(Request(f"{address}/bucket", method="PUT")).close()
+        for name, value in {
+            "AWS_ENDPOINT_URL": address,
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": os.urandom(8).hex(),
+            "AWS_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        clock = FakeClock()
+        storage = Storage(data_dir=tmp_path / "data", blobs="s3://bucket/of/delta")
+        async with (
+            started(built(Config(storage=storage, log=Log(level="error")), clock)) as app,
+            client_of(app) as client,
+        ):
+            keys = await make_keys(app.services, clock)
+            await send_both(client, keys)
+            assert await get(client, keys, CURRENT) == NEW
+            *lines, _ = map(json.loads, (await get(client, keys, f"{SHOP}/delta")).splitlines())
+            assert lines == [REMOVED, CHANGED, ADDED]
+            await post(client, keys, f"{SHOP}/promote")
+            answer = await client.delete("/v1/datasets/products", headers=bearer(keys.project))
+            assert answer.status_code == 204
+            assert [blob.key async for blob in deliveries.blobs_of(app.services).list("")] == []
+        assert not (tmp_path / "data" / "blobs").exists()
+    finally:
+        server.stop()
