@@ -6,6 +6,8 @@ several rows of a side. Those have no one counterpart: they are matched as a mul
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import compress, count
+from operator import ne
 from struct import Struct
 
 import msgspec
@@ -126,9 +128,9 @@ def _has_several(entries: bytes) -> bool:
 
 def _left(entries: bytes, own: dict[bytes, bytes], other: dict[bytes, bytes]) -> list[bytes]:
     """`own` are the digests by key, in the order of the entries."""
-    digest_of, size = other.get, ENTRY.size
-    places = [place for place, (key, digest) in enumerate(own.items()) if digest_of(key) != digest]
-    return [entries[place * size : (place + 1) * size] for place in places]
+    size = ENTRY.size
+    differs = map(ne, own.values(), map(other.get, own))
+    return [entries[place * size : (place + 1) * size] for place in compress(count(), differs)]
 
 
 def _join_several(before: bytes, after: bytes, duplicates_before: int, duplicates_after: int) -> Joined:
