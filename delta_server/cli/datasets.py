@@ -12,12 +12,13 @@ import msgspec
 from delta_server import rowdelta
 from delta_server.cli.counting import steps
 from delta_server.core.errors import DeltaError
+from delta_server.storage.blobs.opening import open_blobs
+from delta_server.storage.rowdelta.sources import text_format
 
 EQUAL, DIFFERENT = 0, 1
 """Exit codes, as those of diff; 2 is trouble."""
 
 _WINDOW_BYTES = 1 << 27
-_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class Trouble(click.ClickException):
@@ -30,8 +31,9 @@ def datasets() -> None:
 
 
 @datasets.command(
-    help="List what changed from the rows of BEFORE to those of AFTER: files of NDJSON, CSV or Parquet, packed with "
-    "gzip or zstd or not, with rows in any order. Exit code 0: they are equal; 1: they differ; 2: trouble."
+    help="List what changed from the rows of BEFORE to those of AFTER: files or addresses (s3://bucket/key) of NDJSON, "
+    "CSV or Parquet, packed with gzip or zstd or not, with rows in any order. Exit code 0: they are equal; 1: they "
+    "differ; 2: trouble."
 )
 @click.option("--key", "key_fields", multiple=True, help="A field of the key, such as id or a/b.  [default: found]")
 @click.option("--ignore", multiple=True, help="A place in a row that does not count, such as /updated_at.")
@@ -43,11 +45,11 @@ def datasets() -> None:
 @click.option(
     "--temp-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), help="For what does not fit."
 )
-@click.argument("before", type=_file)
-@click.argument("after", type=_file)
+@click.argument("before")
+@click.argument("after")
 def diff(
-    before: Path,
-    after: Path,
+    before: str,
+    after: str,
     *,
     summary: bool,
     kind: str,
@@ -72,16 +74,28 @@ def diff(
         raise Trouble(error.message if isinstance(error, DeltaError) else str(error)) from error
 
 
-def _compared(opened: ExitStack, before: Path, after: Path, options: rowdelta.Options) -> rowdelta.Delta:
-    files = [opened.enter_context(rowdelta.FileSource(path, window_bytes=_WINDOW_BYTES)) for path in (before, after)]
-    of = sum([file.size_bytes for file in files])
+def _compared(opened: ExitStack, before: str, after: str, options: rowdelta.Options) -> rowdelta.Delta:
+    sources = [_source(opened, place) for place in (before, after)]
+    files = [source for source in sources if isinstance(source, rowdelta.FileSource)]
+    of = sum([file.size_bytes for file in files]) if len(files) == len(sources) else 0
     with steps("reading") as step:
 
         def progress(_: int, __: int, phase: rowdelta.Phase) -> None:
-            if phase in ("before", "after"):
+            if of and phase in ("before", "after"):
                 step(sum([file.passed for file in files]), of)
 
-        return opened.enter_context(rowdelta.compare(files[0], files[1], options, progress))
+        return opened.enter_context(rowdelta.compare(sources[0], sources[1], options, progress))
+
+
+def _source(opened: ExitStack, place: str) -> rowdelta.FileSource | rowdelta.StreamSource:
+    """A file, or what a blob store has at an address such as s3://bucket/key."""
+    if "://" not in place:
+        return opened.enter_context(rowdelta.FileSource(Path(place), window_bytes=_WINDOW_BYTES))
+    folder, _, key = place.rpartition("/")
+    if key.lower().endswith(".parquet"):
+        raise DeltaError(f"{place}: Parquet is read from files only: copy it here first")
+    blobs = open_blobs(folder, Path())
+    return rowdelta.StreamSource(lambda: blobs.read(key), name=key, format=text_format(key), window_bytes=_WINDOW_BYTES)
 
 
 def _write(delta: rowdelta.Delta, kind: str, output: Path | None) -> None:

@@ -73,5 +73,15 @@ def test_trouble(files: tuple[str, str], options: list[str], message: str) -> No
     assert message in result.stderr
 
 
-def test_a_file_that_is_not_there() -> None:
-    assert run("nowhere", "nowhere").exit_code == 2
+MISSING = ["nowhere", "file:///nowhere/at-all.ndjson", "s4://bucket/key", "s3://bucket/rows.parquet"]
+
+
+@pytest.mark.parametrize("place", MISSING)
+def test_what_is_not_there(files: tuple[str, str], place: str) -> None:
+    assert run(files[0], place).exit_code == 2
+
+
+def test_addresses(files: tuple[str, str]) -> None:
+    """Those of a folder are read as those of a bucket."""
+    here, there = run(*files), run(*[f"file://{file}" for file in files])
+    assert (there.exit_code, there.stdout) == (1, here.stdout)

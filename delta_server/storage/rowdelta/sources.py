@@ -90,7 +90,7 @@ class FileSource:
         """`passed`: the bytes that were read since it was opened last."""
         first = os.pread(self._file, len(ZSTD_MAGIC), 0)
         self._packed = first.startswith(GZIP_MAGIC) or first == ZSTD_MAGIC
-        self._format = format or _format_of(path, first)
+        self._format = format or ("parquet" if first == _PARQUET_MAGIC else text_format(path.name))
         self._path, self._window_bytes = path, window_bytes
 
     def open(self) -> Iterator[bytes]:
@@ -125,8 +125,6 @@ class FileSource:
             yield piece
 
 
-def _format_of(path: Path, first: bytes) -> Format:
-    if first == _PARQUET_MAGIC:
-        return "parquet"
-    name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
-    return "csv" if name.endswith(".csv") else "ndjson"
+def text_format(name: str) -> Literal["ndjson", "csv"]:
+    """Of a file that is not Parquet, by its name."""
+    return "csv" if name.lower().removesuffix(".gz").removesuffix(".zst").endswith(".csv") else "ndjson"
