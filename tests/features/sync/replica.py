@@ -9,18 +9,23 @@ import msgspec
 
 
 class Edit(msgspec.Struct, frozen=True):
-    """A change as its device means it. `content` is JSON text, bytes that were encrypted, or None for a deletion."""
+    """A change as its device means it. `content` is JSON text, bytes that were encrypted, or None for a deletion. With
+    `patched`, the content of the version `base`, it is sent as a patch of that."""
 
     change_id: str
     record_id: str
     content: str | bytes | None
     base: int | None
     at: str
+    patched: str | None = None
 
     def wire(self) -> dict[str, Any]:
         sent: dict[str, Any] = {"change_id": self.change_id, "record_id": self.record_id, "updated_at": self.at}
         sent["operation"] = "delete" if self.content is None else "update"
-        if isinstance(self.content, bytes):
+        if self.patched is not None and self.content is not None:
+            test = {"op": "test", "path": "", "value": json.loads(self.patched)}
+            sent["patch"] = [test, {"op": "replace", "path": "", "value": json.loads(self.content)}]
+        elif isinstance(self.content, bytes):
             sent["encrypted"] = base64.b64encode(self.content).decode()
         elif self.content is not None:
             sent["data"] = json.loads(self.content)
@@ -49,9 +54,11 @@ class Replica:
         self._made += 1
         return f"{self.device_id}-{self._made}"
 
-    def edit(self, record_id: str, content: str | bytes | None, at: str, *, knows: bool) -> None:
-        base = self.records[record_id][0] if knows and record_id in self.records else None
-        self.outbox.append(Edit(self.name(), record_id, content, base, at))
+    def edit(self, record_id: str, content: str | bytes | None, at: str, *, knows: bool, patches: bool) -> None:
+        version, held = self.records.get(record_id, (None, None))
+        base = version if knows else None
+        patched = held if base and patches and isinstance(held, str) and isinstance(content, str) else None
+        self.outbox.append(Edit(self.name(), record_id, content, base, at, patched))
 
     def next_batch(self, most: int) -> str | None:
         """The name of a batch of edits that are in none yet."""

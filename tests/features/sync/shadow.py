@@ -23,6 +23,16 @@ class Taken(msgspec.Struct):
     superseded_at: int | None = None
 
 
+class Met(msgspec.Struct):
+    """A conflict that is kept: what it met, and the record's version once a choice was made."""
+
+    conflict_id: str
+    server: int
+    edit: Edit
+    version: int | None = None
+    chosen_at: int = 0
+
+
 class Shadow:
     """Of one collection; `newest` is the newest number of its space."""
 
@@ -35,6 +45,7 @@ class Shadow:
         self.heads: dict[str, Taken] = {}
         self._changes: dict[tuple[str, str], Taken] = {}
         self._answers: dict[tuple[str, str], tuple[int, Any]] = {}
+        self._met: dict[tuple[str, str], Met] = {}
 
     def elsewhere(self, version: int) -> None:
         """Another collection of the space was changed."""
@@ -70,6 +81,22 @@ class Shadow:
         old = [taken for taken in self.heads.values() if taken.edit.content is None]
         forgotten = [taken.version for taken in old if taken.at < now_ms - TOMBSTONES_MS]
         self.horizon = max([self.horizon, *forgotten])
+
+    def waiting(self) -> dict[str, Met]:
+        return {met.conflict_id: met for met in self._met.values() if met.version is None}
+
+    def chosen(self, conflict_id: str, take: str, version: int, now_ms: int) -> None:
+        """By a person, who looked at the record as it is."""
+        met = self.waiting()[conflict_id]
+        head = self.heads[met.edit.record_id]
+        met.version, met.chosen_at = version, now_ms
+        if take == "server" or met.edit.content == head.edit.content:
+            assert version == head.version
+            return
+        head.superseded_at = now_ms
+        self._number(version)
+        self.heads[met.edit.record_id] = Taken(version, "", met.edit, now_ms)
+        self.writes += 1
 
     def after(self, version: int) -> list[tuple[str, int, str | bytes | None]]:
         """What a pull brings, in order; 0 for all."""
@@ -109,18 +136,33 @@ class Shadow:
 
     def _duplicate(self, device: str, edit: Edit, result: Mapping[str, Any], now_ms: int) -> None:
         before, head = self._changes.get((device, edit.change_id)), self.heads.get(edit.record_id)
-        if before is not None and before.version == result["version"]:
+        met = self._met.get((device, edit.change_id))
+        if result["version"] in (before and before.version, met and met.version) and result["version"] is not None:
             return
         assert (None if head is None else head.version) == result["version"]
         assert (None if head is None else head.edit.content) == edit.content
 
     def _conflict(self, device: str, edit: Edit, result: Mapping[str, Any], now_ms: int) -> None:
-        head = self.heads.get(edit.record_id)
+        head, met = self.heads.get(edit.record_id), self._met.get((device, edit.change_id))
+        if met is not None and met.version is None:
+            assert (result["conflict_id"], result["version"]) == (met.conflict_id, met.server), "it waits still"
+            return
         if head is None:
             assert edit.base
             assert "server" not in result
             return
+        assert result["server"]["version"] == head.version
+        if edit.patched is not None and "conflict_id" not in result and not self._is_there(edit):
+            return
         assert edit.base != head.version
         assert edit.content != head.edit.content
-        assert head.edit.content is None or self.policy == "reject"
-        assert result["server"]["version"] == head.version
+        assert head.edit.content is None or self.policy != "last_write"
+        is_kept = bool(device) and self.policy == "manual" and head.edit.content is not None
+        assert ("conflict_id" in result) == is_kept
+        if is_kept:
+            self._met[device, edit.change_id] = Met(result["conflict_id"], head.version, edit)
+
+    def _is_there(self, edit: Edit) -> bool:
+        """Whether the version that a patch was made on is here for certain: those before it may be forgotten."""
+        head = self.heads.get(edit.record_id)
+        return head is not None and head.version == edit.base and isinstance(head.edit.content, str)

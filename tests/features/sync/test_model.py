@@ -1,14 +1,16 @@
 """Devices and a server in any order of everything that may happen to them: nothing is lost, nothing rises again.
 
-Replicas edit, push and pull; answers are lost, come twice or late, batches are cut in two, clocks are wrong, what
-is old is forgotten, the server ends and starts, backups are put back. What the server answers is held against a plain
-list of what it took (shadow.py). DELTA_FUZZ=20 tries as much more.
+Replicas edit, push and pull, with patches and too often at times; people choose between what they disagree about;
+answers are lost, come twice or late, batches are cut in two, clocks are wrong, what is old is forgotten, the server
+ends and starts, backups are put back. What the server answers, and what its stream tells, is held against a plain list
+of what it took (shadow.py). DELTA_FUZZ=20 tries as much more.
 """
 
 import asyncio
 import copy
+import json
 import tempfile
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from delta_server.storage.sqlite.options import Storage
 from tests.conftest import bearer, built, client_of, make_keys, started
 from tests.features.sync.replica import Edit, Replica, content_of
 from tests.features.sync.shadow import Shadow
+from tests.features.sync.test_news import Follower
 from tests.often import FUZZ
 from tests.storage.opened import FakeClock
 
@@ -41,6 +44,7 @@ record_ids = st.sampled_from(["r1", "r2", "r3", "r4"])
 contents = st.one_of(st.integers(0, 9).map(str), st.none(), st.binary(max_size=3))
 limits = st.sampled_from([1, 2, 3, 100])
 sizes = st.sampled_from([1, 2, 100])
+hows = st.sampled_from(["without base", "on base", "as a patch"])
 modes = st.sampled_from(["atomic", "per_record"])
 fates = st.sampled_from(["answered", "answered", "answered", "twice", "late", "answer lost", "request lost"])
 
@@ -57,7 +61,10 @@ class Devices(RuleBasedStateMachine):
         self.client: httpx.AsyncClient
         self.late: list[tuple[Replica, str, list[Edit], list[Any]]] = []
         self.marks: list[tuple[str, int, int]] = []
-        self.copy: tuple[Shadow, dict[str, Any], int] | None = None
+        self.copy: tuple[Shadow, dict[str, Any], int, dict[str, int]] | None = None
+        self.newest: dict[str, int] = {}
+        self.told: dict[str, int] = {}
+        self.last_id = ""
         self.others: dict[str, Any] = {}
         self.modes: dict[str, str] = {}
         self.epoch = self.epochs = 0
@@ -75,17 +82,19 @@ class Devices(RuleBasedStateMachine):
             storage=Storage(data_dir=self.data),
             log=Log(level="error"),
             rate_limits=WITHOUT_LIMITS,
-            sync=Sync(pushes_per_minute=0, pulls_per_minute=0),
+            sync=Sync(pushes_per_minute=4, pulls_per_minute=30),
         )
         self.app = await self.opened.enter_async_context(started(built(config, self.clock)))
         self.client = await self.opened.enter_async_context(client_of(self.app))
         self.key = self.key or (await make_keys(self.app.services, self.clock)).project
 
-    @initialize(count=st.integers(2, 4), policy=st.sampled_from(["last_write", "last_write", "reject"]))
+    @initialize(count=st.integers(2, 4), policy=st.sampled_from(["last_write", "reject", "manual"]))
     def begin(self, count: int, policy: str) -> None:
         self.replicas = [Replica(f"device {number}", leaves_out_own=number % 2 == 0) for number in range(count)]
         self.shadow = Shadow(policy)
         self.run(self.app.services.db.write(_set_policy, policy))
+        self.edit_and_push(0, [("r1", "1"), ("r2", "2"), ("r3", b"3")], "atomic", "answered")
+        self.everyone_syncs()
 
     def teardown(self) -> None:
         if hasattr(self, "shadow"):
@@ -96,16 +105,22 @@ class Devices(RuleBasedStateMachine):
 
     # What happens
 
-    @rule(which=which, record_id=record_ids, content=contents, knows=st.booleans(), days=st.sampled_from([-1, 0, 1]))
-    def edit(self, which: int, record_id: str, content: str | bytes | None, knows: bool, days: int) -> None:
+    @rule(which=which, record_id=record_ids, content=contents, how=hows, days=st.sampled_from([-1, 0, 1]))
+    def edit(self, which: int, record_id: str, content: str | bytes | None, how: str, days: int) -> None:
         at = times.format(self.clock.now_ms() + days * times.DAY_MS)
-        self.of(which).edit(record_id, content, at, knows=knows)
+        self.of(which).edit(record_id, content, at, knows=how != "without base", patches=how == "as a patch")
 
     @rule(which=which, edits=st.lists(st.tuples(record_ids, contents), min_size=1, max_size=4), mode=modes, fate=fates)
     def edit_and_push(self, which: int, edits: list[Any], mode: str, fate: str) -> None:
         for number, (record_id, content) in enumerate(edits):
-            self.edit(which, record_id, content, number < 2, 0)
+            self.edit(which, record_id, content, ("as a patch", "on base", "without base")[min(number, 2)], 0)
         self.push(which, 100, mode, fate)
+
+    @rule(record_id=record_ids, mine=contents, theirs=contents, how=st.sampled_from(["on base", "as a patch"]))
+    def two_edit_the_same(self, record_id: str, mine: Any, theirs: Any, how: str) -> None:
+        for which, content in ((0, mine), (1, theirs)):
+            self.edit(which, record_id, content, how, 0)
+            self.push(which, 1, "per_record", "answered")
 
     @rule(which=which, most=sizes, mode=modes, fate=fates)
     def push(self, which: int, most: int, mode: str, fate: str) -> None:
@@ -139,6 +154,7 @@ class Devices(RuleBasedStateMachine):
         answer = self.ask("POST", NOTES.replace("notes", data_type), json=body).json()
         if answer["counts"]["applied"]:
             self.shadow.elsewhere(answer["version"])
+            self.newest[data_type] = answer["version"]
 
     @rule(content=st.integers(0, 9))
     def push_for_another_person(self, content: int) -> None:
@@ -166,7 +182,7 @@ class Devices(RuleBasedStateMachine):
     def back_up(self) -> None:
         target = Path(self.directory.name) / "copy.zst"
         backup.back_up(self.data / DATABASE_NAME, target, progress=_nothing, overwrite=True)
-        self.copy = copy.deepcopy((self.shadow, self.others, self.epoch))
+        self.copy = copy.deepcopy((self.shadow, self.others, self.epoch, self.newest))
 
     @precondition(lambda self: self.copy)
     @rule()
@@ -176,16 +192,61 @@ class Devices(RuleBasedStateMachine):
         source = Path(self.directory.name) / "copy.zst"
         backup.restore(source, self.data, DATABASE_NAME, progress=_nothing, overwrite=True)
         writes, epoch = self.shadow.writes, self.epoch
-        self.shadow, self.others, self.epoch = copy.deepcopy(self.copy)
+        self.shadow, self.others, self.epoch, self.newest = copy.deepcopy(self.copy)
         if writes > self.shadow.writes or epoch != self.epoch:
             self.shadow.has_skipped = True
             self.epochs += 1
             self.epoch = self.epochs
+            self.told = {}
         self.run(self.start())
 
     @rule(which=which)
     def device_is_removed(self, which: int) -> None:
         self.ask("DELETE", f"/v1/devices/{self.of(which).device_id}", (204, 404))
+
+    @precondition(lambda self: self.shadow.waiting())
+    @rule(which=which, take=st.sampled_from(["server", "device", "merge"]), is_late=st.booleans())
+    def choose(self, which: int, take: str, is_late: bool) -> None:
+        found = self.ask("GET", "/v1/sync/conflicts").json()["data"]
+        assert {each["id"] for each in found} == set(self.shadow.waiting())
+        conflict = found[which % len(found)]
+        server = conflict["server"]["version"] - is_late
+        met = self.shadow.waiting()[conflict["id"]]
+        data = {"data": json.loads(met.edit.content)} if isinstance(met.edit.content, str) else {}
+        take = "device" if take == "merge" and not data else take
+        choice = {"take": take, "server_version": max(1, server), **(data if take == "merge" else {})}
+        answer = self.ask("POST", f"/v1/sync/conflicts/{conflict['id']}", (200, 409, 410), json=choice)
+        if answer.status_code == 200:
+            assert server == conflict["server"]["version"]
+            before = self.shadow.newest
+            self.shadow.chosen(conflict["id"], take, answer.json()["version"], self.clock.now_ms())
+            if self.shadow.newest != before:
+                self.newest["notes"] = self.shadow.newest
+        else:
+            assert answer.json()["server"]["version"] == conflict["server"]["version"] != choice["server_version"]
+
+    @rule(which=which, most=sizes, mode=modes, begins=st.booleans())
+    def push_while_somebody_listens(self, which: int, most: int, mode: str, begins: bool) -> None:
+        self.edit(which, "r1", str(self.shadow.newest), "on base", 0)
+        self.told = {} if begins else self.told
+        follower = Follower(self.app, USER, "" if begins else self.last_id)
+        while self.told != self.newest:
+            self.hear(self.run(follower.next()))
+        listening = self.run(_begun(follower))
+        self.push(which, most, mode, "answered")
+        if self.told == self.newest:
+            assert not listening.done(), "nothing is told twice"
+        while self.told != self.newest:
+            self.hear(self.run(_ended(listening)))
+            listening = self.run(_begun(follower))
+        listening.cancel()
+        self.last_id = follower.last_id
+        self.run(_closed(listening, follower))
+
+    def hear(self, news: list[tuple[str, int]]) -> None:
+        for data_type, version in news:
+            assert self.told.get(data_type, 0) < version <= self.newest[data_type], "what is there, and once"
+            self.told[data_type] = version
 
     # What must hold
 
@@ -229,8 +290,12 @@ class Devices(RuleBasedStateMachine):
         return self.replicas[which % len(self.replicas)]
 
     def ask(self, method: str, path: str, statuses: tuple[int, ...] = (200,), user: str = USER, **more: Any) -> Any:
+        """Who asks too often waits for a minute: what was refused changed nothing."""
         headers = {**bearer(self.key), "x-sync-user": user}
         answer = self.run(self.client.request(method, path, headers=headers, **more))
+        if answer.status_code == 429:
+            self.clock.advance(60_000)
+            answer = self.run(self.client.request(method, path, headers=headers, **more))
         assert answer.status_code in statuses, answer.text
         return answer
 
@@ -246,7 +311,10 @@ class Devices(RuleBasedStateMachine):
             if answer.status_code == 409:
                 self.shadow.refused(edits, results, self.clock.now_ms())
             else:
+                before = self.shadow.newest
                 self.shadow.answered(replica.device_id, batch_id, edits, answer.json(), self.clock.now_ms())
+                if self.shadow.newest != before:
+                    self.newest["notes"] = self.shadow.newest
             if fate == "late":
                 self.late.append((replica, batch_id, edits, results))
             elif fate != "answer lost":
@@ -284,6 +352,22 @@ class Devices(RuleBasedStateMachine):
 
 def _nothing(*_: object) -> None:
     pass
+
+
+async def _begun(follower: Follower) -> asyncio.Task[list[tuple[str, int]]]:
+    listening = asyncio.create_task(follower.next())
+    await asyncio.sleep(0)
+    return listening
+
+
+async def _ended(listening: asyncio.Task[list[tuple[str, int]]]) -> list[tuple[str, int]]:
+    return await listening
+
+
+async def _closed(listening: asyncio.Task[list[tuple[str, int]]], follower: Follower) -> None:
+    with suppress(asyncio.CancelledError):
+        await listening
+    await follower.pieces.aclose()
 
 
 def _set_policy(tx: Tx, policy: str) -> None:
