@@ -11,6 +11,7 @@ from pathlib import Path
 from delta_server import app
 from delta_server.http.server_feature import SERVER
 from delta_server.services import Services
+from delta_server.storage.sqlite.schema import packaged
 
 PACKAGE = Path(__file__).parent.parent / "delta_server"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -390,3 +391,7 @@ def test_the_description_of_the_api_needs_no_faker() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_migrations_are_numbered_one_after_the_other() -> None:
+    assert packaged(), "two of one number are refused"
