@@ -13,7 +13,10 @@ export function NoDevice({ space }: { space: Space }) {
       {space.kind === "own" && may("sync:admin") ? (
         <p>Devices of others, and those that push with a key of the project, are found with “Choose whose”.</p>
       ) : null}
-      <pre class="code">{FIRST}</pre>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard has to reach it */}
+      <pre class="code" tabIndex={0}>
+        {FIRST}
+      </pre>
       <p class="quiet">
         A key’s devices push to the project’s own space, or to that of whom `x-sync-user` names. GET
         /v1/sync/notes/delta pulls.
