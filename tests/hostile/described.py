@@ -1,5 +1,6 @@
 """What tests/hostile/test_described.py asks: apart, for schemathesis takes a second to import."""
 
+import json
 from typing import Any
 
 import hypothesis
@@ -18,6 +19,14 @@ from tests.features.users.people import PASSWORD
 from tests.often import FUZZ
 
 EXAMPLES = 3 * FUZZ
+
+
+@schemathesis.serializer("application/x-ndjson")
+def as_line(context: Any, value: Any) -> bytes:
+    """A text as it is, anything else as a line of JSON."""
+    return value.encode() if isinstance(value, str) else json.dumps(value).encode() + b"\n"
+
+
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,

@@ -7,10 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delta_server.core.sync.merging import merge
+from delta_server.core.sync.merging import Merge, merge
 from tests.often import FUZZ
 
 BASE = {"a": 1, "b": {"c": 1, "d": 2}, "l": [1, 2]}
+
+
+def merged(base: Any, server: Any, device: Any) -> Merge:
+    base, server, device = (json.dumps(each).encode() for each in (base, server, device))
+    return merge(base, server, device)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +35,7 @@ BASE = {"a": 1, "b": {"c": 1, "d": 2}, "l": [1, 2]}
     ],
 )
 def test_rows(server: dict[str, Any], device: dict[str, Any], data: dict[str, Any], places: list[str]) -> None:
-    found = merge(*(json.dumps({**BASE, **change}).encode() for change in ({}, server, device)))
+    found = merged(*({**BASE, **change} for change in ({}, server, device)))
     assert (json.loads(found.data), list(found.open)) == ({**BASE, **data}, places)
 
 
@@ -74,8 +79,8 @@ VALUES = st.recursive(
 @settings(max_examples=100 * FUZZ)
 @given(base=VALUES, server=VALUES, device=VALUES)
 def test_nothing_of_either_is_lost_silently(base: Any, server: Any, device: Any) -> None:
-    found = merge(*(json.dumps(each).encode() for each in (base, server, device)))
-    again = merge(*(json.dumps(each).encode() for each in (base, device, server)))
+    found = merged(base, server, device)
+    again = merged(base, device, server)
     assert sorted(found.open) == sorted(again.open)
     if not found.open:
         assert json.loads(found.data) == json.loads(again.data)
