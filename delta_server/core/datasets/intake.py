@@ -18,8 +18,8 @@ from delta_server.core.errors import BadRequest, Invalid, TooLarge
 
 _LEVEL = 1
 _DECODED_AT_ONCE = 1 << 20
-_ZSTD_SLICE = 4 << 10
-"""Input that is handed to zstd at a time: 4 bytes can make 128 KiB."""
+_ZSTD_SLICE = 512
+"""Input that is handed to zstd at a time: 4 bytes can make 128 KiB, so 16 MiB at most."""
 _MAGIC = b"PAR1"
 _BLANK = b" \t\r\n"
 
@@ -58,9 +58,10 @@ class Intake:
         self._size = 0
         self._sha = sha256()
 
-    def feed(self, piece: bytes) -> bytes:
-        """Raises BadRequest, Invalid, TooLarge."""
-        return b"".join(self._take(part) for part in self._decoder.feed(piece))
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """A part each of a MiB or less, of zstd 16 at most: a piece may be very much more than it looks. Raises
+        BadRequest, Invalid, TooLarge."""
+        return map(self._take, self._decoder.feed(piece))
 
     def _take(self, part: bytes) -> bytes:
         self._decoded_bytes += len(part)
@@ -132,7 +133,10 @@ class _Rows:
                 break
             whole += 1
         number = self.count + whole + 1
-        return Invalid(f"row {number} is not JSON in UTF-8: a delivery has one JSON value a line", field="body")
+        return Invalid(
+            f"row {number} is not JSON in UTF-8, or is nested too deeply: a delivery has one JSON value a line",
+            field="body",
+        )
 
     def _check_size(self, size: int) -> None:
         if size > self._row_bytes:
@@ -156,7 +160,7 @@ def _rows(lines: bytes) -> list[msgspec.Raw] | None:
     try:
         lines.decode()
         rows = _ARRAY.decode(b"[%b]" % lines.replace(b"\n", b"\n,"))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     is_one_a_line = len(rows) == (lines.count(b"\n") + 1 if lines else 0) and b"\n" not in b"".join(rows)
     return rows if is_one_a_line else None

@@ -26,7 +26,7 @@ READABLE_MS = 3_600_000
 """For so long a delivery that was replaced stays, for those who still read it."""
 _ATTEMPTS = 20
 _CLIENTS_AT_ONCE = 100
-_ZSTD_SLICE = 4 << 10
+_ZSTD_SLICE = 512
 
 
 class _Opened:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from hashlib import sha256
+from itertools import islice
 
 import msgspec
 from uuid_utils import uuid7
@@ -15,13 +16,14 @@ from uuid_utils import uuid7
 from delta_server.core.datasets import manifest as manifests
 from delta_server.core.datasets.intake import Done, Intake
 from delta_server.core.datasets.manifest import Delivery, Format, Manifest
-from delta_server.core.errors import BadRequest, Invalid, RateLimited
+from delta_server.core.errors import BadRequest, Conflict, Invalid, RateLimited
 from delta_server.features.datasets import deliveries, store
 from delta_server.features.datasets.store import Client
 from delta_server.services import Services
 from delta_server.storage.blobs.blobs import WriteStream
 
 BLOCK_BYTES = 1 << 20
+_PARTS_AT_ONCE = 16
 _SHA_256 = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):\s*(?:,|$)")
 
 
@@ -71,12 +73,19 @@ async def receive(
         try:
             async with aclosing(body), deliveries.blobs_of(svc).create_write_stream(resource) as stream:
                 done, stored = await _copy(svc, intake, body, stream, expected)
-            delivery = _delivery(id, incoming.format, done, stored, svc.clock.now_ms())
-            return await deliveries.switch(
-                svc, project, client, lambda before: manifests.received(before, delivery, svc.clock.now_ms())
-            )
-        finally:
+        except BaseException:
             await svc.db.write(store.end_upload, project, client.id, resource)
+            raise
+        # From here on the row stays when something fails: the next start deletes what it names.
+        delivery = _delivery(id, incoming.format, done, stored, svc.clock.now_ms())
+        manifest = await deliveries.switch(
+            svc, project, client, lambda before: manifests.received(before, delivery, svc.clock.now_ms())
+        )
+        if await svc.db.read(store.folder, project, client.id) is None:
+            await deliveries.delete_all(svc, project, client)
+            raise Conflict("the client was deleted while its delivery came")
+        await svc.db.write(store.end_upload, project, client.id, resource)
+        return manifest
 
 
 def _delivery(id: str, form: Format, done: Done, stored: int, at: int) -> Delivery:
@@ -97,15 +106,15 @@ async def _copy(
     """What came, and how many bytes of it are stored. One block is worked on while the next one comes."""
     sent = sha256()
 
-    def feed(block: bytes) -> bytes:
-        if expected is not None:
-            sent.update(block)
-        return intake.feed(block)
-
     async def take(block: bytes) -> int:
-        content = await svc.large_cpu(feed, block)
-        await stream.write(content)
-        return len(content)
+        size, parts, is_more = 0, intake.feed(block), True
+        if expected is not None:
+            await svc.large_cpu(sent.update, block)
+        while is_more:
+            content, is_more = await svc.large_cpu(_next_parts, parts)
+            await stream.write(content)
+            size += len(content)
+        return size
 
     stored, taking = 0, None
     try:
@@ -122,6 +131,12 @@ async def _copy(
     last, done = await svc.large_cpu(intake.end)
     await stream.write(last)
     return done, stored + len(last)
+
+
+def _next_parts(parts: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Some of them, and whether there may be more."""
+    found = list(islice(parts, _PARTS_AT_ONCE))
+    return b"".join(found), len(found) == _PARTS_AT_ONCE
 
 
 async def _blocks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

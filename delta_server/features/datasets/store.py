@@ -122,6 +122,12 @@ def update_manifest(tx: Tx, project: int, client: int, manifest: Manifest) -> No
     )
 
 
+def folder(tx: Tx, project: int, client: int) -> str | None:
+    """None where the client is gone."""
+    row = tx.one("SELECT folder FROM dataset_client WHERE project = ? AND id = ?", project, client)
+    return None if row is None else row[0]
+
+
 def compared(tx: Tx, project: int, client: int) -> Compared | None:
     row = tx.one("SELECT compared FROM dataset_client WHERE project = ? AND id = ?", project, client)
     return None if row is None or row[0] is None else msgspec.json.decode(row[0], type=Compared)

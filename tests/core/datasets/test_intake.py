@@ -30,7 +30,7 @@ def stored(
     body: bytes, size: int = 7, form: Format = "ndjson", encoding: str | None = None, *, has_trailer: bool = False
 ) -> tuple[bytes, Done]:
     intake = Intake(form, encoding, most_bytes=1000, row_bytes=100, has_trailer=has_trailer)
-    pieces = [intake.feed(body[start : start + size]) for start in range(0, len(body), size)]
+    pieces = [part for start in range(0, len(body), size) for part in intake.feed(body[start : start + size])]
     last, done = intake.end()
     content = b"".join([*pieces, last])
     return content if form == "parquet" else zstandard.decompress(content, 2000), done
@@ -57,6 +57,12 @@ def stored(
 def test_refused(body: bytes, error: type[DeltaError], says: str, size: int) -> None:
     with pytest.raises(error, match=says):
         taken(body, size)
+
+
+def test_rows_that_are_nested_too_deeply_are_refused() -> None:
+    intake = Intake("ndjson", None, most_bytes=1 << 20, row_bytes=1 << 20)
+    with pytest.raises(Invalid, match=r"row 2 .* nested too deeply"):
+        list(intake.feed(b"1\n" + b"[" * 100_000 + b"]" * 100_000 + b"\n"))
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])

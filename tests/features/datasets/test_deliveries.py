@@ -16,7 +16,8 @@ from delta_server.app import Application
 from delta_server.core.datasets.manifest import Manifest
 from delta_server.features.datasets import deliveries, store
 from delta_server.services import Services
-from delta_server.storage.blobs.blobs import Blobs, Changed
+from delta_server.storage.blobs.blobs import Blobs, BlobStoreFailed, Changed
+from delta_server.storage.blobs.local import LocalBlobs
 from tests.conftest import Keys, bearer, client_of, make_keys, started_in
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
@@ -295,6 +296,38 @@ async def test_deliveries_of_one_client_at_once_are_all_whole(client: httpx.Asyn
     assert await get(client, keys) in {b"0\n", b"1\n", b"2\n", b"3\n"}
     assert found["current"]["rows"] == 1
     assert len(await resources(client, keys)) == 5, "one counts, the others stay for their readers"
+
+
+async def test_a_client_that_is_deleted_while_its_delivery_comes_stays_deleted(
+    client: httpx.AsyncClient, keys: Keys
+) -> None:
+    await put(client, keys)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield ROWS
+        await delete(client, keys, SHOP)
+        yield ROWS
+
+    refused = await put(client, keys, body(), status=409)
+    assert "deleted while its delivery came" in refused["message"]
+    assert await resources(client, keys) == []
+
+
+async def test_what_could_not_be_switched_to_goes_at_the_next_start(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with started_in(tmp_path, clock) as app, client_of(app) as client:
+        keys = await make_keys(app.services, clock)
+        await put(client, keys)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(LocalBlobs, "put_if", _fail)
+            await put(client, keys, b"2\n", status=503)
+        assert await get(client, keys) == ROWS
+    async with started_in(tmp_path, clock) as app:
+        assert len([blob.key async for blob in deliveries.blobs_of(app.services).list("")]) == 2
+
+
+async def _fail(*_: object) -> str:
+    raise BlobStoreFailed("it does not answer")
 
 
 def test_a_manifest_begins_empty() -> None:

@@ -57,7 +57,7 @@ class Device:
         for _ in range(self._rng.randrange(1, 4)):
             content = None if self._rng.random() < 0.05 else str(self._rng.randrange(1000))
             record, at = f"r{self._rng.randrange(RECORDS)}", times.format(self._clock.now_ms())
-            self.replica.edit(record, content, at, knows=True)
+            self.replica.edit(record, content, at, knows=True, patches=False)
         fate = self._rng.random()
         await self.push(answers=0 if fate < 0.1 else 2 if fate < 0.2 else 1)
         await self.pull()
