@@ -97,7 +97,7 @@ def _client_for(tx: Tx, project: int, name: str, client_name: str, most: int) ->
 
 
 def _insert(tx: Tx, project: int, name: str, settings: Settings) -> int:
-    if len(store.datasets(tx, project, "", MOST_DATASETS)) >= MOST_DATASETS:
+    if store.count_datasets(tx, project) >= MOST_DATASETS:
         raise Invalid(f"a project has {MOST_DATASETS} datasets at most", field="name")
     return store.insert_dataset(tx, project, name, settings)
 

@@ -54,6 +54,10 @@ def datasets(tx: Tx, project: int, above: str, limit: int) -> list[Dataset]:
     return [_dataset(row) for row in tx.all(sql, project, above, limit)]
 
 
+def count_datasets(tx: Tx, project: int) -> int:
+    return int(tx.all("SELECT count(*) FROM dataset WHERE project = ?", project)[0][0])
+
+
 def insert_dataset(tx: Tx, project: int, name: str, settings: Settings) -> int:
     return tx.insert(
         "INSERT INTO dataset (project, name, settings, created_at) VALUES (?, ?, ?, ?)",
