@@ -135,6 +135,38 @@ class Devices(RuleBasedStateMachine):
             for part in replica.cut(batch_id) if is_cut else [batch_id]:
                 self.send(replica, part, mode, fate)
 
+    @rule(which=which, record_id=record_ids, mine=contents, theirs=contents)
+    def push_again_what_another_has_changed_since(self, which: int, record_id: str, mine: Any, theirs: Any) -> None:
+        replica = self.of(which)
+        self.edit(which, record_id, mine, "on base", 0)
+        batch_id = replica.next_batch(100)
+        assert batch_id is not None
+        self.send(replica, batch_id, "per_record", "answer lost")
+        self.edit(which + 1, record_id, theirs, "without base", 0)
+        self.push(which + 1, 100, "per_record", "answered")
+        for part in replica.cut(batch_id):
+            self.send(replica, part, "per_record", "answered")
+
+    @rule(which=which, record_id=record_ids, content=contents)
+    def edit_what_was_deleted_long_ago(self, which: int, record_id: str, content: str | bytes | None) -> None:
+        self.pull_a_page(which, 100)
+        self.edit(which, record_id, None, "on base", 0)
+        self.push(which, 100, "per_record", "answered")
+        self.time_passes(91 * times.DAY_MS, is_expired=True)
+        self.edit(which + 1, record_id, content, "on base", 0)
+        self.push(which + 1, 100, "per_record", "answered")
+
+    @rule(which=which, content=st.integers(0, 9).map(str))
+    def push_between_two_pages(self, which: int, content: str) -> None:
+        page = self.ask("GET", NOTES, params={"limit": 1}).json()
+        until = page["until"]
+        self.edit(which, "r4", content, "without base", 0)
+        self.push(which, 100, "per_record", "answered")
+        while page["has_more"]:
+            page = self.ask("GET", NOTES, params={"limit": 1, "cursor": page["next_cursor"]}).json()
+            assert page["until"] == until, "the window of the first page"
+            assert all(record["version"] <= until for record in page["changes"])
+
     @precondition(lambda self: self.late)
     @rule(which=which)
     def hear_late(self, which: int) -> None:
