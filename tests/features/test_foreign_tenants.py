@@ -65,7 +65,7 @@ class Ask(msgspec.Struct, frozen=True):
     @property
     def route(self) -> tuple[str, str]:
         """Which of GUARDS it is: names stand in the places of path parameters."""
-        return self.method, bare(re.sub("prices|shop|ann|acme|memos", "{}", self.path.partition("?")[0]))
+        return self.method, bare(re.sub("prices|goods|shop|ann|acme|memos", "{}", self.path.partition("?")[0]))
 
     def of(self, ids: dict[str, str]) -> "Ask":
         """With one tenant's ids in the places of their names."""
@@ -135,10 +135,10 @@ SHOWN = [
     post("/v1/sync/watermelon/pull"),
     get("/v1/devices"),
     get("/v1/datasets"),
-    get("/v1/datasets/prices"),
-    get("/v1/datasets/prices/shop/current"),
-    get("/v1/datasets/prices/shop/previous"),
-    get("/v1/datasets/prices/shop/delta"),
+    get("/v1/datasets/goods"),
+    get("/v1/datasets/goods/shop/current"),
+    get("/v1/datasets/goods/shop/previous"),
+    get("/v1/datasets/goods/shop/delta"),
     get("/v1/sync/types"),
     get("/v1/sync/stats"),
     get("/v1/sync/recent"),
@@ -207,11 +207,11 @@ BY_ID = [
     Ask("POST", "/v1/alerts/try", {"rule": {**RULE, "endpoint": "{endpoint}"}}),
     Ask("DELETE", "/v1/alerts/rules/{rule}"),
     get("/v1/erasures/{erasure}"),
-    get("/v1/datasets/prices/{mark}"),
-    get("/v1/datasets/prices/{mark}/delta/summary"),
-    get("/v1/datasets/prices/{mark}/jobs"),
-    Ask("POST", "/v1/datasets/prices/{mark}/promote"),
-    Ask("DELETE", "/v1/datasets/prices/{mark}"),
+    get("/v1/datasets/goods/{mark}"),
+    get("/v1/datasets/goods/{mark}/delta/summary"),
+    get("/v1/datasets/goods/{mark}/jobs"),
+    Ask("POST", "/v1/datasets/goods/{mark}/promote"),
+    Ask("DELETE", "/v1/datasets/goods/{mark}"),
     get("/v1/sync/memos/records/{mark}"),
     get("/v1/sync/memos/records/{mark}/history"),
     Ask("POST", "/v1/sync/memos/records/{mark}/restore", {"version": 1}),
@@ -232,9 +232,9 @@ BY_ID = [
 CHANGED = [
     Ask("PATCH", "/v1/endpoints/prices", {"description": "changed"}),
     Ask("PUT", "/v1/events/retention", {"days": 3}),
-    Ask("PATCH", "/v1/datasets/prices", {"guard_rows": 3}),
-    Ask("DELETE", "/v1/datasets/prices/shop/current"),
-    Ask("DELETE", "/v1/datasets/prices"),
+    Ask("PATCH", "/v1/datasets/goods", {"guard_rows": 3}),
+    Ask("DELETE", "/v1/datasets/goods/shop/current"),
+    Ask("DELETE", "/v1/datasets/goods"),
     post("/v1/alias", previousId="ann", userId="zoe"),
     Ask("DELETE", "/v1/users/ann"),
     Ask("DELETE", "/v1/endpoints/prices"),
@@ -289,10 +289,10 @@ class Tenants:
         make_rule = Ask("POST", "/v1/alerts/rules", {"name": mark, "endpoint": "prices", **RULE})
         rule = (await self.send(name, make_rule)).json()["rule"]
         for client, again in (("shop", False), ("shop", True)):
-            await self.deliver(name, f"/v1/datasets/prices/{client}", mark, again)
+            await self.deliver(name, f"/v1/datasets/goods/{client}", mark, again)
             if not again:
-                await self.send(name, post(f"/v1/datasets/prices/{client}/promote"))
-        await self.deliver(name, f"/v1/datasets/prices/{mark}", mark)
+                await self.send(name, post(f"/v1/datasets/goods/{client}/promote"))
+        await self.deliver(name, f"/v1/datasets/goods/{mark}", mark)
         await self.deliver(name, f"/v1/datasets/{mark}/shop", mark)
         note = {"change_id": "1", "record_id": mark, "operation": "insert", "data": mark}
         gone = [{**note, "change_id": "2", "record_id": f"{mark}-2"}]
