@@ -280,7 +280,12 @@ async def test_deleting_reads_no_other_projects_rows(services: Services, monkeyp
     for sql, plan in plans.items():
         assert not [line for line in plan if line.startswith("SCAN") and "project_bin" not in line], (sql, plan)
     indexed = await db.read(lambda tx: tx.all("SELECT tbl_name FROM sqlite_schema WHERE sql LIKE '% (project)'"))
-    assert sorted(indexed) == [("api_key",), ("endpoint",), ("outbox",)]  # the foreign keys that refer to project
+    assert sorted(indexed) == [
+        ("api_key",),
+        ("dataset_client",),
+        ("endpoint",),
+        ("outbox",),
+    ]  # the foreign keys that refer to project
 
 
 def _plan(tx: Tx, sql: str, params: tuple[Any, ...]) -> list[str]:
