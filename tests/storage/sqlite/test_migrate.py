@@ -162,7 +162,7 @@ def test_synced_records_become_rows_in_their_order(connection: apsw.Connection, 
     for space, seq in ((2, 1), (1, 2), (1, 1)):
         connection.execute(f"{insert} (?, ?, 1, ?, 0, x'7b7d', 5)", (space, seq, f"r{space}{seq}"))
     connection.pragma("foreign_keys", "ON")
-    migrate(connection, packaged(), backups=backups, now_ms=START_MS)
+    migrate(connection, packaged()[:39], backups=backups, now_ms=START_MS)
     rows = connection.execute("SELECT id, space, seq, record_id, content, changed_at FROM sync_change").fetchall()
     assert rows == [(1, 1, 1, "r11", b"{}", 5), (2, 1, 2, "r12", b"{}", 5), (3, 2, 1, "r21", b"{}", 5)]
     assert "sync_change_by_seq" not in tables(connection)

@@ -5,5 +5,6 @@ CREATE TABLE sync_activity (
   changes INTEGER NOT NULL, deletions INTEGER NOT NULL, PRIMARY KEY (collection, day, device)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO sync_activity (collection, day, device, changes, deletions)
-  SELECT collection, changed_at / 86400000, coalesce(device, 0), count(*), sum(kind = 2) FROM sync_change GROUP BY 1, 2, 3;
+  SELECT collection, changed_at / 86400000, coalesce(device, 0), count(*), sum(kind = 2) FROM sync_change
+  WHERE collection IN (SELECT id FROM sync_collection) GROUP BY 1, 2, 3;
 ALTER TABLE sync_upload_sum ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
