@@ -7,6 +7,7 @@ of a gzip file and all frames of a zstd one are read, and the end of each is dem
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
+from typing import Protocol
 
 import zstandard
 
@@ -24,56 +25,91 @@ class Undecodable(ValueError):
     """What is wrong with them, to stand behind "the body "."""
 
 
+class Decoder(Protocol):
+    """`feed` what comes, in pieces of any size, then `end`."""
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Raises Undecodable."""
+        ...
+
+    def end(self) -> None:
+        """Raises Undecodable where more should have come."""
+        ...
+
+
+class ZlibDecoder:
+    """Decodes `name`, whose windows zlib calls `wbits`."""
+
+    def __init__(self, name: str, wbits: int) -> None:
+        self._name, self._wbits = name, wbits
+        self._decoder = zlib.decompressobj(wbits=wbits)
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        try:
+            for waiting in _slices(piece, _SLICE_BYTES):
+                while waiting:
+                    if self._decoder.eof:  # RFC 1952 2.2: a gzip file is one or more members
+                        self._decoder = zlib.decompressobj(wbits=self._wbits)
+                    yield self._decoder.decompress(waiting, PIECE_BYTES)
+                    waiting = self._decoder.unused_data if self._decoder.eof else self._decoder.unconsumed_tail
+        except zlib.error:
+            raise Undecodable(f"is not valid {self._name}") from None
+
+    def end(self) -> None:
+        if not self._decoder.eof:
+            raise Undecodable(f"is {self._name} that ends too early")
+
+
+class ZstdDecoder:
+    def __init__(self, window_bytes: int = WINDOW_BYTES) -> None:
+        self._window_bytes = window_bytes
+        self._context = zstandard.ZstdDecompressor(max_window_size=window_bytes)
+        self._decoder = self._context.decompressobj()
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        try:
+            for waiting in _slices(piece, _ZSTD_SLICE):
+                while waiting:
+                    if self._decoder.eof:  # RFC 8878 3: one or more frames
+                        self._decoder = self._context.decompressobj()
+                    yield self._decoder.decompress(waiting)
+                    waiting = self._decoder.unused_data if self._decoder.eof else b""
+        except zstandard.ZstdError:
+            raise Undecodable(f"is not valid zstd with a window of at most {self._window_bytes} bytes") from None
+
+    def end(self) -> None:
+        if not self._decoder.eof:
+            raise Undecodable("is zstd that ends too early")
+
+
+def gzip_decoder() -> ZlibDecoder:
+    return ZlibDecoder("gzip", 31)
+
+
 def gunzip(body: bytes) -> Iterator[bytes]:
     """Raises Undecodable."""
-    return _inflate(_slices([body], _SLICE_BYTES), "gzip", 31)
+    return _decoded([body], gzip_decoder())
 
 
 def inflate(body: bytes) -> Iterator[bytes]:
     """`deflate` of HTTP: zlib's format (RFC 9110, 8.4.1.2), or raw as some servers send it. Raises Undecodable."""
     has_head = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
-    return _inflate(_slices([body], _SLICE_BYTES), "deflate", 15 if has_head else -15)
-
-
-def _slices(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
-    return (piece[at : at + size] for piece in pieces for at in range(0, len(piece), size))
-
-
-def _inflate(slices: Iterable[bytes], name: str, wbits: int) -> Iterator[bytes]:
-    decoder = zlib.decompressobj(wbits=wbits)
-    try:
-        for waiting in slices:
-            while waiting:
-                if decoder.eof:  # RFC 1952 2.2: a gzip file is one or more members
-                    decoder = zlib.decompressobj(wbits=wbits)
-                yield decoder.decompress(waiting, PIECE_BYTES)
-                waiting = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-    except zlib.error:
-        raise Undecodable(f"is not valid {name}") from None
-    if not decoder.eof:
-        yield decoder.flush()
-        raise Undecodable(f"is {name} that ends too early")
+    return _decoded([body], ZlibDecoder("deflate", 15 if has_head else -15))
 
 
 def unzstd(body: bytes) -> Iterator[bytes]:
     """Raises Undecodable."""
-    return _unzstd(_slices([body], _ZSTD_SLICE), WINDOW_BYTES)
+    return _decoded([body], ZstdDecoder())
 
 
-def _unzstd(slices: Iterable[bytes], window_bytes: int) -> Iterator[bytes]:
-    context = zstandard.ZstdDecompressor(max_window_size=window_bytes)
-    decoder = context.decompressobj()
-    try:
-        for waiting in slices:
-            while waiting:
-                if decoder.eof:  # RFC 8878 3: one or more frames
-                    decoder = context.decompressobj()
-                yield decoder.decompress(waiting)
-                waiting = decoder.unused_data if decoder.eof else b""
-    except zstandard.ZstdError:
-        raise Undecodable(f"is not valid zstd with a window of at most {window_bytes} bytes") from None
-    if not decoder.eof:
-        raise Undecodable("is zstd that ends too early")
+def _decoded(pieces: Iterable[bytes], decoder: Decoder) -> Iterator[bytes]:
+    for piece in pieces:
+        yield from decoder.feed(piece)
+    decoder.end()
+
+
+def _slices(piece: bytes, size: int) -> Iterator[bytes]:
+    return (piece[at : at + size] for at in range(0, len(piece), size))
 
 
 def unpacked(pieces: Iterable[bytes], *, window_bytes: int = WINDOW_BYTES) -> Iterator[bytes]:
@@ -84,9 +120,9 @@ def unpacked(pieces: Iterable[bytes], *, window_bytes: int = WINDOW_BYTES) -> It
         first += piece
     whole = chain([first], coming)
     if first.startswith(GZIP_MAGIC):
-        return _inflate(_slices(whole, _SLICE_BYTES), "gzip", 31)
+        return _decoded(whole, gzip_decoder())
     if first.startswith(ZSTD_MAGIC):
-        return _unzstd(_slices(whole, _ZSTD_SLICE), window_bytes)
+        return _decoded(whole, ZstdDecoder(window_bytes))
     return whole
 
 

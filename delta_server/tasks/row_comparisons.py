@@ -19,6 +19,9 @@ from delta_server.tasks.rowdelta_worker import ARGUMENT, DATA, ERROR, PROGRESS, 
 CREDENTIALS = ("AWS_", "GOOGLE_", "AZURE_")
 """How the names of the variables begin that the blob store is opened with."""
 
+READ_TIMEOUT_S = 30.0
+"""What is not read in this time ends the comparison: others wait for its place."""
+
 log = structlog.get_logger("delta.rowdelta")
 
 
@@ -97,7 +100,8 @@ class RowComparison:
                     rows_after,
                     phase,
                 )
-                yield self.progress
+                with self._to_be_read():
+                    yield self.progress
 
     async def wait(self) -> Summary:
         """As `steps`."""
@@ -111,7 +115,16 @@ class RowComparison:
         self.progress.phase = "write"
         while (found := await self._next()) is not None:
             if found[0] == DATA:
-                yield found[1]
+                with self._to_be_read():
+                    yield found[1]
+
+    @contextmanager
+    def _to_be_read(self) -> Iterator[None]:
+        unread = asyncio.get_running_loop().call_later(READ_TIMEOUT_S, self._process.kill)
+        try:
+            yield
+        finally:
+            unread.cancel()
 
     async def _next(self) -> tuple[bytes, bytes] | None:
         """A letter and what it says; None at the end."""

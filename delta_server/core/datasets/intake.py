@@ -4,22 +4,17 @@ NDJSON is checked line by line and stored with a line end behind each, CSV as it
 Parquet, which is compressed already, is stored as it comes. Never more than a piece and a row is held.
 """
 
-import zlib
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from typing import Protocol
 
 import msgspec
 import zstandard
 
 from delta_server.core.datasets.manifest import Format
-from delta_server.core.decompression import WINDOW_BYTES
+from delta_server.core.decompression import Decoder, Undecodable, ZstdDecoder, gzip_decoder
 from delta_server.core.errors import BadRequest, Invalid, TooLarge
 
 _LEVEL = 1
-_DECODED_AT_ONCE = 1 << 20
-_ZSTD_SLICE = 512
-"""Input that is handed to zstd at a time: 4 bytes can make 128 KiB, so 16 MiB at most."""
 _MAGIC = b"PAR1"
 _BLANK = b" \t\r\n"
 
@@ -37,19 +32,13 @@ class Done(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class _Decoder(Protocol):
-    def feed(self, piece: bytes) -> Iterator[bytes]: ...
-
-    def end(self) -> None: ...
-
-
 class Intake:
     """`feed` what comes, then `end`; both give what is to be stored. Used on one thread at a time."""
 
     def __init__(
         self, form: Format, encoding: str | None, *, most_bytes: int, row_bytes: int, has_trailer: bool = False
     ) -> None:
-        self._decoder: _Decoder = _DECODERS[encoding]()
+        self._decoder = None if encoding is None else _DECODERS[encoding]()
         self._compressor = None if form == "parquet" else zstandard.ZstdCompressor(level=_LEVEL).compressobj()
         self._rows = _Rows(row_bytes, has_trailer=has_trailer) if form == "ndjson" else None
         self._edges = _Edges() if form == "parquet" else None
@@ -61,7 +50,11 @@ class Intake:
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """A part each of a MiB or less, of zstd 16 at most: a piece may be very much more than it looks. Raises
         BadRequest, Invalid, TooLarge."""
-        return map(self._take, self._decoder.feed(piece))
+        try:
+            for part in [piece] if self._decoder is None else self._decoder.feed(piece):
+                yield self._take(part)
+        except Undecodable as error:
+            raise BadRequest(f"the body {error}") from None
 
     def _take(self, part: bytes) -> bytes:
         self._decoded_bytes += len(part)
@@ -78,7 +71,11 @@ class Intake:
 
     def end(self) -> tuple[bytes, Done]:
         """Raises BadRequest, Invalid: it was cut short, or is not what its trailer says."""
-        self._decoder.end()
+        try:
+            if self._decoder is not None:
+                self._decoder.end()
+        except Undecodable as error:
+            raise BadRequest(f"the body {error}") from None
         if self._edges is not None:
             self._edges.check()
         rest = b"" if self._rows is None else self._keep(self._rows.end(self._sha.hexdigest))
@@ -185,53 +182,4 @@ class _Edges:
             raise BadRequest("this is no Parquet file, or one that was cut short")
 
 
-class _Plain:
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        yield piece
-
-    def end(self) -> None:
-        pass
-
-
-class _Gunzip:
-    def __init__(self) -> None:
-        self._decoder = zlib.decompressobj(31)
-
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        try:
-            while piece:
-                if self._decoder.eof:
-                    self._decoder = zlib.decompressobj(31)
-                yield self._decoder.decompress(piece, _DECODED_AT_ONCE)
-                piece = self._decoder.unused_data if self._decoder.eof else self._decoder.unconsumed_tail
-        except zlib.error:
-            raise BadRequest("the body is not valid gzip") from None
-
-    def end(self) -> None:
-        if not self._decoder.eof:
-            raise BadRequest("the body is gzip that ends too early")
-
-
-class _Unzstd:
-    def __init__(self) -> None:
-        self._context = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
-        self._decoder = self._context.decompressobj()
-
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        try:
-            for start in range(0, len(piece), _ZSTD_SLICE):
-                waiting = piece[start : start + _ZSTD_SLICE]
-                while waiting:
-                    if self._decoder.eof:
-                        self._decoder = self._context.decompressobj()
-                    yield self._decoder.decompress(waiting)
-                    waiting = self._decoder.unused_data if self._decoder.eof else b""
-        except zstandard.ZstdError:
-            raise BadRequest("the body is not valid zstd, or needs a window of more than 8 MiB") from None
-
-    def end(self) -> None:
-        if not self._decoder.eof:
-            raise BadRequest("the body is zstd that ends too early")
-
-
-_DECODERS: dict[str | None, Callable[[], _Decoder]] = {None: _Plain, "gzip": _Gunzip, "zstd": _Unzstd}
+_DECODERS: dict[str, Callable[[], Decoder]] = {"gzip": gzip_decoder, "zstd": ZstdDecoder}

@@ -17,10 +17,12 @@ from moto.server import ThreadedMotoServer
 from delta_server.app import Application
 from delta_server.config.sections import Config, Datasets, Log
 from delta_server.core.datasets.settings import Settings
+from delta_server.core.errors import Unavailable
 from delta_server.core.rowdelta.summary import Summary
 from delta_server.features.datasets import comparing, deliveries, store
 from delta_server.features.datasets.comparing import SPILL_NAME
 from delta_server.storage.sqlite.options import Storage
+from delta_server.tasks import row_comparisons
 from tests.conftest import Keys, bearer, built, client_of, make_keys, started, started_in
 from tests.features.datasets.test_deliveries import CURRENT, SHOP, get, post, put
 from tests.features.rows import Row, check
@@ -259,3 +261,20 @@ async def test_all_of_it_on_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert not (tmp_path / "data" / "blobs").exists()
     finally:
         server.stop()
+
+
+async def test_a_comparison_that_nobody_reads_ends(
+    app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_comparisons, "READ_TIMEOUT_S", 0)
+    many = b"".join(b'{"id":%d,"of":"%b"}\n' % (number, b"x" * 100) for number in range(5000))
+    await send_both(client, keys, ROWS, many)
+    [found] = await app.services.db.read(store.clients_of_project, 1, 1)
+    pair = comparing.pair_of(found, await deliveries.manifest_of(app.services, found), Settings())
+    pieces = await comparing.begin(app.services, 1, pair, "ndjson")
+    await anext(pieces)
+    for _ in range(3):  # turns of the loop, in which its time is over
+        await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        [piece async for piece in pieces]
+    assert comparing.running(app.services, 1, found) == []
