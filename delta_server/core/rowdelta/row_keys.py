@@ -151,7 +151,7 @@ def _value_type(paths: list[tuple[str, ...]]) -> Any:
     if not all(_INDEX.fullmatch(path[0]) for path in paths):
         return _struct(paths)
     rests = [path[1:] for path in paths if len(path) > 1]
-    return list[_value_type(rests)] if rests else list[msgspec.Raw]  # type: ignore[misc]
+    return list[_value_type(rests)] if rests else list[msgspec.Raw]  # type: ignore[misc]  # a type that is made while it runs
 
 
 def _attribute(name: str) -> str:

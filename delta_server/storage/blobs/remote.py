@@ -42,6 +42,7 @@ def opened(url: str) -> "RemoteBlobs":
     options = {"timeout": "60s", "connect_timeout": "5s", "allow_http": True}
     retries = {"max_retries": _MOST_RETRIES, "retry_timeout": _RETRY_FOR}
     try:
+        # Its overloads are by scheme, which is known here only when it runs
         return RemoteBlobs(store.from_url(url, client_options=options, retry_config=retries))  # type: ignore[call-overload]
     except exceptions.BaseError as error:
         raise ValueError(_reason(error)) from None

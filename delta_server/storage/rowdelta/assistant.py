@@ -64,7 +64,8 @@ class ProcessAssistant:
 
     def take(self) -> bytes:
         assert self._process is not None
-        answer = None if self._is_dead else process_messages.read(self._process.stdout)  # type: ignore[arg-type]
+        assert self._process.stdout is not None
+        answer = None if self._is_dead else process_messages.read(self._process.stdout)
         self._is_dead = answer is None
         return answer or b""
 
@@ -80,7 +81,7 @@ class ProcessAssistant:
     def _send(self, payload: bytes) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
-        process_messages.write(self._process.stdin, payload)  # type: ignore[arg-type]
+        process_messages.write(self._process.stdin, payload)
 
     def __enter__(self) -> "ProcessAssistant":
         return self

@@ -60,6 +60,7 @@ export function RecordList({ pages, wanted, chosen }: RecordListProps) {
         </div>
       </div>
       {busy ? <Loading label="Loading records" /> : null}
+      {data?.length === 0 && !more && !error ? <p class="said">{nothing(wanted)}</p> : null}
       <ul class="side" ref={body} onKeyDown={keys} aria-label={wanted.deleted ? "Deleted records" : "Records"}>
         {data?.map((record) => (
           <li key={record.record_id} data-row aria-current={record.record_id === chosen ? "true" : undefined}>
@@ -68,7 +69,6 @@ export function RecordList({ pages, wanted, chosen }: RecordListProps) {
         ))}
       </ul>
       {error ? <Failure tried="Listing records" error={error} retry={again} /> : null}
-      {data?.length === 0 && !more && !error ? <p class="whole">{nothing(wanted)}</p> : null}
       {more && !error ? (
         <button class="btn ghost more" type="button" onClick={next} aria-disabled={busy}>
           Show more
@@ -101,5 +101,5 @@ function Row({ record }: { record: Version }) {
 
 function nothing({ prefix, deleted }: Wanted): string {
   if (prefix) return `No ${deleted ? "deleted " : ""}record has an id that begins with “${prefix}”.`;
-  return deleted ? "No deletion is remembered." : "No record is there.";
+  return deleted ? "No deletion is remembered." : "No record is there. Each shows here when a device has pushed it.";
 }
