@@ -50,6 +50,8 @@ _FORGOTTEN = "deletions from before then are not remembered any more"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """With `past_window` a page goes on behind the frozen window, so that only the last page is short."""
+
     cursor: str | None = None
     since: str | None = None
     limit: int = 1000
@@ -58,6 +60,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     device_id: str | None = None
     view: View | None = None
     deletions_only: bool = False
+    past_window: bool = False
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -73,6 +76,11 @@ class Begun(msgspec.Struct, frozen=True):
     @property
     def until(self) -> int:
         return self.place.until or self.state.newest
+
+    @property
+    def end(self) -> int:
+        """The last number that the page may have."""
+        return self.state.newest if self.wanted.past_window else self.until
 
     @property
     def has_rows(self) -> bool:
@@ -169,7 +177,7 @@ def _parts(tx: Tx, begun: Begun) -> Iterator[Read]:
     while True:
         records: list[Record] = []
         wanted = min(_PART, begun.wanted.limit + 1 - count)
-        rows = read(tx, collection, space, heads, after, begun.until, wanted)
+        rows = read(tx, collection, space, heads, after, begun.end, wanted)
         for row in rows:
             size += 0 if row[3] is None else len(row[3])
             if count == begun.wanted.limit or (count and size > PAGE_BYTES):
@@ -263,6 +271,7 @@ def _behind(tx: Tx, space: int, at_ms: int, newest: int) -> int:
 
 def _page(begun: Begun, read: Read) -> PullPage:
     until, wanted, has_more, own = begun.until, begun.wanted, read.has_more, begun.left_out
+    in_window = has_more and read.last < until
     records = read.records if own is None else [record for record in read.records if record.device_id != own]
     is_split = (wanted.view or ("ordered" if wanted.since is None else "split")) == "split"
     deleted = [record for record in records if record.operation == "delete"]
@@ -271,9 +280,9 @@ def _page(begun: Begun, read: Read) -> PullPage:
         has_more,
         cursor(
             begun.state,
-            read.last if has_more else until,
-            until if has_more else 0,
-            is_whole=begun.place.is_whole and has_more,
+            read.last if has_more else begun.end,
+            until if in_window else 0,
+            is_whole=begun.place.is_whole and in_window,
             list_name=_list_of(wanted),
         ),
         until,

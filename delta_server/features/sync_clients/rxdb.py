@@ -10,6 +10,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from delta_server.core.errors import Invalid
 from delta_server.core.json import json_text
 from delta_server.core.sync import changes, rxdb
 from delta_server.core.sync.changes import Prepared
@@ -36,8 +37,13 @@ class AskedPush(msgspec.Struct, frozen=True):
 async def pull(
     svc: Services, whose: Whose, data_type: str, primary: str, wanted: Wanted
 ) -> tuple[list[msgspec.Raw], str]:
-    """A page's documents, and the cursor behind it. Raises as `sync.pull`."""
-    page = await sync.pull(svc, whose, data_type, wanted)
+    """A page's documents, and the cursor behind it. RxDB takes a page that is short for the last, and drops what the
+    stream said before it asked for that page. Raises as `sync.pull`, and Invalid."""
+    page = await sync.pull(svc, whose, data_type, msgspec.structs.replace(wanted, past_window=True))
+    if page.has_more and len(page.changes) < wanted.limit:
+        raise Invalid(
+            f"{wanted.limit} documents are too large for one page: set batchSize to {len(page.changes)}", field="limit"
+        )
     make = _documents if len(page.changes) > _FEW else None
     documents = _documents(primary, page.changes) if make is None else await svc.spare_cpu(make, primary, page.changes)
     return documents, page.next_cursor

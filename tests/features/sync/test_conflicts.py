@@ -5,9 +5,13 @@ from typing import Any
 import httpx
 import pytest
 
+from delta_server.app import Application
+from delta_server.core import times
+from delta_server.features.sync.forgetting import expiring
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.features.sync.test_push_pull import batch, change, pull, push
+from tests.storage.opened import FakeClock
 
 CONFLICTS = "/v1/sync/conflicts"
 UNKNOWN = f"{CONFLICTS}/01890a5d-ac96-774b-bcce-b302099a8057"
@@ -150,6 +154,23 @@ async def test_a_record_that_was_deleted_since(client: httpx.AsyncClient, keys: 
     assert (found["server"]["operation"], found["merge"]) == ("delete", None)
     assert await choose(client, keys, found, take="device") == {"version": 4}
     assert (await pull(client, keys))["changes"][0]["data"]["title"] == "B"
+
+
+@pytest.mark.parametrize("take", ["server", "device"])
+async def test_a_record_whose_deletion_is_forgotten(
+    app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock, take: str
+) -> None:
+    """All that is left of it is its version, which a choice is made on."""
+    await disagree(client, keys)
+    await push(client, keys, batch("phone", 3, change(3, "r1", operation="delete", base_version=2)))
+    await push(client, keys, batch("phone", 4, change(4, "r2", {"title": "C"})))
+    clock.advance(91 * times.DAY_MS)
+    await expiring.expire(app.services)
+    [found] = await waiting(client, keys)
+    assert found["server"] == {"record_id": "r1", "operation": "delete", "version": 3}
+    chosen = await choose(client, keys, found, take=take)
+    assert chosen["version"] == (3 if take == "server" else 5)
+    assert await waiting(client, keys) == []
 
 
 async def test_a_merge_fits_the_schema(client: httpx.AsyncClient, keys: Keys) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.core import times
+from delta_server.features.sync import pulling
 from delta_server.features.sync.forgetting import expiring
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
@@ -93,6 +94,42 @@ async def test_pages_end_with_a_checkpoint_of_one_member(client: httpx.AsyncClie
         sizes.append(len(answer["documents"]))
     assert (sizes, [each["id"] for each in found]) == ([2, 2, 1], [f"n{i}" for i in range(5)])
     assert await pull(client, keys, f"cursor={cursor}") == []
+
+
+async def test_only_the_last_page_is_short(client: httpx.AsyncClient, keys: Keys) -> None:
+    """RxDB 17.6 (replication-protocol/downstream.ts) ends its pull at a short page, and drops a RESYNC that came before
+    it asked for that page: what was committed between two pages must be on the second."""
+    await push(client, keys, *[row(doc(f"n{i}", "a")) for i in range(4)])
+    first = await page(client, keys, "limit=3")
+    await push(client, keys, *[row(doc(f"n{i}", "a")) for i in range(4, 8)], row(doc("n0", "b"), doc("n0", "a")))
+    second = await page(client, keys, f"limit=3&cursor={first['checkpoint']['cursor']}")
+    third = await page(client, keys, f"limit=3&cursor={second['checkpoint']['cursor']}")
+    ids = [[each["id"] for each in found["documents"]] for found in (first, second, third)]
+    assert ids == [["n0", "n1", "n2"], ["n3", "n4", "n5"], ["n6", "n7", "n0"]]
+    assert await pull(client, keys, f"limit=3&cursor={third['checkpoint']['cursor']}") == []
+
+
+async def test_a_first_pull_that_goes_past_its_window_hears_of_deletions(
+    app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock
+) -> None:
+    await push(client, keys, *[row(doc(f"n{i}", "a")) for i in range(4)])
+    first = await page(client, keys, "limit=3")
+    await push(client, keys, row(doc("n0"), doc("n0", "a")))
+    clock.advance(91 * times.DAY_MS)
+    await expiring.expire(app.services)
+    answer = await client.get(f"{PULL}?limit=3&cursor={first['checkpoint']['cursor']}", headers=bearer(keys.read))
+    assert (answer.status_code, answer.json()["code"]) == (410, "RESYNC_REQUIRED")
+
+
+async def test_a_page_that_is_short_of_bytes_is_refused(
+    client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PAGE_BYTES", 1000)
+    await push(client, keys, *[row(doc(f"n{i}", "x" * 400)) for i in range(4)])
+    answer = await client.get(f"{PULL}?limit=3", headers=bearer(keys.read))
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "limit")
+    assert "batchSize to 2" in answer.text
+    assert len(await pull(client, keys, "limit=2")) == 2
 
 
 @pytest.mark.parametrize(

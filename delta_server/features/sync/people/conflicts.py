@@ -8,7 +8,7 @@ from delta_server.core import ids
 from delta_server.core.errors import Invalid, NotFound, Refused
 from delta_server.core.sync import merging
 from delta_server.core.sync.changes import Prepared
-from delta_server.core.sync.digest import checksum_of
+from delta_server.core.sync.digest import checksum_of, id_hash
 from delta_server.core.sync.judging import DELETED, JSON
 from delta_server.core.sync.merging import Merge, Picks
 from delta_server.features.conflicts import service as conflicts
@@ -30,10 +30,13 @@ _LOOKED_AT = 1000
 
 
 class Pair(msgspec.Struct, frozen=True):
+    """`buried` is the version of the record's deletion where that is all that is left of it, and `server` is None."""
+
     conflict: Conflict
     data_type: str
     base: Change | None
     server: Change | None
+    buried: int | None = None
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -75,7 +78,9 @@ def _pair(tx: Tx, space: Space, conflict: Conflict) -> Pair:
     base = None if conflict.base is None else store.version(tx, space.id, collection.id, conflict.base)
     if base is not None and base.record_id != conflict.record_id:
         base = None
-    return Pair(conflict, collection.data_type, base, store.head(tx, space.id, collection.id, conflict.record_id))
+    server, hashed = store.head(tx, space.id, collection.id, conflict.record_id), id_hash(conflict.record_id)
+    buried = None if server is not None else store.graves(tx, collection.id, [hashed]).get(hashed)
+    return Pair(conflict, collection.data_type, base, server, buried)
 
 
 def _collection(tx: Tx, space: Space, conflict: Conflict) -> Collection:

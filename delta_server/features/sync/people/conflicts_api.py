@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -80,6 +81,8 @@ def _conflict(pair: Pair, merge: Merge | None, found: Found) -> SyncConflict:
     base, server = (
         None if version is None else schemas.record(version, found.device_ids) for version in (pair.base, pair.server)
     )
+    if pair.buried is not None:
+        server = schemas.Record(conflict.record_id, "delete", pair.buried, msgspec.UNSET)
     return SyncConflict(
         ids.text(conflict.uid),
         pair.data_type,
