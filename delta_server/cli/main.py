@@ -29,6 +29,8 @@ COMMANDS = {
     "audit": ("delta_server.cli.audit:audit", "Show who did what, when, from where."),
     "pack": ("delta_server.cli.contents:pack", "Pack stored contents now, as the background would."),
     "verify": ("delta_server.cli.contents:verify", "Read all that is stored and check every hash."),
+    "doctor": ("delta_server.cli.doctor:doctor", "Look at what the server stands on; say what to do."),
+    "healthcheck": ("delta_server.cli.healthcheck:healthcheck", "Ask the running server whether it is well."),
     "backup": ("delta_server.cli.backup:backup", "Write all that is stored to one file, while the server runs."),
     "restore": ("delta_server.cli.backup:restore", "Make a backup the database of a data directory."),
     "events": ("delta_server.cli.events:events", "Count, seal and merge stored events."),

@@ -16,6 +16,7 @@ from delta_server.core.times import DAY_MS
 from delta_server.storage.contents import packing, reading
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
+from delta_server.storage.contents.options import Packs
 from delta_server.storage.contents.packing import ErrorCollector, Stale
 from delta_server.storage.contents.rows import Content
 from delta_server.storage.database import Tx, frees_space
@@ -55,6 +56,11 @@ async def pack(store: ContentStore) -> None:
 
 def _filled(tx: Tx, bounds: PackBounds) -> list[int]:
     return [endpoint for endpoint in sql.endpoints_with_loose_frames(tx) if _is_filled(tx, endpoint, bounds)]
+
+
+def count_filled(tx: Tx, packs: Packs) -> int:
+    """Endpoints with enough loose frames for a pack."""
+    return len(_filled(tx, packing.pack_bounds(packs)))
 
 
 async def merge(store: ContentStore) -> None:

@@ -73,6 +73,23 @@ class DirectoryLock:
         os.close(self._file)
 
 
+def is_in_use(data_dir: Path) -> bool:
+    """Whether a process has the directory, without taking it."""
+    try:
+        file = os.open(data_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+    return False
+
+
 @contextmanager
 def new_or_used(data_dir: Path) -> Iterator[None]:
     """The directory, locked, made where there is none. If it fails, nothing is left that was not there before. Raises

@@ -13,7 +13,7 @@ import apsw
 from delta_server.core.errors import DatabaseFailed, DeltaError, Unavailable
 from delta_server.storage.database import Clock, DatabaseStats, Tx
 from delta_server.storage.sqlite.connection import APPLICATION_ID, Tuning, check_library, open_reader
-from delta_server.storage.sqlite.maintenance import faults, file_bytes
+from delta_server.storage.sqlite.maintenance import faults, file_bytes, quick_faults
 from delta_server.storage.sqlite.options import Storage
 from delta_server.storage.sqlite.readers import Reader, ReaderPool
 from delta_server.storage.sqlite.schema import packaged
@@ -83,16 +83,20 @@ class ReadOnlyDatabase:
     async def check(self) -> list[str]:
         return await asyncio.to_thread(self._check)
 
+    async def quick_check(self) -> list[str]:
+        """As `check`, of pages and rows alone."""
+        return await asyncio.to_thread(self._check, quick_faults)
+
     async def close(self) -> None:
         self._closed.set()
         self._opened.close()
 
-    def _check(self) -> list[str]:
+    def _check(self, look: Callable[[apsw.Connection], list[str]] = faults) -> list[str]:
         """Reads one state for as long as it takes, unless the log, which a server writes meanwhile, is too long."""
         with closing(open_reader(self._path, self._tuning)) as connection:
             connection.set_progress_handler(self._is_wal_long, _PROGRESS_STEPS)
             try:
-                return faults(connection)
+                return look(connection)
             except Unavailable:
                 if not self._is_wal_long():
                     raise
