@@ -32,6 +32,11 @@ def main() -> None:
 
         gc.enable()
         rowdelta_worker.main()
+    elif sys.argv[1:] == ["table-worker"]:  # started by tasks/table_making.py
+        from delta_server.tasks import table_worker
+
+        gc.enable()
+        table_worker.main()
     elif sys.argv[1:2] == ["backup-worker"]:  # started by storage/backup_stream.py
         from delta_server.storage import backup_worker
 

@@ -30,7 +30,6 @@ PROGRESS, SUMMARY, DATA, ERROR = b"p", b"s", b"d", b"e"
 Output = Literal["summary", "ndjson", "csv", "parquet"]
 
 _PROGRESS_S = 0.2
-_PIECE_BYTES = 128 << 10
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -100,21 +99,9 @@ def _pieces(delta: rowdelta.Delta, output: Output, spill: Path) -> Iterator[byte
     if output == "parquet":
         delta.write_parquet(path := spill / "delta.parquet")
         with path.open("rb") as file:
-            yield from iter(lambda: file.read(_PIECE_BYTES), b"")
+            yield from iter(lambda: file.read(process_messages.PIECE_BYTES), b"")
     elif output != "summary":
-        yield from _gathered(delta.ops() if output == "ndjson" else delta.csv())
-
-
-def _gathered(lines: Iterator[bytes]) -> Iterator[bytes]:
-    waiting: list[bytes] = []
-    size = 0
-    for line in lines:
-        waiting.append(line)
-        size += len(line)
-        if size >= _PIECE_BYTES:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    yield b"".join(waiting)
+        yield from process_messages.gathered(delta.ops() if output == "ndjson" else delta.csv())
 
 
 def _send(leaving: BinaryIO, kind: bytes, payload: bytes) -> None:

@@ -146,6 +146,7 @@ SHOWN = [
     get("/v1/sync/memos/records"),
     *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
     get("/v1/export/aggregated?groupBy=source&format=csv&startTime=2025-12-01&endTime=2026-02-01"),
+    get("/v1/export/history?endpoint=prices&fields=/of&format=csv"),
 ]
 """By equal names; the answer holds something of whoever asks."""
 
@@ -190,6 +191,7 @@ BY_ID = [
     get("/v1/endpoints/{endpoint}/blame"),
     get("/v1/endpoints/{endpoint}/series?path=/of"),
     get("/v1/endpoints/{endpoint}/stats"),
+    get("/v1/export/history?endpoint={endpoint}&fields=/of"),
     Ask("POST", "/v1/endpoints/{endpoint}/preview", {"retention": {"keep_last": 1}}),
     get("/v1/endpoints/{endpoint}/polls"),
     get("/v1/endpoints/{endpoint}/polls/summary"),

@@ -58,6 +58,7 @@ Action: TypeAlias = Literal[
     "second_factor.renew_codes",
     "session.revoke",
     "snapshot.delete",
+    "snapshot.export",
     "sql.run",
     "sync_record.restore",
     "sync_type.update",

@@ -1,6 +1,7 @@
-"""/v1/export: events and counts as files."""
+"""/v1/export: events, counts and histories as files."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC
 from typing import Annotated, Any, TypeAlias
 
 from litestar import Request, get
@@ -11,9 +12,12 @@ from litestar.response import Stream
 from delta_server.core import times
 from delta_server.core.query import aggregates, time_buckets
 from delta_server.core.query.aggregates import AggregateRequest
-from delta_server.core.query.plan import Listing
+from delta_server.core.query.plan import Listing, Span
+from delta_server.core.times import LATEST_MS
+from delta_server.features.endpoints import service as endpoints
 from delta_server.features.exports import schemas, service
 from delta_server.features.exports.schemas import MEDIA_TYPES, Format, Formulas
+from delta_server.http import spans
 from delta_server.http.docs import example
 from delta_server.http.event_filters import BY_DATA, EventFilters, names
 from delta_server.http.leaving import while_allowed, while_connected
@@ -106,6 +110,67 @@ async def export_aggregated(
     return _file(pieces, schemas.file_name("aggregated", query.plan.span, filters.zone, form), form)
 
 
+Endpoint: TypeAlias = Annotated[str, QueryParameter(description="Id or name")]
+ArrayPath: TypeAlias = Annotated[
+    str | None,
+    QueryParameter(
+        description="Path of an array or map whose elements or members are the records, as /items; empty where the "
+        "document is one. Without it the document is the one record"
+    ),
+]
+Fields: TypeAlias = Annotated[
+    list[str] | None,
+    QueryParameter(description="Paths in the record, with commas between: /name,/geometry/type; all members without"),
+]
+Key: TypeAlias = Annotated[
+    str | None,
+    QueryParameter(
+        description="Fields that identify an element, with commas between; without it the endpoint's, else found"
+    ),
+]
+AsOf: TypeAlias = Annotated[str | None, QueryParameter(description="Only records in force at this moment")]
+Every: TypeAlias = Annotated[
+    str | None,
+    QueryParameter(description="The records in force at each of these moments: 1h, 1d ..., aligned to UTC"),
+]
+
+
+@get(
+    "/v1/export/history",
+    summary="Download the history of records",
+    tags=_TAGS,
+    media_type="text/csv",
+    opt=example(answer=schemas.EXAMPLE_HISTORY),
+)
+async def export_history(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    endpoint: Endpoint,
+    array: ArrayPath = None,
+    fields: Fields = None,
+    key: Key = None,
+    as_of: AsOf = None,
+    every: Every = None,
+    from_: spans.From = None,
+    to: spans.To = None,
+    format_: Form = None,
+    formulas: FormulasParameter = "escape",
+) -> Stream:
+    """A row for each time that a record, or the fields named of it, was the same: from `valid_from` on and before
+    `valid_to`, which is empty where it still is; `snapshot` is where it appeared. Columns and their types are those of
+    the whole history, whatever part of it is asked for. Members that are objects have a column for each of theirs,
+    `geometry.type`; what is nested otherwise is JSON."""
+    form = schemas.wanted(format_, request.headers.get("accept", ""))
+    of = endpoints.resolve(services, project, endpoint)
+    now_ms = services.clock.now_ms()
+    wanted = schemas.table_request(array, fields, key, as_of, every, span=(from_, to), now_ms=now_ms)
+    made = service.history(services, of, wanted, form, escape_formulas=formulas == "escape")
+    pieces = while_allowed(request, await while_connected(request, made))
+    within = Span(wanted.from_ms, min(wanted.to_ms, LATEST_MS))
+    return _file(pieces, schemas.file_name("history", within, UTC, form), form)
+
+
 def _file(pieces: AsyncIterator[bytes], name: str, form: Format) -> Stream:
     return Stream(
         pieces,
@@ -117,4 +182,4 @@ def _file(pieces: AsyncIterator[bytes], name: str, form: Format) -> Stream:
     )
 
 
-ROUTES = [export_events, export_aggregated]
+ROUTES = [export_events, export_aggregated, export_history]

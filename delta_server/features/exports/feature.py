@@ -1,11 +1,27 @@
-"""Events out, as files."""
+"""Events and histories out, as files."""
 
-from delta_server.features.exports import api
+import asyncio
+import shutil
+
+from delta_server.features.exports import api, histories
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ
+from delta_server.services import Services
+
+
+async def _begin(svc: Services) -> None:
+    """At each start: what a table had not deleted when its process was killed."""
+    folder = svc.config.storage.data_dir / histories.SPILL_NAME
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
 
 FEATURE = Feature(
     name="exports",
     routes=api.ROUTES,
-    guards={("GET", "/v1/export/events"): READ, ("GET", "/v1/export/aggregated"): READ},
+    guards={
+        ("GET", "/v1/export/events"): READ,
+        ("GET", "/v1/export/aggregated"): READ,
+        ("GET", "/v1/export/history"): READ,
+    },
+    at_start=_begin,
 )

@@ -3,8 +3,12 @@
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal, TypeAlias
 
+from delta_server.core import times
+from delta_server.core.errors import Invalid
 from delta_server.core.query.plan import Span
+from delta_server.core.tables.request import TableRequest, check_array, fields_of, key_of
 from delta_server.core.times import DAY_MS, EARLIEST_MS, LATEST_MS
+from delta_server.http.spans import parse_span
 
 Format: TypeAlias = Literal["csv", "json", "ndjson", "parquet"]
 Formulas: TypeAlias = Literal["escape", "keep"]
@@ -37,6 +41,11 @@ EXAMPLE_EVENTS = (
     "m-1,page_view,2026-05-01T12:00:00.000Z,2026-05-01T12:00:00.350Z,web,u-42,,s-7,120.5,3,ok,"
     '"[""docs""]","{""path"":""/pricing""}",,,\r\n'
 )
+EXAMPLE_HISTORY = (
+    "key,valid_from,valid_to,snapshot,name,price\r\n"
+    "A7,2026-05-01T12:00:00.000Z,2026-05-03T08:00:00.000Z,01890a5d-ac96-774b-bcce-b302099a8057,Lamp,19.5\r\n"
+    "A7,2026-05-03T08:00:00.000Z,,01891350-2d16-7c2f-9b6a-7a3c4f2a9c11,Lamp,17.0\r\n"
+)
 EXAMPLE_ROWS = "time,eventType,count\r\n2026-05-01T14:00:00.000Z,page_view,318\r\n"
 
 
@@ -51,6 +60,36 @@ def wanted(given: Format | None, accept: str) -> Format:
         if kind in _ACCEPTED and quality.replace(".", "", 1).isdecimal() and float(quality) > 0:
             ranked.append((-float(quality), _ACCEPTED[kind]))
     return min(ranked, key=lambda rank: rank[0])[1] if ranked else "csv"
+
+
+def table_request(
+    array: str | None,
+    fields: list[str] | None,
+    key: str | None,
+    as_of: str | None,
+    every: str | None,
+    *,
+    span: tuple[str | None, str | None],
+    now_ms: int,
+) -> TableRequest:
+    """Raises Invalid."""
+    if array is not None:
+        check_array(array)
+    if as_of is not None and (every is not None or span != (None, None)):
+        raise Invalid("as_of is one moment: leave out every, from and to", field="as_of")
+    within = parse_span("history", from_=span[0], to=span[1], order="asc", cursor=None, now_ms=now_ms)
+    from_ms, to_ms = within.from_ms, within.to_ms
+    if as_of is not None:
+        from_ms = times.parse_moment(as_of, field="as_of", now_ms=now_ms)
+        to_ms = from_ms + 1
+    return TableRequest(
+        array=array,
+        fields=fields_of(fields or []),
+        key=() if key is None else key_of(key),
+        from_ms=from_ms,
+        to_ms=to_ms,
+        every_ms=None if every is None else times.parse_length(every, field="every"),
+    )
 
 
 def file_name(what: str, span: Span, zone: tzinfo, form: Format) -> str:

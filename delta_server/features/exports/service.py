@@ -15,7 +15,10 @@ from delta_server.core.events.event_json import EventJson, to_json
 from delta_server.core.query import result_rows
 from delta_server.core.query.aggregates import AggregateQuery
 from delta_server.core.query.plan import Aggregate, Listing
+from delta_server.core.tables.request import TableRequest
 from delta_server.features.audit import service as audit
+from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.exports import histories
 from delta_server.features.exports.schemas import EVENT_COLUMNS, Format
 from delta_server.services import Services
 
@@ -58,6 +61,15 @@ async def aggregated(
 
 def _batch(query: AggregateQuery, plan: Aggregate, count: int) -> AggregateQuery:
     return msgspec.structs.replace(query, plan=msgspec.structs.replace(plan, limit=count))
+
+
+async def history(
+    svc: Services, endpoint: EndpointRef, request: TableRequest, form: Format, *, escape_formulas: bool = True
+) -> AsyncGenerator[bytes, None]:
+    """As `events`, of the versions of an endpoint. Raises what `histories.table` does."""
+    return await _with_first_pieces(
+        await histories.table(svc, endpoint, request, form, escape_formulas=escape_formulas)
+    )
 
 
 class _Writer(msgspec.Struct, frozen=True):

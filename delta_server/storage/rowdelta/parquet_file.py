@@ -1,7 +1,7 @@
 """Rows from Parquet files, and operations into one: by DuckDB, in little memory."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _ROWS = 2048
 _READ_MEMORY, _WRITE_MEMORY = "96MB", "256MB"
 """DuckDB's limits; of the latter the buffers for long lines are seldom touched."""
+_LONGEST_LINE = 32 << 20
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 
@@ -40,22 +41,27 @@ def read(path: Path) -> Iterator[bytes]:
 
 def write(path: Path, operations: Iterable[Operation], summary: Summary, directory: Path) -> None:
     """All columns are texts. Raises DeltaError where the file cannot be written."""
-    import duckdb
-
     names = writing.columns(summary)
     rows = writing.table(operations)
-    with (
-        tempfile.NamedTemporaryFile(dir=directory, suffix=".ndjson") as lines,
-        _connection(_WRITE_MEMORY) as connection,
-    ):
-        while some := list(islice(rows, _ROWS)):
-            lines.write(_encoder.encode_lines([dict(zip(names, row, strict=True)) for row in some]))
-        lines.flush()
-        read = "read_json(?, format = 'newline_delimited', columns = ?, maximum_object_size = 33554432)"
+    batches = iter(lambda: list(islice(rows, _ROWS)), [])
+    lines = (_encoder.encode_lines([dict(zip(names, row, strict=True)) for row in some]) for some in batches)
+    write_lines(path, lines, dict.fromkeys(names, "VARCHAR"), "*", directory)
+
+
+def write_lines(path: Path, lines: Iterable[bytes], columns: Mapping[str, str], selected: str, directory: Path) -> None:
+    """NDJSON whose members are `columns`, by DuckDB's types, as `selected` shows them. Raises DeltaError where the file
+    cannot be written."""
+    import duckdb
+
+    with tempfile.NamedTemporaryFile(dir=directory, suffix=".ndjson") as file, _connection(_WRITE_MEMORY) as connection:
+        for some in lines:
+            file.write(some)
+        file.flush()
+        read = f"read_json(?, format = 'newline_delimited', columns = ?, maximum_object_size = {_LONGEST_LINE})"
         try:
             connection.execute(
-                f"COPY (FROM {read}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)",
-                [lines.name, dict.fromkeys(names, "VARCHAR")],
+                f"COPY (SELECT {selected} FROM {read}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)",
+                [file.name, dict(columns)],
             )
         except duckdb.Error as error:
             raise DeltaError(f"{path} cannot be written: {_first_line(error)}") from None

@@ -1,0 +1,73 @@
+"""The history of an endpoint as a table: its versions are read here and sent to a process that makes it."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from delta_server.core.errors import Conflict, Invalid, NotFound
+from delta_server.core.tables.request import TableRequest
+from delta_server.core.tables.writing import Form
+from delta_server.features.audit import service as audit
+from delta_server.features.deltas import service as deltas
+from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.snapshots import service as snapshots
+from delta_server.services import Services
+from delta_server.storage.contents import contents
+from delta_server.storage.database import Tx
+from delta_server.tasks.table_making import TableMaker
+from delta_server.tasks.table_worker import TableTask
+
+SPILL_NAME = "table-spill"
+"""The folder beside the database for the rows of a table while it is made."""
+_AT_ONCE = 512
+
+_Read = tuple[int, int, bytes]
+"""A content, its time and its first snapshot."""
+
+
+async def table(
+    svc: Services, endpoint: EndpointRef, request: TableRequest, form: Form, *, escape_formulas: bool
+) -> AsyncGenerator[bytes, None]:
+    """The file in pieces. Raises as `TableMaker.make`, and Conflict when versions vanish meanwhile."""
+    if request.array is None and not request.fields:
+        raise Invalid(
+            "name an array, as in array=/items, or fields of the document, as in fields=/total", field="array"
+        )
+    await audit.note_in(svc, endpoint.project, "snapshot.export", target=f"{endpoint.name} {form}")
+    task = TableTask(
+        spill=str(svc.config.storage.data_dir / SPILL_NAME),
+        now_ms=svc.clock.now_ms(),
+        request=request,
+        form=form,
+        escape_formulas=escape_formulas,
+        settings=endpoint.diff,
+        known=deltas.known_keys(svc, endpoint.id),
+    )
+    return svc.state(TableMaker).make(endpoint.project, task, _versions(svc, endpoint.id))
+
+
+async def _versions(svc: Services, endpoint: int) -> AsyncIterator[tuple[int, bytes, bytes]]:
+    position = (-(1 << 62), 0)
+    while some := await svc.db.read(_following, endpoint, position):
+        seen = {content: (at_ms, uid) for content, at_ms, uid in some}
+        try:
+            async for content, body in contents.read_run(svc.contents, endpoint, list(seen)):
+                yield *seen[content], body
+        except NotFound:
+            raise _rewritten() from None
+        last, at_ms, _ = some[-1]
+        position = at_ms, last
+
+
+def _following(tx: Tx, endpoint: int, position: tuple[int, int]) -> list[_Read]:
+    found = contents.follow(tx, endpoint, position, limit=_AT_ONCE)
+    return [(each.id, each.captured_at, _first_snapshot(tx, endpoint, each.captured_at)) for each in found]
+
+
+def _first_snapshot(tx: Tx, endpoint: int, captured_at: int) -> bytes:
+    uid = snapshots.first_at(tx, endpoint, captured_at)
+    if uid is None:
+        raise _rewritten()
+    return uid
+
+
+def _rewritten() -> Conflict:
+    return Conflict("the endpoint's history was rewritten while it was read: ask again")

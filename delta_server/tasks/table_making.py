@@ -1,0 +1,90 @@
+"""Tables of histories, each made by a process of its own (table_worker.py) that is sent the versions."""
+
+import asyncio
+import pickle
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import msgspec
+import structlog
+
+from delta_server.core.errors import TooCostly, Unavailable
+from delta_server.storage import process_messages
+from delta_server.storage.child_process import Child
+from delta_server.storage.turns import Turns
+from delta_server.tasks.table_worker import ARGUMENT, ERROR, TableTask, version_message
+
+PLACES = 2
+"""Tables that are made at once, of all projects."""
+TURN_S = 60.0
+MAKE_S = 600.0
+READ_TIMEOUT_S = 30.0
+"""A piece that is not taken in this time ends the table: others wait for its place."""
+
+log = structlog.get_logger("delta.tables")
+
+Versions = AsyncIterator[tuple[int, bytes, bytes]]
+"""Time, snapshot and document, in the order of time."""
+
+
+class TableMaker:
+    """Used on the event loop."""
+
+    def __init__(self) -> None:
+        self._turns = Turns(PLACES)
+
+    async def make(self, project: int, task: TableTask, versions: Versions) -> AsyncGenerator[bytes, None]:
+        """The file in pieces, the first when all versions were read. Its process is killed when this is closed.
+
+        Raises what reading the versions does, RateLimited and Unavailable where too many are made, TooCostly, and
+        Invalid."""
+        await self._turns.take(project, seconds=TURN_S)
+        try:
+            process = await Child.start(ARGUMENT, asked=True)
+            try:
+                try:
+                    async with asyncio.timeout(MAKE_S):
+                        await _send(process, task, versions)
+                        piece = await _next(process)
+                except TimeoutError:
+                    raise TooCostly(f"the table was not made in {MAKE_S:g} s: ask for less") from None
+                while piece is not None:
+                    unread = asyncio.get_running_loop().call_later(READ_TIMEOUT_S, process.kill)
+                    try:
+                        yield piece
+                    finally:
+                        unread.cancel()
+                    piece = await _next(process)
+            finally:
+                process.kill()
+                await asyncio.shield(process.wait())
+        finally:
+            self._turns.give_back(project)
+
+
+async def _send(process: Child, task: TableTask, versions: Versions) -> None:
+    assert process.stdin is not None
+    try:
+        process.stdin.write(process_messages.packed(msgspec.json.encode(task)))
+        async for version in versions:
+            process.stdin.write(process_messages.packed(version_message(*version)))
+            await process.stdin.drain()
+        process.stdin.write(process_messages.packed(b""))
+        await process.stdin.drain()
+    except (BrokenPipeError, ConnectionError):
+        pass  # it has said why
+
+
+async def _next(process: Child) -> bytes | None:
+    """A piece, None at the end."""
+    try:
+        size = int.from_bytes(await process.stdout.readexactly(process_messages.LENGTH_BYTES))
+        message = await process.stdout.readexactly(size)
+    except asyncio.IncompleteReadError:
+        code = await process.wait()
+        if code == 0:
+            return None
+        log.warning("a table's process ended", exit_code=code)
+        raise Unavailable("the table was given up before its end: try again", retry_after_s=60) from None
+    if message[:1] == ERROR:
+        raise pickle.loads(message[1:])  # noqa: S301 - of our own process
+    return message[1:]
