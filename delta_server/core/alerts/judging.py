@@ -20,6 +20,8 @@ MOST_RAISED, MOST_WATCHED = 100, 1000
 """Records of one rule at a time. Those beyond are raised when others have cleared, if they still are to be."""
 MOST_MATCHED = 1000
 """Records of a version that an expression is asked about: three seconds at worst."""
+MOST_RECENT = 40
+"""Numbers judged last that are kept to be looked at."""
 VALUE_BYTES = 400
 MATCH_STEPS = 2_000
 _MATCHES_CACHED = 10_000
@@ -37,12 +39,18 @@ class Standing(msgspec.Struct, array_like=True):
 
 class Memory(msgspec.Struct):
     """`standings` by record, `` for a path without `*`; `extreme` the greatest or least number there was. `last` is the
-    measure of what was judged last, which was of `seen_at`."""
+    measure of what was judged last, which was of `seen_at`; `recent` those before it and it, the newest last."""
 
     standings: dict[str, Standing] = {}
     extreme: float | None = None
     last: float | None = None
     seen_at: int | None = None
+    recent: list[float | None] = []
+
+    def note(self, at_ms: int, number: float | None) -> None:
+        """What was judged, and its measure."""
+        self.seen_at, self.last = at_ms, number
+        self.recent = [*self.recent, number][-MOST_RECENT:]
 
 
 class Version(msgspec.Struct, frozen=True):

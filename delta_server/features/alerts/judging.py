@@ -262,7 +262,8 @@ def _judge(row: RuleRow, steps: Sequence[Step], labels: Mapping[str, str | None]
     for step in steps:
         if step.position <= row.position:
             continue
-        position, memory.seen_at, memory.last = step.position, step.position[0], measure(rule, step.version)
+        position = step.position
+        memory.note(position[0], measure(rule, step.version))
         for verdict in judge.step(step.version):
             findings.append(Finding(verdict, step.position[0], labels.get(verdict.record)))
     return Judged(row, memory, position, findings)

@@ -77,6 +77,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, rename={"length": "fo
     since: str | None
     judged_at: str | None
     last_value: float | None
+    recent: list[float | None]
     created_at: str
     updated_at: str
 
@@ -145,6 +146,7 @@ def rule(row: store.RuleRow, endpoint: str | None, raised: store.Raised, now_ms:
         since=None if raised.since is None else times.format(raised.since),
         judged_at=None if memory.seen_at is None else times.format(memory.seen_at),
         last_value=memory.last,
+        recent=[] if settings.kind == "silence" else memory.recent,
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),
     )
@@ -226,6 +228,7 @@ EXAMPLE: dict[str, Any] = {
     "since": "2026-05-23T13:10:00.000Z",
     "judged_at": "2026-05-23T18:03:00.000Z",
     "last_value": 140,
+    "recent": [131, 135, 138, 140],
     "created_at": "2026-05-01T12:00:00.000Z",
     "updated_at": "2026-05-01T12:00:00.000Z",
 }
@@ -292,6 +295,7 @@ FIELDS = {
     "AlertRule.judged_at": "When the version was captured that was judged last; null before the first",
     "AlertRule.last_value": "The number judged last, of several records the one that went furthest; null where "
     "nothing was there",
+    "AlertRule.recent": "The numbers judged last, 40 at most, the newest last; those before the rule was made too",
     "AlertRuleAnswer.rule": "The rule",
     "Clear.value": "A value beyond this one, in the other direction than the rule's, clears",
     "Clear.in_a_row": "So many versions in a row must",

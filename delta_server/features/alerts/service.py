@@ -13,7 +13,7 @@ from delta_server.core.alerts.rules import Rule
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Invalid, NotFound
 from delta_server.features.accounts import service as accounts
-from delta_server.features.alerts import checking, metrics, schemas, store, trying, watching
+from delta_server.features.alerts import checking, metrics, schemas, seeding, store, watching
 from delta_server.features.alerts.schemas import (
     AlertRule,
     AlertRuleAnswer,
@@ -230,7 +230,8 @@ def _muted_until(svc: Services, text: str | None) -> int | None:
 
 async def _seed(svc: Services, project: int, endpoint: str | None, rule: Rule) -> Memory:
     """Raises NotFound."""
-    return Memory() if endpoint is None else await trying.seed(svc, endpoints.resolve(svc, project, endpoint), rule)
+    of = project if endpoint is None else endpoints.resolve(svc, project, endpoint)
+    return await seeding.seed(svc, of, rule)
 
 
 def _id(row: RuleRow) -> str | None:

@@ -98,7 +98,7 @@ def _judged(row: RuleRow, rule: Rule, timed: Sequence[Timed], position: Position
     memory: Memory = schemas.memory_of(row)
     judge, findings = Judge(rule, memory), list[Finding]()
     for each in timed:
-        memory.seen_at, memory.last = each.at_ms, measure(rule, each.version)
+        memory.note(each.at_ms, measure(rule, each.version))
         limit = None if each.version.usual is None else usual_text(*each.version.usual)
         findings += [Finding(verdict, each.at_ms, limit=limit) for verdict in judge.step(each.version)]
     return Judged(row, memory, position, findings)

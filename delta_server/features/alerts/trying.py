@@ -8,7 +8,7 @@ import msgspec
 
 from delta_server.core import ids, times
 from delta_server.core.alerts import quiet_hours, rules
-from delta_server.core.alerts.judging import Memory, Version
+from delta_server.core.alerts.judging import Version
 from delta_server.core.alerts.rules import Rule
 from delta_server.core.alerts.trial import Episode, Timed, Trial
 from delta_server.core.caller import Caller
@@ -71,9 +71,9 @@ async def try_rule(
     began_s = time.monotonic()
     uids: dict[int, bytes] = {}
     if isinstance(of, int):
-        tried = await _on_events(svc, of, rule, span, sweep)
+        tried = await on_events(svc, of, rule, span, sweep)
     else:
-        tried = await _on_endpoint(svc, of, rule, span, sweep, ends_at=began_s + TRY_S)
+        tried = await on_endpoint(svc, of, rule, span, sweep, ends_at=began_s + TRY_S)
         uids = await svc.db.read(_snapshots, of.id, [episode.from_ms for episode in tried.own.episodes])
     return _answer(rule, tried, uids, sweep, began_s)
 
@@ -95,17 +95,7 @@ def _answer(rule: Rule, tried: Tried, uids: dict[int, bytes], sweep: Sequence[fl
     )
 
 
-async def seed(svc: Services, endpoint: EndpointRef, rule: Rule) -> Memory:
-    """What a rule remembers of the history before it was made: how high or low a number was."""
-    if rule.kind not in ("high", "low"):
-        return Memory()
-    async with svc.fair_cpu.turn(endpoint.project) as thread:
-        svc = msgspec.structs.replace(svc, spare_cpu=thread)
-        tried = await _on_endpoint(svc, endpoint, rule, TimelineSpan(), (), ends_at=time.monotonic() + TRY_S)
-    return Memory(extreme=tried.own.memory.extreme)
-
-
-async def _on_endpoint(
+async def on_endpoint(
     svc: Services,
     endpoint: EndpointRef,
     rule: Rule,
@@ -113,17 +103,20 @@ async def _on_endpoint(
     sweep: Sequence[float],
     *,
     ends_at: float,
+    most: int | None = None,
 ) -> Tried:
+    """The newest `most` versions, as many as can be judged unless that is said."""
     others = [Trial(rules.with_value(rule, value), most=0) for value in sweep]
     own = Trial(rule, most=MOST_FIRED)
     if rule.kind in rules.OF_DELTAS:
-        counts = await svc.db.read(deltas.counts_along, endpoint.id, span, most=MOST_DELTAS)
+        most = most or MOST_DELTAS
+        counts = await svc.db.read(deltas.counts_along, endpoint.id, span, most=most)
         await svc.spare_cpu(_feed_counts, [own, *others], counts[::-1])
-        return _tried(svc, span, own, others, {}, is_complete=len(counts) < MOST_DELTAS)
+        return _tried(svc, span, own, others, {}, is_complete=len(counts) < most)
     if rule.kind == "silence":
         return await _on_silence(svc, endpoint, rule, span, own)
     path, reader = series.parse(rule.path or ""), reader_of(rule, endpoint, deltas.known_keys(svc, endpoint.id))
-    stretch = await svc.db.read(history.newest_versions, endpoint, path, span)
+    stretch = await svc.db.read(history.newest_versions, endpoint, path, span, most=most)
     is_complete = stretch.is_whole
     async for before, versions in history.read_versions(svc, endpoint, stretch, [reader]):
         await svc.spare_cpu(_feed, [own, *others], None if before is None else before[0], versions)
@@ -149,7 +142,7 @@ async def _on_silence(svc: Services, endpoint: EndpointRef, rule: Rule, span: Ti
     return msgspec.structs.replace(tried, count=len(came))
 
 
-async def _on_events(svc: Services, project: int, rule: Rule, span: TimelineSpan, sweep: Sequence[float]) -> Tried:
+async def on_events(svc: Services, project: int, rule: Rule, span: TimelineSpan, sweep: Sequence[float]) -> Tried:
     """Step by step, of four weeks unless the span says otherwise."""
     end_ms = min(span.to_ms, metrics.last_end(rule, svc.clock.now_ms()))
     from_ms = max(span.from_ms, end_ms - EVENTS_MS) if span.from_ms == times.EARLIEST_MS else span.from_ms

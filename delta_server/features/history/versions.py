@@ -42,10 +42,13 @@ class PathVersion(msgspec.Struct, frozen=True):
     readings: Sequence[Mapping[str, bytes]]
 
 
-def newest_versions(tx: Tx, endpoint: EndpointRef, path: SeriesPath, span: TimelineSpan) -> Stretch:
-    """The newest versions of a span, as many as are read in some seconds."""
-    passed = store.contents_along(tx, endpoint.id, span, MOST_PASSED)[::-1]
-    is_whole = len(passed) < MOST_PASSED
+def newest_versions(
+    tx: Tx, endpoint: EndpointRef, path: SeriesPath, span: TimelineSpan, *, most: int | None = None
+) -> Stretch:
+    """The newest versions of a span, as many as are read in some seconds, and `most` where that is said."""
+    most = most or MOST_PASSED
+    passed = store.contents_along(tx, endpoint.id, span, most)[::-1]
+    is_whole = len(passed) < most
     changed = changed_at(tx, endpoint, path, passed)
     wanted, size, first = set[int](), 0, len(passed)
     for number in range(len(passed) - 1, -1, -1):

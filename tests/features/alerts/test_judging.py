@@ -33,6 +33,7 @@ async def test_a_threshold_raises_and_clears(alerting: Alerting) -> None:
     assert (alert["snapshot_id"], alert["text"], alert["sent"]) == (ids[1], "139, over 137", "now")
     shown = (await alerting.get(f"{RULES}/{rule}"))["rule"]
     assert (shown["state"], shown["since"], shown["last_value"], shown["judged_at"]) == ("raised", at(3), 135, at(6))
+    assert shown["recent"] == [100, 138, 139, 141, 136, 135]
     assert (await alerting.get("/v1/alerts?state=raised"))["raised"] == 1
     ids = await alerting.count(134)
     [alert] = await alerting.alerts(state="cleared", rule=rule)
@@ -221,3 +222,30 @@ async def test_projects_take_turns_a_part_of_an_endpoint_each() -> None:
                 waiting.end(project, endpoint)
     assert turns == [[(1, "a"), (2, "c")], [(3, "d"), (1, "b")], [(1, "a")], [(1, "a")]]
     assert waiting.is_empty
+
+
+@pytest.mark.parametrize(
+    ("rule", "recent", "after"),
+    [
+        ({}, [1, 2], [1, 2, 3, 4]),
+        ({"kind": "high", "op": None, "value": None}, [1, 2, 3], [1, 2, 3, 4]),
+        ({"kind": "appears", "op": None, "value": None, "path": "/count"}, [1, 1, 1], [1, 1, 1, 1]),
+        ({"kind": "places", "op": None, "value": 5, "path": None}, [1, 1], [1, 1, 1]),
+        ({"kind": "silence", "op": None, "value": None, "path": None, "for": "1h"}, [], []),
+    ],
+)
+async def test_a_rule_knows_the_last_numbers_from_before_it_was_made(
+    alerting: Alerting, rule: dict[str, Any], recent: list[float], after: list[float]
+) -> None:
+    await alerting.count(1, 2, 3)
+    made = await alerting.make(**rule)
+    assert (await alerting.get(f"{RULES}/{made}"))["rule"]["recent"][: len(recent)] == recent
+    await alerting.count(4)
+    await alerting.alerts()
+    assert (await alerting.get(f"{RULES}/{made}"))["rule"]["recent"] == after
+
+
+async def test_forty_numbers_are_known_at_most(alerting: Alerting) -> None:
+    await alerting.count(*range(45))
+    made = await alerting.make(kind="change", op=None, value=5)
+    assert (await alerting.get(f"{RULES}/{made}"))["rule"]["recent"] == list(range(5, 45))

@@ -101,6 +101,7 @@ async def test_a_metric_of_events_is_judged_hour_by_hour_as_it_is_tried(alerting
     ]
     shown = (await alerting.get(f"{RULES}/{rule}"))["rule"]
     assert (shown["state"], shown["last_value"], shown["judged_at"]) == ("raised", 3, at(5 * HOUR))
+    assert (len(shown["recent"]), shown["recent"][-5:]) == (40, [2, 4, 1, 0, 3])
     body = {name: value for name, value in METRIC.items() if value is not None}
     tried = await alerting.tried(body, **{"from": at(0), "to": at(5 * HOUR)}, sweep=[1, 4])
     assert when([{"raised_at": one["from"], "cleared_at": one["to"]} for one in tried["fired"]]) == when(raised)

@@ -50,7 +50,9 @@ export function Fired({ project, trial, draft, saved, atMs, onMoment, onLimit }:
               .slice(0, 100)
               .map((each) => {
                 const ms = Date.parse(each.from);
-                const to = `${at("p", project, "e", draft.endpoint ?? "")}?at=${encodeURIComponent(each.from)}`;
+                const to = draft.endpoint
+                  ? `${at("p", project, "e", draft.endpoint)}?at=${encodeURIComponent(each.from)}`
+                  : null;
                 return (
                   <tr key={`${each.from} ${each.record}`} aria-current={ms === atMs ? "true" : undefined}>
                     <td>
@@ -59,9 +61,7 @@ export function Fired({ project, trial, draft, saved, atMs, onMoment, onLimit }:
                       </button>
                       {each.label || each.record ? <small>{each.label ?? each.record}</small> : null}
                     </td>
-                    <td class="n">
-                      <a href={href(to)}>{valueText(each.value)}</a>
-                    </td>
+                    <td class="n">{to ? <a href={href(to)}>{valueText(each.value)}</a> : valueText(each.value)}</td>
                     <td class="n">{each.to === null ? "still" : roughly(Date.parse(each.to) - ms)}</td>
                     <td>{SENT[each.sent] ?? each.sent}</td>
                   </tr>

@@ -4,11 +4,13 @@ import { counted } from "../numbers.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { Dialog } from "../parts/Dialog.tsx";
 import { useLoad } from "../state/load.ts";
-import { address, href, withQuery } from "../state/location.ts";
+import { address, href, query, setQuery, withQuery } from "../state/location.ts";
 import { now } from "../state/now.ts";
 import { zone } from "../state/zone.ts";
 import { moment, roughly } from "../time/clock.ts";
-import type { Rule } from "./rule.ts";
+import { Pick } from "./inputs.tsx";
+import { choicesOf, filtered, filterOf, HIGH, recentLine, STATES, WIDE } from "./recent.ts";
+import { draftOf, type Rule, subjectText } from "./rule.ts";
 
 const SHAPES = { raised: "failed", quiet: "", muted: "muted" } as const;
 
@@ -24,26 +26,73 @@ export function Rules({
   chosen: string | null;
   turn: number;
 }) {
+  const shown = filtered(rules, filterOf(query.value));
   return (
     <>
+      {rules.length > 1 ? <Filter rules={rules} shown={shown.length} /> : null}
       <ul class="side">
-        {rules.map((rule) => (
+        {shown.map((rule) => (
           <li key={rule.id} aria-current={rule.id === chosen ? "true" : undefined}>
             <a href={href(withQuery(address.value, { rule: rule.id, draft: null, at: null }))}>
               <span class={`st ${SHAPES[rule.state]}`} role="img" aria-label={rule.state} />
               <b>{rule.name}</b>
               <span class="ago">{stateText(rule)}</span>
               <small>
-                {rule.endpoint ?? (rule.endpoint_id === null ? "events" : "in the bin")} ·{" "}
-                {rule.path ? `${rule.path} ` : ""}
+                {rule.endpoint ?? (rule.endpoint_id === null ? "events" : "in the bin")} · {subjectText(draftOf(rule))}{" "}
                 {rule.limit}
               </small>
+              <Recent rule={rule} />
             </a>
           </li>
         ))}
       </ul>
       <DigestNote project={project} turn={turn} />
     </>
+  );
+}
+
+const NAMES = { state: "Any state", endpoint: "All endpoints", kind: "Any kind" } as const;
+
+/** What the list shows stands in the address. */
+function Filter({ rules, shown }: { rules: readonly Rule[]; shown: number }) {
+  const { endpoints, kinds } = choicesOf(rules);
+  const options = {
+    state: STATES,
+    endpoint: Object.fromEntries(endpoints.map((each) => [each, each])),
+    kind: kinds,
+  } as const;
+  return (
+    <div class="rule-filter">
+      {(["state", "endpoint", "kind"] as const).map((name) => (
+        <Pick
+          key={name}
+          label={`Rules by ${name}`}
+          value={query.value.get(name) ?? ""}
+          options={{ "": NAMES[name], ...options[name] }}
+          choose={(value) => setQuery({ [name]: value })}
+        />
+      ))}
+      {shown < rules.length ? (
+        <p class="quiet" role="status">
+          {shown} of {counted(rules.length, "rule")}{" "}
+          <button class="link" type="button" onClick={() => setQuery({ state: null, endpoint: null, kind: null })}>
+            Show all
+          </button>
+        </p>
+      ) : null}
+    </div>
+  );
+}
+
+function Recent({ rule }: { rule: Rule }) {
+  const line = recentLine(rule);
+  if (!line) return null;
+  return (
+    <svg class="recent" viewBox={`0 0 ${WIDE} ${HIGH}`} role="img" aria-label={line.words}>
+      {line.limit === null ? null : <path class="thr" d={`M0 ${line.limit}H${WIDE}`} />}
+      <path class="ln" d={line.path} />
+      {line.last ? <circle cx={line.last.x} cy={line.last.y} r="1.8" /> : null}
+    </svg>
   );
 }
 

@@ -3,8 +3,8 @@ import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { fraction, type Span, ticks } from "../time/bars.ts";
 import { moment } from "../time/clock.ts";
 import { TickLine } from "../time/TimelineBars.tsx";
-import { type Draft, KINDS, limitText, type Trial } from "./rule.ts";
-import { HIGH, nights, raisedSpans, type Scale, scaleOf, stepPath, valueAt, yOf } from "./trial.ts";
+import { type Draft, hasLevel, limitText, type Trial } from "./rule.ts";
+import { bandPath, HIGH, nights, raisedSpans, type Scale, scaleOf, stepPath, valueAt, yOf } from "./trial.ts";
 
 /** How far the drawing stands below the top of its slider. */
 const ABOVE = 20;
@@ -25,8 +25,7 @@ export function TrialChart(props: ChartProps) {
   const { trial, draft, span, zone, atMs } = props;
   const times = useMemo(() => trial.series.times.map((time) => Date.parse(time)), [trial]);
   const { values } = trial.series;
-  const hasLimit =
-    KINDS[draft.kind].parts.includes("value") && draft.kind !== "usual" && typeof draft.value === "number";
+  const hasLimit = hasLevel(draft) && typeof draft.value === "number";
   const usual = trial.series.usual?.flatMap((each) => each ?? []) ?? [];
   const fresh = scaleOf([...values, ...usual], hasLimit ? [draft.value, draft.clear?.value] : []);
   const held = useRef<Scale | null>(null); // while a limit is dragged, the scale stands still
@@ -128,7 +127,7 @@ function Ground({ draft, trial, span, zone }: Pick<ChartProps, "draft" | "trial"
       ))}
       {raisedSpans(trial.fired, span).map((each, i) => (
         <g key={i}>
-          <Stretch kind="raised" of={each} span={span} height={HIGH} />
+          {draft.kind === "usual" ? null : <Stretch kind="raised" of={each} span={span} height={HIGH} />}
           <Stretch kind="lid" of={each} span={span} height={3} />
         </g>
       ))}
@@ -144,21 +143,9 @@ function Stretch({ kind, of, span, height }: { kind: string; of: Span; span: Spa
 
 function Series({ times, trial, span, scale }: { times: number[]; trial: Trial; span: Span; scale: Scale }) {
   const { values, usual } = trial.series;
-  const edges = usual
-    ? [0, 1].map((edge) =>
-        stepPath(
-          times,
-          usual.map((each) => each?.[edge] ?? null),
-          span,
-          scale,
-        ),
-      )
-    : [];
   return (
     <svg x="0" y="0" width="100%" height={HIGH} viewBox={`0 0 1000 ${HIGH}`} preserveAspectRatio="none">
-      {edges.map((path, edge) => (
-        <path key={edge} class="prev" d={path} />
-      ))}
+      {usual ? <path class="usual" d={bandPath(times, usual, span, scale)} /> : null}
       <path class="ln" d={stepPath(times, values, span, scale)} />
     </svg>
   );

@@ -6,7 +6,7 @@ import { Problem } from "../problem.ts";
 import { query, setQuery } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { clock, longDay, roughly, zoneName } from "../time/clock.ts";
-import { type Draft, KINDS, type Trial } from "./rule.ts";
+import { type Draft, hasLevel, isOfEvents, KINDS, subjectText, type Trial } from "./rule.ts";
 import { TrialChart } from "./TrialChart.tsx";
 
 const RANGES = { "24h": "24 h", "3d": "3 d", "30d": "30 d", all: "All" } as const;
@@ -56,14 +56,16 @@ export function TrialView(props: TrialViewProps) {
             </button>
           ))}
         </div>
-        {atMs === null ? null : (
+        {atMs === null ? null : isOfEvents(draft) ? (
+          <span class="moment">
+            <Then atMs={atMs} />
+          </span>
+        ) : (
           <button class="moment" type="button" onClick={props.onOpen} aria-label="Open the document then">
-            <b>{longDay(atMs, zone.value)}</b>
-            <b>{clock(atMs, zone.value)}</b>
-            <span>{zoneName(atMs, zone.value)}</span>
+            <Then atMs={atMs} />
           </button>
         )}
-        {trial ? <Verdict trial={trial} /> : null}
+        {trial ? <Verdict trial={trial} of={isOfEvents(draft) ? "step" : "version"} /> : null}
         <Segments
           label="Range"
           options={RANGES}
@@ -75,17 +77,23 @@ export function TrialView(props: TrialViewProps) {
       {trial && trial.tried > 0 ? (
         <Drawn {...props} trial={trial} />
       ) : trial ? (
-        <p class="none">There is no history to try it on: it is judged from now on.</p>
+        <p class="none trial-none">There is no history to try it on: it is judged from now on.</p>
       ) : (
         <div class="trial-blank" />
       )}
       <p class="keyline quiet" aria-hidden="true">
         <span>
           <i class="k-line" />
-          {draft.path || KINDS[draft.kind].name} {draft.endpoint ? `of ${draft.endpoint}` : ""}
+          {subjectText(draft) || KINDS[draft.kind].name} {draft.endpoint ? `of ${draft.endpoint}` : ""}
         </span>
+        {draft.kind === "usual" ? (
+          <span>
+            <i class="k-usual" />
+            usual at that hour
+          </span>
+        ) : null}
         <span>
-          <i class="k-raised" />
+          <i class={draft.kind === "usual" ? "k-raised k-lid" : "k-raised"} />
           raised
         </span>
         <span>
@@ -99,7 +107,7 @@ export function TrialView(props: TrialViewProps) {
           </span>
         ) : null}
         <span class="grow" />
-        {KINDS[draft.kind].parts.includes("value") ? <span>Drag the limit to try another one</span> : null}
+        {hasLevel(draft) ? <span>Drag the limit to try another one</span> : null}
       </p>
     </section>
   );
@@ -123,7 +131,17 @@ function Drawn(props: TrialViewProps & { trial: Trial }) {
   );
 }
 
-function Verdict({ trial }: { trial: Trial }) {
+function Then({ atMs }: { atMs: number }) {
+  return (
+    <>
+      <b>{longDay(atMs, zone.value)}</b>
+      <b>{clock(atMs, zone.value)}</b>
+      <span>{zoneName(atMs, zone.value)}</span>
+    </>
+  );
+}
+
+function Verdict({ trial, of }: { trial: Trial; of: string }) {
   const lengthMs = trial.from && trial.to ? Date.parse(trial.to) - Date.parse(trial.from) : 0;
   const quiet = trial.fired.filter(({ sent }) => sent === "held" || sent === "dropped").length;
   const aDay = trial.fired_count / Math.max(1, lengthMs / DAY_MS);
@@ -134,7 +152,7 @@ function Verdict({ trial }: { trial: Trial }) {
       {aDay > MANY_A_DAY ? <b>, {count(Math.round(aDay))} a day: too often to look at</b> : null}
       <span>
         {quiet > 0 ? ` · ${quiet} in quiet hours` : ""} · raised {percent(trial.share)} of the time ·{" "}
-        {counted(trial.tried, "version")} tried
+        {counted(trial.tried, of)} tried
         {trial.complete ? "" : ", no time for more"}
         {trial.series.values.at(-1) === null ? " · nothing is there now" : ""}
       </span>

@@ -23,12 +23,23 @@ test("a saved rule is edited as what it says, and no more", () => {
 });
 
 test.each(Object.keys(KINDS) as Kind[])("%s has what it needs, and nothing of the kind before", (kind) => {
-  const found = withKind({ ...DRAFT, in_a_row: 2, name: "n" }, kind);
+  const found = withKind({ ...DRAFT, in_a_row: 2, name: "n" }, kind, "UTC");
   const own = Object.keys(found).filter((name) => !["kind", "name"].includes(name));
   expect(KINDS[kind].parts).toEqual(expect.arrayContaining(own));
   for (const part of KINDS[kind].parts)
     if (!["in_a_row", "clear", "of"].includes(part)) expect(own.concat("endpoint")).toContain(part);
   expect(limitText(found)).not.toContain("undefined");
+});
+
+test("a question is kept from kind to kind of events, at the hours of the reader's zone", () => {
+  const usual = withKind(withKind(DRAFT, "metric", "UTC"), "usual", "Europe/Paris");
+  expect(usual).toEqual({ kind: "usual", query: { metrics: ["count"], timezone: "Europe/Paris" }, value: 3 });
+  expect(withKind(usual, "usual", "UTC")).toEqual(usual);
+  expect(withKind(usual, "metric", "UTC").query).toEqual({
+    metrics: ["count"],
+    range: "1h",
+    timezone: "Europe/Paris",
+  });
 });
 
 test("what clears moves along with the limit", () => {

@@ -1,6 +1,7 @@
 /** A rule of alerts while it is edited: what its kind needs, and what is sent to try and to save it. */
 
 import type { Schemas } from "../api.ts";
+import { plainQuery, type Query, questionText } from "./question.ts";
 
 export type Rule = Schemas["AlertRule"];
 export type Draft = Schemas["TriedRule"];
@@ -66,7 +67,8 @@ export function normal(draft: Draft): Draft {
   const kept = ALL.flatMap((name) => {
     const value = draft[name];
     const isNothing = value === null || value === undefined || (name === "in_a_row" && value === 1);
-    return isNothing || (Array.isArray(value) && value.length === 0) ? [] : [[name, value]];
+    if (isNothing || (Array.isArray(value) && value.length === 0)) return [];
+    return [[name, name === "query" ? plainQuery(value as Query, draft.kind) : value]];
   });
   return { ...Object.fromEntries(kept), ...(draft.name ? { name: draft.name } : {}) } as Draft;
 }
@@ -81,10 +83,10 @@ const DEFAULTS: Partial<Record<Part, unknown>> = {
 };
 const USUAL_VALUES: Partial<Record<Kind, number>> = { change: 10, places: 10, similarity: 0.9, usual: 3 };
 
-/** Another kind keeps what it needs too, and begins with the rest. */
-export function withKind(draft: Draft, kind: Kind): Draft {
+/** Another kind keeps what it needs too, and begins with the rest; what is usual is so at the hours of `zone`. */
+export function withKind(draft: Draft, kind: Kind, zone: string): Draft {
   const { parts } = KINDS[kind];
-  const own = Object.fromEntries(
+  const own: Partial<Draft> = Object.fromEntries(
     parts.flatMap((part) => {
       if (part === "value" && kind in USUAL_VALUES) return [[part, USUAL_VALUES[kind]]];
       const before = draft[part];
@@ -96,6 +98,8 @@ export function withKind(draft: Draft, kind: Kind): Draft {
     }),
   );
   const { name, quiet, digest, tell } = draft;
+  if (kind === "metric" && own.query) own.query = { range: "1h", ...own.query };
+  if (kind === "usual" && draft.kind !== "usual" && own.query) own.query = { ...own.query, timezone: zone };
   return normal({ name, quiet, digest, tell, ...own, kind } as Draft);
 }
 
@@ -140,6 +144,27 @@ export function limitText(draft: Draft): string {
   if (draft.kind === "threshold" || draft.kind === "metric") return `${OPS[draft.op ?? "gt"]} ${draft.value}`;
   if (draft.kind === "silence") return `${name} ${draft.for}`;
   return parts.includes("value") ? `${name} ${draft.value} ${unit ?? ""}`.trim() : name;
+}
+
+/** What is judged, in words: a field, or what is counted of events. */
+export function subjectText(draft: Draft): string {
+  return draft.query ? questionText(draft.query) : (draft.path ?? "");
+}
+
+/** Whether it judges events, hour by hour or as its question says, and no versions. */
+export function isOfEvents({ kind }: Draft): boolean {
+  return kind === "metric" || kind === "usual";
+}
+
+/** Whether nothing is named yet that it could judge. */
+export function lacksSubject({ kind, endpoint, path }: Draft): boolean {
+  const { parts } = KINDS[kind];
+  return (parts.includes("endpoint") && !endpoint) || (parts.includes("path") && !path && kind !== "matches");
+}
+
+/** Whether its limit is a height on the chart. */
+export function hasLevel({ kind }: Pick<Draft, "kind">): boolean {
+  return KINDS[kind].parts.includes("value") && kind !== "usual";
 }
 
 /** Whether lower is worse. */

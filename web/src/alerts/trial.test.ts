@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { niceStep, nights, raisedSpans, scaleOf, stepPath, sweepOf, valueAt, yOf } from "./trial.ts";
+import { bandPath, niceStep, nights, raisedSpans, scaleOf, stepPath, sweepOf, valueAt, yOf } from "./trial.ts";
 
 const SPAN = { fromMs: 0, toMs: 1000 };
 
@@ -25,6 +25,13 @@ test("steps hold to the next value, with a gap where nothing was", () => {
   const scale = { least: 0, most: 10, step: 1 };
   expect(stepPath([0, 250, 500, 750], [0, 10, null, 0], SPAN, scale)).toBe(
     "M0.0 166.0H250.0V16.0H500.0M750.0 166.0H1000.0",
+  );
+});
+
+test("the band of what is usual has a piece for each step that has one", () => {
+  const scale = { least: 0, most: 10, step: 1 };
+  expect(bandPath([0, 250, 500], [[0, 10], null, [5, 5]], SPAN, scale)).toBe(
+    "M0.0 16.0H250.0V166.0H0.0ZM500.0 91.0H1000.0V91.0H500.0Z",
   );
 });
 

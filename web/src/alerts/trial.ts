@@ -68,6 +68,24 @@ export function stepPath(
   return path;
 }
 
+/** The ranges in which a number is usual, each for its step. */
+export function bandPath(
+  times: readonly number[],
+  ranges: readonly (readonly [number, number] | readonly number[] | null)[],
+  span: Span,
+  scale: Scale,
+): string {
+  const x = (ms: number) => (Math.min(1, Math.max(0, fraction(span, ms))) * WIDE).toFixed(1);
+  return ranges
+    .map((range, i) => {
+      const [low, high] = range ?? [];
+      if (low === undefined || high === undefined) return "";
+      const [top, bottom] = [yOf(high, scale), yOf(low, scale)].map((y) => y.toFixed(1));
+      return `M${x(times[i] ?? 0)} ${top}H${x(times[i + 1] ?? span.toMs)}V${bottom}H${x(times[i] ?? 0)}Z`;
+    })
+    .join("");
+}
+
 /** When it would have been raised; what is still raised lasts to the end. */
 export function raisedSpans(fired: Schemas["TrialAnswer"]["fired"], span: Span): Span[] {
   return fired.map((each) => ({

@@ -7,11 +7,13 @@ import { Fired } from "../alerts/Fired.tsx";
 import { Log } from "../alerts/Log.tsx";
 import { RuleForm } from "../alerts/RuleForm.tsx";
 import { Rules } from "../alerts/Rules.tsx";
+import { filtered, filterOf } from "../alerts/recent.ts";
 import {
   changeOf,
   type Draft,
   draftOf,
-  KINDS,
+  hasLevel,
+  lacksSubject,
   type Rule,
   readDraft,
   same,
@@ -53,7 +55,8 @@ export default function Alerts({ params }: PageProps) {
   const rules = found.data?.data ?? [];
   const asked = query.value.get("rule");
   const isNew = asked === "new";
-  const rule = isNew ? null : (rules.find(({ id }) => id === asked) ?? rules[0] ?? null);
+  const first = filtered(rules, filterOf(query.value))[0] ?? rules[0] ?? null;
+  const rule = isNew ? null : (rules.find(({ id }) => id === asked) ?? first);
   const draft = readDraft(query.value.get("draft")) ?? (rule ? draftOf(rule) : isNew ? FIRST : null);
   const canChange = may("alerts:write");
   const close = () => setOpen(null);
@@ -269,7 +272,7 @@ const RANGES_MS = { "24h": 864e5, "3d": 3 * 864e5, "30d": 30 * 864e5 } as const;
 function useTrial(project: string, draft: Draft, saved: number | null, turn: number) {
   const [step, setStep] = useState<number | null>(null);
   const range = query.value.get("range") ?? "";
-  const sweeps = KINDS[draft.kind].parts.includes("value") && typeof draft.value === "number" && step !== null;
+  const sweeps = hasLevel(draft) && typeof draft.value === "number" && step !== null;
   const positive = !["threshold", "metric"].includes(draft.kind);
   const sweep = sweeps ? sweepOf(draft.value as number, step, saved).filter((value) => !positive || value > 0) : [];
   const { name: _, ...rule } = draft;
@@ -279,8 +282,9 @@ function useTrial(project: string, draft: Draft, saved: number | null, turn: num
     const timer = setTimeout(() => setSettled(text), TYPING_MS);
     return () => clearTimeout(timer);
   }, [text]);
-  const loaded = useLoad<Trial>(
+  const loaded = useLoad<Trial | undefined>(
     (signal) => {
+      if (lacksSubject(JSON.parse(settled).rule)) return Promise.resolve(undefined);
       const length = RANGES_MS[range as keyof typeof RANGES_MS];
       const from = length ? new Date(Date.now() - length).toISOString() : undefined;
       return post("/v1/alerts/try", {

@@ -1,0 +1,100 @@
+import type { Schemas } from "../api.ts";
+import { type Has, Line, Numbered, type PartProps, Pick, Typed } from "./inputs.tsx";
+import { isOfEvents, KINDS, lowers, OPS } from "./rule.ts";
+
+/** What a value must be to raise it. */
+export function Condition({ draft, set, has }: PartProps & { has: Has }) {
+  return (
+    <>
+      {has("op") ? (
+        <Pick
+          label="How it lies to the limit"
+          value={draft.op ?? "gt"}
+          options={OPS}
+          choose={(op) => set({ op: op as keyof typeof OPS })}
+        />
+      ) : null}
+      {has("value") ? <Numbered label="Limit value" value={draft.value ?? 0} set={(value) => set({ value })} /> : null}
+      {KINDS[draft.kind].unit ? ` ${KINDS[draft.kind].unit} ` : null}
+      {has("expression") ? (
+        <Typed
+          label="Condition"
+          value={draft.expression ?? ""}
+          placeholder="JMESPath, as @ > `5`"
+          wide
+          set={(expression) => set({ expression })}
+        />
+      ) : null}
+      {has("for") ? (
+        <Typed label="How long" value={draft.for ?? ""} placeholder="3h" set={(length) => set({ for: length })} />
+      ) : null}
+      {has("of") ? (
+        <Pick
+          label="What must come"
+          value={draft.of ?? "snapshots"}
+          options={{ snapshots: "no snapshot at all", versions: "no new version" }}
+          choose={(of) => set({ of: of as "snapshots" | "versions" })}
+        />
+      ) : null}
+    </>
+  );
+}
+
+export function InARow({
+  label,
+  value,
+  of,
+  choose,
+}: {
+  label: string;
+  value: number;
+  of: string;
+  choose: (value: number) => void;
+}) {
+  return (
+    <>
+      {" "}
+      for <Numbered label={label} value={value} least={1} set={choose} /> {of} in a row
+    </>
+  );
+}
+
+/** What clears it again. */
+export function Clear({ draft, set }: PartProps) {
+  const { clear } = draft;
+  const has = KINDS[draft.kind].parts.includes("value") && draft.kind !== "usual";
+  const change = (part: Partial<Schemas["Clear"]>) => set({ clear: { ...clear, ...part } });
+  return (
+    <Line name="Clear">
+      <Pick
+        label="What clears it"
+        value={clear ? "own" : ""}
+        options={{
+          "": "as soon as it is over",
+          own: has ? "beyond a limit of its own" : "when it is over for a while",
+        }}
+        choose={(own) => set({ clear: own ? { in_a_row: 1, ...(has ? { value: draft.value ?? 0 } : {}) } : null })}
+      />
+      {clear ? (
+        <>
+          {has ? (
+            <>
+              {lowers(draft) ? " over " : " under "}
+              <Numbered
+                label="Limit that clears"
+                value={clear.value ?? draft.value ?? 0}
+                set={(value) => change({ value })}
+              />
+            </>
+          ) : null}
+          <InARow
+            label="Versions in a row that clear it"
+            value={clear.in_a_row ?? 1}
+            of={isOfEvents(draft) ? "times" : "versions"}
+            choose={(in_a_row) => change({ in_a_row })}
+          />
+        </>
+      ) : null}
+    </Line>
+  );
+}
