@@ -117,7 +117,10 @@ SHOWN = [
     post("/v1/query", metrics=["count"], groupBy=["source"], range=SPAN),
     post("/v1/query/funnel", steps=["seen", "bought"], groupBy="source", range=SPAN),
     post("/v1/query/paths", by="source", range=SPAN),
-    *(post("/v1/sql", sql=f"FROM {view}") for view in ("events", "snapshots", "deltas", "fields", "profiles")),
+    *(
+        post("/v1/sql", sql=f"FROM {view}")
+        for view in ("events", "field_values", "snapshots", "deltas", "fields", "profiles")
+    ),
     get("/v1/users"),
     get("/v1/users?q=ann"),
     get("/v1/users/ann"),

@@ -27,10 +27,10 @@ async def run(
     services: NamedDependency[Services],
     project: NamedDependency[int],
 ) -> Result:
-    """One SELECT in DuckDB's language over the views `events`, `documents`, `snapshots`, `deltas`, `fields` and
-    `profiles` of the project; `SHOW TABLES` and `DESCRIBE events` tell of them and their columns. Times are TIMESTAMPs
-    in UTC; `time_ms` of `events` is the quickest to filter by. Numbers that JSON readers would shorten come as texts,
-    NaN as null."""
+    """One SELECT in DuckDB's language over the views `events`, `documents`, `records`, `field_values`, `snapshots`,
+    `deltas`, `fields` and `profiles` of the project; `SHOW TABLES` and `DESCRIBE events` tell of them and their
+    columns. Times are TIMESTAMPs in UTC; `time_ms` of `events` is the quickest to filter by. Numbers that JSON readers
+    would shorten come as texts, NaN as null."""
     started = time.perf_counter()
     found = await while_connected(request, service.run(services, project, data))
     took_ms = round((time.perf_counter() - started) * 1000, 2)

@@ -30,6 +30,14 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     pack: int | None
 
 
+class RecordedArrays(msgspec.Struct, frozen=True, gc=False):
+    """Of an endpoint: its settings of comparison and the keys that its deltas found, as JSON."""
+
+    endpoint: int
+    diff: str
+    found_keys: str
+
+
 class Base(msgspec.Struct, frozen=True):
     """What a frame may be encoded against: a content's bytes, and how many frames are decoded to read it. `content` is
     None while it is itself on its way into the store."""

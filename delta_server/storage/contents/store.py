@@ -7,7 +7,7 @@ import msgspec
 
 from delta_server.core.history.timeline_span import Position
 from delta_server.core.packs import pack_format, pack_plan
-from delta_server.storage.contents.rows import Content, Frame, NewPack, Pack, StoredFrame, Version
+from delta_server.storage.contents.rows import Content, Frame, NewPack, Pack, RecordedArrays, StoredFrame, Version
 from delta_server.storage.database import LISTED, Row, Tx, listed
 
 COLUMNS = "id, endpoint, captured_at, size, hash, pack, position, dead"
@@ -77,6 +77,20 @@ def versions(tx: Tx, project: int, *, limit: int) -> list[Version]:
         " WHERE e.project = ? AND e.deleted_at IS NULL AND c.dead = 0 ORDER BY e.id, c.captured_at, c.id LIMIT ?"
     )
     return [Version(*row) for row in tx.all(sql, project, limit)]
+
+
+def recorded_arrays(tx: Tx, project: int) -> list[RecordedArrays]:
+    sql = "SELECT id, diff, found_keys FROM endpoint WHERE project = ? AND deleted_at IS NULL"
+    return [RecordedArrays(*row) for row in tx.all(sql, project)]
+
+
+def first_snapshots(tx: Tx, endpoint: int) -> dict[int, bytes]:
+    """By time, the ids of the snapshots in which contents appeared."""
+    sql = (
+        "SELECT c.captured_at, s.uid FROM content c JOIN snapshot s ON s.endpoint = c.endpoint"
+        " AND s.captured_at = c.captured_at WHERE c.endpoint = ? AND c.dead = 0"
+    )
+    return {row[0]: bytes(row[1]) for row in tx.all(sql, endpoint)}
 
 
 def add(tx: Tx, endpoint: int, captured_at: int, frame: Frame) -> int | None:

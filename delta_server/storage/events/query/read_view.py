@@ -16,7 +16,7 @@ import apsw
 import msgspec
 from zstandard import ZstdDecompressor
 
-from delta_server.core.errors import DatabaseFailed
+from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.core.event_storage.rollup_plan import RollupState
 from delta_server.core.packs import codec
 from delta_server.core.query.plan import Span
@@ -152,7 +152,7 @@ class ReadView:
         self.links: Links | None = None
         """Which ids are one person's, once storage/events/query/person_joins.py has looked."""
         self._stopped = False
-        self.failure: apsw.Error | DatabaseFailed | None = None
+        self.failure: apsw.Error | DeltaError | None = None
         """Why a file could not be read: DuckDB reports it as an error of its own."""
         connection.set_progress_handler(lambda: self._stopped, _PROGRESS_STEPS)
 

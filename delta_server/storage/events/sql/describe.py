@@ -42,6 +42,8 @@ def rows(connection: Any, read_view: ReadView, name: str, owned: Mapping[str, Vi
 def _select(read_view: ReadView, name: str, owned: Mapping[str, View]) -> str:
     if name == "events":
         return views.events(read_view).sql
+    if name in views.NO_HISTORIES:
+        return views.NO_HISTORIES[name]
     return views.NO_DOCUMENTS if name == "documents" else _empty(owned[name])
 
 

@@ -48,7 +48,7 @@ class DocumentFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
     @contextmanager
     def holding(self, read_view: ReadView) -> Iterator[FileView]:
         """The view, whose files can be opened within the block. Raises TooCostly when the versions are too many."""
-        versions = store.versions(cast("Tx", _Reads(read_view)), read_view.project, limit=MAX_ROWS + 1)
+        versions = store.versions(cast("Tx", Reads(read_view)), read_view.project, limit=MAX_ROWS + 1)
         if len(versions) > MAX_ROWS:
             raise TooCostly(f"the project has more than {MAX_ROWS} {NAME}, which is more than SQL is given at once")
         self._read_view, self._bodies, self._texts = read_view, Cache(CACHE_BYTES), Cache(CACHE_BYTES)
@@ -71,7 +71,7 @@ class DocumentFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
 
     def _decoded(self, read_view: ReadView, versions: Sequence[Version]) -> bytes:
         small = [version.content for version in versions if version.size <= LARGEST_BYTES]
-        tx = cast("Tx", _Reads(read_view))
+        tx = cast("Tx", Reads(read_view))
         try:
             bodies = dict(reading.read_now(tx, self._bodies, versions[0].endpoint, small))
         except DatabaseFailed as error:
@@ -100,7 +100,7 @@ class DocumentFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
         return [path]
 
 
-class _Reads:
+class Reads:
     """What store functions that only read ask of a transaction."""
 
     def __init__(self, read_view: ReadView) -> None:
@@ -125,13 +125,13 @@ def _files(token: str, versions: Sequence[Version]) -> Iterator[tuple[str, tuple
     """Each file's path and its versions, which are given in order of endpoint and time."""
     for _, each in groupby(versions, key=lambda version: version.endpoint):
         *older, latest = each
-        folder = f"{NAME}://{token}/endpoint={_escaped(latest.name)}"
-        for number, some in enumerate(_cut(older)):
+        folder = f"{NAME}://{token}/endpoint={escaped(latest.name)}"
+        for number, some in enumerate(cut(older)):
             yield f"{folder}/latest=false/{number}", tuple(some)
         yield f"{folder}/latest=true/0", (latest,)
 
 
-def _cut(versions: Sequence[Version]) -> Iterator[list[Version]]:
+def cut(versions: Sequence[Version]) -> Iterator[list[Version]]:
     """Versions of one pack together, as that is decoded at once."""
     some: list[Version] = []
     size = 0
@@ -145,7 +145,7 @@ def _cut(versions: Sequence[Version]) -> Iterator[list[Version]]:
         yield some
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
     """For a path: DuckDB takes `%41` for `A` again. Underscores too: `__HIVE_DEFAULT_PARTITION__` stands for NULL."""
     return "".join(chr(byte) if chr(byte).isalnum() and byte < 0x80 else f"%{byte:02X}" for byte in name.encode())
 

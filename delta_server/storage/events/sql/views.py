@@ -10,7 +10,7 @@ from delta_server.storage.sql_view import View, instant, time
 MAX_ROWS = 250_000
 """Of each view of a feature: they are brought into memory. Events have no such bound."""
 
-OWN = ("events", "documents")
+OWN = ("events", "documents", "records", "field_values")
 """The views that storage itself has; features have the others."""
 
 EVENTS = (
@@ -26,6 +26,21 @@ NO_DOCUMENTS = (
     f"{DOCUMENTS} FROM (SELECT NULL::VARCHAR AS endpoint, NULL::BIGINT AS captured_at, NULL::BOOLEAN AS latest,"
     " NULL::VARCHAR AS document) WHERE false"
 )
+
+_HELD = f"{time('valid_from')}, {time('valid_to')}, snapshot"
+HISTORIES = {
+    "records": f"SELECT endpoint, path, key, {_HELD}, value::JSON AS record",
+    "field_values": f"SELECT endpoint, key AS path, {_HELD}, value::JSON AS value, TRY_CAST(value AS DOUBLE) AS number",
+}
+"""The views of intervals, by name."""
+HISTORY_COLUMNS = {
+    "key": "VARCHAR", "valid_from": "BIGINT", "valid_to": "BIGINT", "snapshot": "VARCHAR", "value": "VARCHAR",
+}  # fmt: skip
+NO_HISTORIES = {
+    name: f"{select} FROM (SELECT NULL::VARCHAR AS endpoint, NULL::VARCHAR AS path,"
+    f" {', '.join(f'NULL::{kind} AS {column}' for column, kind in HISTORY_COLUMNS.items())}) WHERE false"
+    for name, select in HISTORIES.items()
+}
 
 
 class FileView(msgspec.Struct, frozen=True):

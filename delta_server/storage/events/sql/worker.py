@@ -106,6 +106,7 @@ class Worker:
 
         from delta_server.storage.events.duckdb.virtual_files import EventFiles
         from delta_server.storage.events.sql.documents import DocumentFiles
+        from delta_server.storage.events.sql.histories import HistoryFiles
         from delta_server.storage.events.sql.table_files import TableFiles
 
         self._duckdb, self._setup = duckdb, setup
@@ -113,6 +114,7 @@ class Worker:
         self._files = EventFiles(self._read_views.find)
         self._texts = TableFiles()
         self._documents = DocumentFiles()
+        self._histories = HistoryFiles()
 
     def answer(self, request: SqlRequest) -> SqlResponse:
         try:
@@ -158,6 +160,7 @@ class Worker:
         connection.register_filesystem(self._files)
         connection.register_filesystem(self._texts)
         connection.register_filesystem(self._documents)
+        connection.register_filesystem(self._histories)
         return connection
 
     def _show(self, connection: Any, read_view: ReadView, named: frozenset[str], opened: ExitStack) -> int:
@@ -172,6 +175,8 @@ class Worker:
             read["events"] = views.events(read_view)
         if "documents" in named:
             read["documents"] = opened.enter_context(self._documents.holding(read_view))
+        if histories := named.intersection(views.HISTORIES):
+            read |= opened.enter_context(self._histories.holding(read_view, histories))
         paths = [path for view in read.values() for path in view.paths]
         for setting in _LOCKS:
             connection.execute(setting.format(paths=paths))

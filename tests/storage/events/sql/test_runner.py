@@ -22,7 +22,7 @@ from delta_server.storage.eventlog import QueryResult
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.options import Events
-from delta_server.storage.events.sql import check
+from delta_server.storage.events.sql import check, views
 from delta_server.storage.events.sql.runner import SqlProcesses
 from delta_server.storage.events.sql.worker import SqlRequest, Worker, WorkerSetup
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
@@ -450,14 +450,14 @@ TIMES_OF_SQL: dict[str, list[list[Any]]] = {
 
 @pytest.mark.parametrize("text", ["SHOW TABLES", "show all tables ;", " Show\n tables"])
 async def test_tables_are_listed(sql: SqlProcesses, project: int, text: str) -> None:
-    names = ["events", "documents", *sql_views_of(FEATURES)]
+    names = [*views.OWN, *sql_views_of(FEATURES)]
     assert await ask(sql, project, text) == [[name] for name in names]
     assert await ask(sql, project, text, limit=2) == [[name] for name in names[:2]]
 
 
 async def test_views_are_described_as_they_are_and_documented(sql: SqlProcesses, project: int, other: int) -> None:
     documents = (Path(__file__).parents[4] / "docs" / "events.md").read_text(encoding="utf-8")
-    for name in ("events", *sql_views_of(FEATURES)):
+    for name in ("events", "records", "field_values", *sql_views_of(FEATURES)):
         read = await sql.run_query(project, Sql(f"SELECT * FROM {name}", 1, ()))
         wanted = [[column, kind] for column, kind in zip(read.columns, read.types, strict=True)]
         for text in (f"DESCRIBE {name}", f'desc "{name.upper()}";', f"SHOW {name}"):
