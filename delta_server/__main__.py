@@ -1,8 +1,23 @@
 """`python -m delta_server` and the `delta-server` command."""
 
 import gc
+import importlib
 import multiprocessing
 import sys
+
+WORKERS = {
+    "backup-verifier": "delta_server.storage.backup_verifier",
+    "backup-worker": "delta_server.storage.backup_worker",
+    "event-query-worker": "delta_server.storage.events.query.worker",
+    "pure-worker": "delta_server.tasks.pure_worker",
+    "query-worker": "delta_server.storage.events.sql.worker",
+    "rowdelta-worker": "delta_server.tasks.rowdelta_worker",
+    "rows-worker": "delta_server.storage.rowdelta.assistant",
+    "table-worker": "delta_server.tasks.table_worker",
+}
+"""First argument of a process that the server starts -> the module whose `main` it runs."""
+WITH_ARGUMENTS = ("backup-verifier", "backup-worker")
+"""Those whose `main` takes the arguments behind it."""
 
 
 def main() -> None:
@@ -12,45 +27,15 @@ def main() -> None:
         from delta_server.storage.priority import lower_priority
 
         lower_priority()  # before the imports, which take as long as many a question
-    if sys.argv[1:] == ["query-worker"]:  # started by storage/events/sql/runner.py
-        from delta_server.storage.events.sql import worker
-
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in WORKERS:
+        worker = importlib.import_module(WORKERS[name])
         gc.enable()
-        worker.main()
-    elif sys.argv[1:2] == ["event-query-worker"]:  # started by storage/events/query/processes.py
-        from delta_server.storage.events.query import worker as query_worker
+        worker.main(*(sys.argv[2:] if name in WITH_ARGUMENTS else ()))
+        return
+    from delta_server.cli.main import run
 
-        gc.enable()
-        query_worker.main()
-    elif sys.argv[1:] == ["pure-worker"]:  # started by tasks/processes.py
-        from delta_server.tasks import pure_worker
-
-        gc.enable()
-        pure_worker.main()
-    elif sys.argv[1:] == ["rowdelta-worker"]:  # started by tasks/row_comparisons.py
-        from delta_server.tasks import rowdelta_worker
-
-        gc.enable()
-        rowdelta_worker.main()
-    elif sys.argv[1:] == ["table-worker"]:  # started by tasks/table_making.py
-        from delta_server.tasks import table_worker
-
-        gc.enable()
-        table_worker.main()
-    elif sys.argv[1:2] == ["backup-worker"]:  # started by storage/backup_stream.py
-        from delta_server.storage import backup_worker
-
-        gc.enable()
-        backup_worker.main(*sys.argv[2:])
-    elif sys.argv[1:] == ["rows-worker"]:  # started by storage/rowdelta/assistant.py
-        from delta_server.storage.rowdelta import assistant
-
-        gc.enable()
-        assistant.main()
-    else:
-        from delta_server.cli.main import run
-
-        run()
+    run()
 
 
 if __name__ == "__main__":

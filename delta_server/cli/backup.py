@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.progress import Progress as Bars
 
 from delta_server.cli.options import with_config, with_database
 from delta_server.config.sections import Config
-from delta_server.storage.backup import BytesProgress, back_up, back_up_into
+from delta_server.storage.backup import BytesProgress, back_up, back_up_into, verify
 from delta_server.storage.backup import restore as restore_database
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 
@@ -34,12 +35,28 @@ def backup(config: Config, file: Path, overwrite: bool) -> None:
 @click.command(help="Make the backup in FILE the database of the data directory, whose server must be stopped.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--overwrite", is_flag=True, help="Replace the database that is there.")
+@click.option("--verify-only", is_flag=True, help="Unpack and check FILE, and change nothing; a server may run.")
 @with_config
-def restore(config: Config, file: Path, overwrite: bool) -> None:
+def restore(config: Config, file: Path, overwrite: bool, verify_only: bool) -> None:
     directory = config.storage.data_dir
+    if verify_only:
+        with _somewhere(directory) as place, _progress() as progress:
+            size = verify(file, place / DATABASE_NAME, progress=progress)
+        click.echo(f"{file}: a sound database of {size / 1e6:.1f} MB")
+        return
     with _progress() as progress:
         size = restore_database(file, directory, DATABASE_NAME, progress=progress, overwrite=overwrite)
     click.echo(f"restored a database of {size / 1e6:.1f} MB into {directory}")
+
+
+@contextmanager
+def _somewhere(data_dir: Path) -> Iterator[Path]:
+    """Where there is room to unpack: where it would be restored to."""
+    if data_dir.is_dir():
+        yield data_dir
+        return
+    with TemporaryDirectory(prefix="delta-verify-") as directory:
+        yield Path(directory)
 
 
 @contextmanager

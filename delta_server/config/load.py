@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from delta_server.config import mail_checks, plans, sign_in
+from delta_server.config import backup_checks, mail_checks, plans, sign_in
 from delta_server.config.sections import Config
 from delta_server.config.values import (
     OPTIONS,
@@ -123,6 +123,7 @@ def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
         ]
         problems.append(" is more than ".join(sizes) + ": no request could bring such a document")
     problems += mail_checks.problems(config)
+    problems += backup_checks.problems(config)
     return config
 
 

@@ -1,8 +1,9 @@
 """All options, by section. Those that storage alone reads stand beside what reads them."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from delta_server.config.plans import Plans
 from delta_server.config.sign_in import Oidc, TrustedHeader
@@ -98,6 +99,14 @@ class Audit(msgspec.Struct, frozen=True):
     retention_days: Days = 365
 
 
+class Backups(msgspec.Struct, frozen=True):
+    schedule: str = "off"
+    directory: str = ""
+    keep_daily: Annotated[int, Meta(ge=0, le=366)] = 7
+    keep_weekly: Annotated[int, Meta(ge=0, le=520)] = 4
+    keep_monthly: Annotated[int, Meta(ge=0, le=600)] = 12
+
+
 class Log(msgspec.Struct, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
@@ -119,6 +128,7 @@ class Config(msgspec.Struct, frozen=True):
     sync: Sync = Sync()
     datasets: Datasets = Datasets()
     audit: Audit = Audit()
+    backups: Backups = Backups()
     plans: Plans = Plans()
     admin: Admin = Admin()
     log: Log = Log()

@@ -85,3 +85,13 @@ def _short(name: str) -> str:
 
 def _time(time_ms: int) -> str:
     return f"{times.format(time_ms)[:16].replace('T', ' ')} UTC"
+
+
+def backup_failed(to: str, *, reason: str, at_ms: int, server: str) -> Mail:
+    return Mail(
+        to,
+        f"A backup of Delta at {server} failed",
+        f"The backup of the Delta server {server} that was due on {_time(at_ms)} was not taken:\n\n{reason}\n\n"
+        "It is tried again every quarter of an hour, and this is the only mail until one has been taken. The page"
+        " of the instance's backups says how they are.\n",
+    )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import apsw
 import msgspec
@@ -33,6 +33,8 @@ LOG_BYTES = 32 << 20
 CHUNK_BYTES = 1 << 20
 COPY_NAME = "backup.copy"
 """What is sent to a pipe, while it is sent."""
+VERIFIED_NAME = "backup.verified"
+"""What a backup is unpacked into that is only verified."""
 _LEVEL = 3
 _HEADER_BYTES = 18  # of a zstd frame at most (RFC 8878 3.1.1)
 _WAL_FILES = ("-wal", "-shm", "-journal")
@@ -103,12 +105,37 @@ def back_up_into(database: Path, out: BinaryIO, *, progress: BytesProgress, wal_
 
 
 def delete_unfinished(database: Path) -> None:
-    """Delete the copy of a `back_up_into` that ended by force, or with the machine."""
-    copy = database.with_name(COPY_NAME)
-    with suppress(BackupRefused):
-        if copy.exists():
-            with _exclusive(copy), _removed(copy):
-                pass
+    """Delete the copy of a `back_up_into`, or of a `verify`, that ended by force, or with the machine."""
+    for name in (COPY_NAME, VERIFIED_NAME):
+        copy = database.with_name(name)
+        with suppress(BackupRefused):
+            if copy.exists():
+                with _exclusive(copy), _removed(copy):
+                    pass
+
+
+def verify(source: Path, database: Path, *, progress: BytesProgress) -> int:
+    """Unpack `source` beside `database`, check it as `restore` does, and delete it again; its size. Blocks. A server
+    may run meanwhile. Raises BackupRefused."""
+    if not source.is_file():
+        raise BackupRefused(f"{source} is a pipe or a device: write the backup to a file and verify that")
+    with source.open("rb") as file:
+        return verify_stream(file, database, progress=progress, of=source.stat().st_size, name=str(source))
+
+
+def verify_stream(
+    file: BinaryIO, database: Path, *, progress: BytesProgress, of: int = 0, name: str = "the backup"
+) -> int:
+    """As `verify`, of what is read from `file`."""
+    unpacked = database.with_name(VERIFIED_NAME)
+    try:
+        with _exclusive(unpacked), _removed(unpacked):
+            _unpack(file, unpacked, progress, of=of, name=name)
+            _check(unpacked, progress)
+            return unpacked.stat().st_size
+    except OSError as error:
+        reason = f"{error.filename or unpacked.parent}: {error.strerror}"
+        raise BackupRefused(f"the backup cannot be verified: {reason}") from error
 
 
 def restore(source: Path, data_dir: Path, name: str, *, progress: BytesProgress, overwrite: bool = False) -> int:
@@ -212,33 +239,52 @@ def _decompress(source: Path, target: Path, progress: BytesProgress) -> None:
         raise BackupRefused(f"{source} is a pipe or a device: write the backup to a file and restore that")
     if source.with_name(source.name + "-wal").exists():
         raise BackupRefused(f"{source} has a write-ahead log beside it: make a backup of it with `delta-server backup`")
-    _create(target)
-    with source.open("rb") as file, target.open("wb") as out:
-        size, written = source.stat().st_size, 0
-        begin = file.read(_HEADER_BYTES)
-        is_plain = begin.startswith(b"SQLite format 3\0")
-        file.seek(0)
-        try:
-            whole = size if is_plain else zstandard.frame_content_size(begin)
-            for written, chunk in _chunks(file if is_plain else _decompressor().stream_reader(file)):  # noqa: B007 - read behind the loop
-                out.write(chunk)
-                progress("unpacking", file.tell(), size)
-        except zstandard.ZstdError:
-            raise BackupRefused(f"{source} is damaged or not a backup of Delta") from None
-        if whole < 0:
-            raise BackupRefused(f"{source} does not say how long it is: unpack it (zstd -d) and restore what comes out")
-        if written > whole:
-            raise BackupRefused(f"{source} holds more than one backup: {written} bytes where it says {whole}")
-        if written != whole:  # zstandard reads a frame that was cut off without an error
-            raise BackupRefused(f"{source} ends too early: {written} of {whole} bytes are in it")
+    with source.open("rb") as file:
+        _unpack(file, target, progress, of=source.stat().st_size, name=str(source))
     sync_path(target)
+
+
+def _unpack(file: BinaryIO, target: Path, progress: BytesProgress, *, of: int, name: str) -> None:
+    """`of` so many bytes, 0 where that is not known."""
+    _create(target)
+    with target.open("wb") as out:
+        begin, written = file.read(_HEADER_BYTES), 0
+        is_plain = begin.startswith(b"SQLite format 3\0")
+        whole_file = _Begun(begin, file)
+        try:
+            whole = of if is_plain else zstandard.frame_content_size(begin)
+            pieces = _chunks(whole_file if is_plain else _decompressor().stream_reader(cast("BinaryIO", whole_file)))
+            for written, chunk in pieces:  # noqa: B007 - read behind the loop
+                out.write(chunk)
+                progress("unpacking", whole_file.read_bytes, of)
+        except zstandard.ZstdError:
+            raise BackupRefused(f"{name} is damaged or not a backup of Delta") from None
+    if whole < 0:
+        raise BackupRefused(f"{name} does not say how long it is: unpack it (zstd -d) and restore what comes out")
+    if written > whole and not (is_plain and not of):
+        raise BackupRefused(f"{name} holds more than one backup: {written} bytes where it says {whole}")
+    if written < whole:  # zstandard reads a frame that was cut off without an error
+        raise BackupRefused(f"{name} ends too early: {written} of {whole} bytes are in it")
+
+
+class _Begun:
+    """A file, of which the first bytes have been read: it may be a pipe."""
+
+    def __init__(self, begin: bytes, rest: BinaryIO) -> None:
+        self._begin, self._rest = begin, rest
+        self.read_bytes = 0
+
+    def read(self, size: int) -> bytes:
+        piece, self._begin = self._begin or self._rest.read(size), b""
+        self.read_bytes += len(piece)
+        return piece
 
 
 def _decompressor() -> zstandard.ZstdDecompressor:
     return zstandard.ZstdDecompressor()
 
 
-def _chunks(file: BinaryIO | zstandard.ZstdDecompressionReader) -> Iterator[tuple[int, bytes]]:
+def _chunks(file: BinaryIO | _Begun | zstandard.ZstdDecompressionReader) -> Iterator[tuple[int, bytes]]:
     """Pieces, each with the number of bytes up to its end."""
     done = 0
     while chunk := file.read(CHUNK_BYTES):

@@ -30,8 +30,17 @@ class BackupStream:
         self._ended: Unavailable | None = None
         self._ending: asyncio.Future[None] | None = None
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Close it (`aclose`) when it is not read to its end. Raises Unavailable for a second one, and when it cannot
+    @property
+    def is_stopped(self) -> bool:
+        return self._is_stopped
+
+    @property
+    def is_taken(self) -> bool:
+        return self._is_taken
+
+    async def pieces(self, *, read_s: float | None = None) -> AsyncGenerator[bytes, None]:
+        """A piece is to be read within `read_s`. Close it (`aclose`) when it is not read to its end. Raises
+        Unavailable for a second one, and when it cannot
         be made; then what has been sent is no whole backup."""
         if self._is_stopped:
             raise shutting_down()
@@ -43,19 +52,17 @@ class BackupStream:
         )
         try:
             self._process = await Child.start(ARGUMENT, str(self._database), str(self._wal_bytes))
-            async for piece in self._read(self._process):
+            async for piece in self._read(self._process, READ_TIMEOUT_S if read_s is None else read_s):
                 yield piece
         finally:
             longest.cancel()
             self._ending = asyncio.ensure_future(self._finish())
             await asyncio.shield(self._ending)  # whoever is cancelled here, it goes on to its end
 
-    async def _read(self, process: Child) -> AsyncGenerator[bytes, None]:
+    async def _read(self, process: Child, read_s: float) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
         while piece := await process.stdout.read(PIECE_BYTES):
-            unread = loop.call_later(
-                READ_TIMEOUT_S, self._end, Unavailable(f"nothing was read for {READ_TIMEOUT_S:.0f} s")
-            )
+            unread = loop.call_later(read_s, self._end, Unavailable(f"nothing was read for {read_s:.0f} s"))
             try:
                 yield piece
             finally:

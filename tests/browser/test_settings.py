@@ -177,3 +177,18 @@ def test_the_instance_and_its_people(server: Server, visit: Open) -> None:
     page.get_by_placeholder("Filter").fill("storage.bin_days")
     expect(page.get_by_role("row").filter(has_text="storage.bin_days")).to_contain_text("7")
     window.axe()
+
+
+def test_backups_are_taken_and_verified(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    page = window.go("/instance/backups")
+    expect(page.get_by_text("None is scheduled")).to_be_visible()
+    expect(page.get_by_text("There is none yet.")).to_be_visible()
+    window.axe()
+    page.get_by_role("button", name="Take one now").press("Enter")
+    row = page.get_by_role("row").filter(has_text="db.zst")
+    expect(row).to_contain_text("just now", timeout=20_000)
+    row.get_by_role("button", name="Verify").press("Enter")
+    expect(page.get_by_role("button", name="Take one now")).to_have_attribute("aria-disabled", "false", timeout=20_000)
+    window.axe()

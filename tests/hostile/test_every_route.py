@@ -125,6 +125,7 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
         await client.post(f"{shop}/promote", headers=headers)
     return World(
         {
+            "backup": SOME_ID,
             "dataset": "products",
             "job_id": SOME_ID,
             "client": "shop",

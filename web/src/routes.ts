@@ -29,6 +29,7 @@ export const ROUTES: readonly Route[] = [
   { pattern: "/projects", page: "Projects" },
   { pattern: "/instance", page: "Instance" },
   { pattern: "/instance/users", page: "Users" },
+  { pattern: "/instance/backups", page: "Backups" },
   { pattern: "/p/:project", page: "Overview", section: "overview" },
   { pattern: "/p/:project/events", page: "Events", section: "events" },
   { pattern: "/p/:project/track", page: "Track", section: "overview" },

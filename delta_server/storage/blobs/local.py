@@ -28,7 +28,7 @@ T = TypeVar("T")
 DRAFTS = ".drafts"
 """The folder of what is being written. No key begins with a dot."""
 LOCK = "lock"
-_ABANDONED_S = 600
+_ABANDONED_S = 600.0
 """A draft to which nothing was written for so long is nobody's: an upload that pauses for ten seconds is given up."""
 _REASONS = {
     errno.ENOSPC: "the disk of the blob store is full: free some space",
@@ -41,8 +41,9 @@ _REASONS = {
 class LocalBlobs:
     """`folder` is made when something is written first."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, abandoned_s: float = _ABANDONED_S) -> None:
         self._folder = folder
+        self._abandoned_s = abandoned_s
         self._lock = threading.Lock()
 
     async def create_read_stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes] | None:
@@ -114,7 +115,7 @@ class LocalBlobs:
         return _tag(content)
 
     async def delete_unfinished(self) -> None:
-        await self.do(_delete_drafts, self._folder / DRAFTS)
+        await self.do(_delete_drafts, self._folder / DRAFTS, self._abandoned_s)
 
     def read(self, key: str) -> Iterator[bytes]:
         with self._path(key).open("rb", 0) as file:
@@ -176,12 +177,12 @@ def _push_folder(folder: Path) -> None:
             os.close(opened)
 
 
-def _delete_drafts(folder: Path) -> None:
+def _delete_drafts(folder: Path, abandoned_s: float) -> None:
     """But those that another server may be writing."""
     if folder.is_dir():
         for draft in folder.iterdir():
             with suppress(FileNotFoundError):
-                if draft.name != LOCK and draft.stat().st_mtime < time.time() - _ABANDONED_S:
+                if draft.name != LOCK and draft.stat().st_mtime < time.time() - abandoned_s:
                     draft.unlink()
 
 

@@ -7,6 +7,7 @@ import { Menu, MenuLink } from "../parts/Menu.tsx";
 import { announce } from "../state/announce.ts";
 import { at, href } from "../state/location.ts";
 import { may } from "../state/may.ts";
+import { person } from "../state/session.ts";
 import { useStream } from "../state/stream.ts";
 import { type Found, type Trouble, troublesOf } from "./troubles.ts";
 
@@ -99,11 +100,12 @@ async function asked(project: string, signal: AbortSignal): Promise<Found> {
   const sent = { in: project, signal };
   const or = <T,>(isAllowed: boolean, fetched: () => Promise<T>): Promise<T | undefined> =>
     isAllowed ? fetched().catch(() => undefined) : Promise.resolve(undefined);
-  const [alerts, webhooks, polls, usage] = await Promise.all([
+  const [alerts, webhooks, polls, usage, backups] = await Promise.all([
     or(may("alerts:read"), () => get("/v1/alerts", { ...sent, query: { state: "raised", limit: MOST + 1 } })),
     or(may("webhooks:read"), () => get("/v1/webhooks", sent)),
     or(may("endpoints:read"), () => get("/v1/polls/failing", { ...sent, query: { limit: 100 } })),
     or(may("projects:read"), () => get("/v1/projects/{project_id}/usage", { path: { project_id: project }, signal })),
+    or(person.value !== null && person.value.role !== "member", () => get("/v1/backups/state", { signal })),
   ]);
-  return { alerts: alerts?.data, webhooks: webhooks?.data, polls: polls?.data, quotas: usage?.quotas };
+  return { alerts: alerts?.data, webhooks: webhooks?.data, polls: polls?.data, quotas: usage?.quotas, backups };
 }

@@ -14,11 +14,12 @@ test.each([
     { webhooks: [{ ...WEBHOOK, state: "off", disabled_reason: "gone" }] },
     "connect webhooks hook=w",
   ],
+  ["a backup that failed", { backups: { failure: { since: "x", last_at: "x", reason: "full" } } }, "instance backups"],
   ["a full quota", { quotas: [{ name: "events_per_month", use: 9, limit: 9 }] }, "settings usage"],
 ])("%s is counted, and leads to where it is mended", (_, found, to) => {
   const [first] = troublesOf("it is", found as unknown as Found);
   const asked = Object.entries(first?.asked ?? {}).map((pair) => pair.join("="));
-  expect([...(first?.path ?? []), ...asked].join(" ")).toBe(`p it is ${to}`);
+  expect([...(first?.path ?? []), ...asked].join(" ")).toBe(to.startsWith("instance") ? to : `p it is ${to}`);
 });
 
 test("what is as somebody wants it is none", () => {

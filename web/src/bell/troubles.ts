@@ -5,7 +5,7 @@ import type { Schemas } from "../api.ts";
 export interface Trouble {
   key: string;
   /** Which kind it is of, in a word. */
-  kind: "Alert" | "Poll" | "Webhook" | "Quota";
+  kind: "Alert" | "Poll" | "Webhook" | "Quota" | "Backup";
   name: string;
   text: string;
   /** Since when, where that is known. */
@@ -19,12 +19,26 @@ export interface Found {
   alerts?: readonly Pick<Schemas["Alert"], "id" | "rule" | "rule_id" | "text" | "raised_at">[];
   webhooks?: readonly Pick<Schemas["Webhook"], "id" | "name" | "state" | "disabled_reason" | "failing_since">[];
   polls?: readonly Schemas["FailingEndpoint"][];
+  /** Of the instance: for its owners and admins. */
+  backups?: Pick<Schemas["BackupState"], "failure">;
   quotas?: readonly Pick<Schemas["Quota"], "name" | "use" | "limit">[];
 }
 
 /** What was turned off on purpose is no trouble. */
 export function troublesOf(project: string, found: Found): Trouble[] {
   return [
+    ...(found.backups?.failure
+      ? [
+          {
+            key: "backup",
+            kind: "Backup" as const,
+            name: "No backup",
+            text: found.backups.failure.reason,
+            since: found.backups.failure.since,
+            path: ["instance", "backups"],
+          },
+        ]
+      : []),
     ...(found.alerts ?? []).map((alert) => ({
       key: `alert ${alert.id}`,
       kind: "Alert" as const,

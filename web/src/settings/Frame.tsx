@@ -41,6 +41,7 @@ export function InstanceFrame({ children }: { children: ComponentChildren }) {
     { name: "Projects", page: "Projects", to: "/projects" },
     { name: "Users", page: "Users", to: "/instance/users" },
     { name: "Server", page: "Instance", to: "/instance" },
+    { name: "Backups", page: "Backups", to: "/instance/backups" },
   ];
   return (
     <Frame title={runs ? "Instance" : "Your projects"} tabs={runs ? tabs : []}>
