@@ -22,6 +22,8 @@ BY_DATA = {PREFIXES: fields.PREFIXES}
 """For a handler's `opt`: `data.plan=pro`."""
 
 _MOST_DIGITS = 18
+_MOST_CONDITIONS = 4_096
+"""Of characters: what is read on the event loop."""
 
 
 class EventFilters(msgspec.Struct, frozen=True):
@@ -49,6 +51,8 @@ class EventFilters(msgspec.Struct, frozen=True):
 
 
 _Texts: TypeAlias = list[str] | None
+_IN_JSON = 'Filters as of POST /v1/query, in JSON: [["is_not","source",["api"]]]'
+_Conditions: TypeAlias = Annotated[str | None, QueryParameter(name="where", description=_IN_JSON)]
 
 
 def event_filters(
@@ -74,6 +78,7 @@ def event_filters(
         QueryParameter(name="minPriority", description="At least this: 0 to 100, or low, normal, high, critical"),
     ] = None,
     q: Annotated[str | None, QueryParameter(description="Full text: every word stands somewhere in the event")] = None,
+    conditions: _Conditions = None,
 ) -> EventFilters:
     """Lists are separated by commas or repeated. `data.plan=pro` and `metadata.team=a` are read besides."""
     now_ms = request.scope["state"]["clock"].now_ms()
@@ -93,9 +98,22 @@ def event_filters(
         parts.append(_condition("priority", "gte", [_least_priority(min_priority)], now_ms, at="minPriority"))
     parts += _by_data(request.query_params.multi_items(), now_ms)
     words = None if q is None else filters.full_text(q, at="q")
-    where = filters.all_of([*parts, words])
+    where = filters.all_of([*parts, words, _where(conditions, now_ms)])
     time_buckets.weekday(week_start)
     return EventFilters(start_time, end_time, time_buckets.time_zone(timezone), timezone, week_start, where)
+
+
+def _where(text: str | None, now_ms: int) -> Filter | None:
+    """Raises Invalid."""
+    if text is None:
+        return None
+    if len(text) > _MOST_CONDITIONS:
+        raise Invalid(f"where has {len(text)} characters: at most {_MOST_CONDITIONS} are read", field="where")
+    try:
+        given = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        raise Invalid('where must be filters in JSON: [["is_not","source",["api"]]]', field="where") from None
+    return filters.parse(given, now_ms=now_ms, at="where")
 
 
 def _least_priority(text: str) -> str | float:

@@ -4,7 +4,9 @@ import "uplot/dist/uPlot.min.css";
 import { theme } from "../state/theme.ts";
 import { clock, exactClock, moment, plainDay } from "../time/clock.ts";
 import { DarkLine } from "./darkline.ts";
-import { MANY, nearestLine, type Plot, quartiles } from "./model.ts";
+import { drawMarks, type Mark } from "./marks.ts";
+import { MANY, nearestLine, type Plot, quartiles, stacked } from "./model.ts";
+import { filled, type Shape } from "./shapes.ts";
 
 export interface PlotProps {
   plot: Plot;
@@ -12,13 +14,20 @@ export interface PlotProps {
   zone: string;
   /** Plots with one name share their cursor. */
   sync: string;
+  /** Areas or bars on each other; lines if nothing is said. */
+  shape?: Shape;
+  /** The line of nothing is in sight. */
+  fromZero?: boolean;
+  /** Times that are marked. */
+  marks?: readonly Mark[];
   onGo: (ms: number) => void;
   onZoom: (fromMs: number, toMs: number) => void;
 }
 
 const HEIGHT = 220;
 /** In this order, each with its own dash, since colour alone says nothing to some. */
-const DASHES = [[], [8, 3], [2, 3], [8, 3, 2, 3], [12, 4], [4, 4]];
+export const BEFORE = [1.5, 3];
+export const DASHES = [[], [8, 3], [2, 3], [8, 3, 2, 3], [12, 4], [4, 4]];
 
 /** One plot of one unit. A click goes to the moment, a drag zooms. */
 export function PlotView(props: PlotProps) {
@@ -28,22 +37,28 @@ export function PlotView(props: PlotProps) {
   const handlers = useRef(props);
   handlers.current = props;
   const look = theme.value;
+  const { shape, marks } = props;
+  const drawn = useRef<uPlot | null>(null);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
     const say = (text: string) => {
       if (told.current) told.current.textContent = text;
     };
-    const dark = new DarkLine(plot, step);
-    const made = new uPlot(optionsOf(element, handlers, { say, dark }), dataOf(plot), element);
+    const shown = isFilled(shape) ? stacked(plot) : plot;
+    const dark = new DarkLine(shown, step);
+    const made = new uPlot(optionsOf(element, handlers, { say, dark, shown }), dataOf(shown), element);
+    drawn.current = made;
     dark.begin(made);
     const fit = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     fit.observe(element);
     return () => {
       fit.disconnect();
       made.destroy();
+      drawn.current = null;
     };
-  }, [plot, step, zone, look]);
+  }, [plot, step, zone, look, shape]);
+  useEffect(() => drawn.current?.redraw(false), [marks]);
   return (
     <figure class="plot">
       <figcaption>
@@ -66,10 +81,16 @@ function dataOf(plot: Plot): uPlot.AlignedData {
 interface Hovering {
   say: (text: string) => void;
   dark: DarkLine;
+  /** As it is drawn: on each other, where that is asked for. */
+  shown: Plot;
+}
+
+function isFilled(shape: Shape | undefined): boolean {
+  return shape === "stack" || shape === "bars";
 }
 
 function optionsOf(element: HTMLElement, props: { current: PlotProps }, hovering: Hovering): uPlot.Options {
-  const { plot, step, zone, sync } = props.current;
+  const { plot, step, zone, sync, shape, fromZero } = props.current;
   const colour = (name: string) => getComputedStyle(element).getPropertyValue(name).trim();
   const many = plot.lines.length > MANY;
   const paths = step ? uPlot.paths.stepped?.({ align: 1 }) : uPlot.paths.linear?.();
@@ -84,9 +105,10 @@ function optionsOf(element: HTMLElement, props: { current: PlotProps }, hovering
     ...drawn,
     label: line.name,
     spanGaps: false,
-    stroke: many ? colour("--line-strong") : colour(`--series-${(i % 6) + 1}`),
+    stroke: many ? colour("--line-strong") : colour(line.isBefore ? "--ink-3" : `--series-${(i % 6) + 1}`),
     width: many ? 0.7 : 1.4,
-    dash: many ? [] : (DASHES[i % DASHES.length] ?? []),
+    dash: many ? [] : line.isBefore ? BEFORE : (DASHES[i % DASHES.length] ?? []),
+    ...(isFilled(shape) && !line.isBefore ? filled(shape, i, plot.lines.length, colour) : {}),
   }));
   const band = many ? bandOf(drawn, colour) : [];
   const first = plot.lines.length + 1;
@@ -102,6 +124,7 @@ function optionsOf(element: HTMLElement, props: { current: PlotProps }, hovering
       bind: { dblclick: () => null },
     },
     series: [{}, ...lines, ...band],
+    ...(fromZero ? { scales: { y: { range: (_u: uPlot, least: number, most: number) => reach(least, most) } } } : {}),
     ...(many ? { bands: [{ series: [first + 1, first], fill: colour("--hover") }] } : {}),
     axes: [
       {
@@ -113,7 +136,7 @@ function optionsOf(element: HTMLElement, props: { current: PlotProps }, hovering
     ],
     hooks: {
       setCursor: [(u) => hovered(u, plot, zone, hovering)],
-      draw: [() => hovering.dark.redraw()],
+      draw: [() => hovering.dark.redraw(), (u) => drawMarks(u, props.current.marks ?? [], colour)],
       setSelect: [(u) => selected(u, props.current)],
       ready: [(u) => clicks(u, props)],
     },
@@ -136,8 +159,14 @@ function tick(ms: number, everyS: number, zone: string): string {
   return everyS >= 86_400 ? plainDay(ms, zone) : clock(ms, zone) === "00:00" ? plainDay(ms, zone) : clock(ms, zone);
 }
 
+/** From nothing on, with room above. */
+function reach(least: number, most: number): [number, number] {
+  const high = Number.isFinite(most) && most > 0 ? most * 1.06 : 1;
+  return [Math.min(0, least ?? 0), high];
+}
+
 /** Says what stands under the pointer, the moment and the line that is nearest to it, and draws that line dark. */
-function hovered(u: uPlot, plot: Plot, zone: string, { say, dark }: Hovering): void {
+function hovered(u: uPlot, plot: Plot, zone: string, { say, dark, shown }: Hovering): void {
   const at = u.cursor.idx;
   if (at === null || at === undefined) {
     dark.show(-1);
@@ -145,9 +174,9 @@ function hovered(u: uPlot, plot: Plot, zone: string, { say, dark }: Hovering): v
     return;
   }
   const when = moment((plot.timesMs[at] ?? 0) as number, zone);
-  const nearest = nearestLine(plot, at, u.posToVal(u.cursor.top ?? 0, "y"));
+  const nearest = nearestLine(shown, at, u.posToVal(u.cursor.top ?? 0, "y"));
   const line = plot.lines[nearest];
-  dark.show(plot.lines.length > 1 ? nearest : -1);
+  dark.show(plot.lines.length > 1 && shown === plot ? nearest : -1);
   say(line ? `${when}: ${line.name} ${line.values[at]}` : when);
 }
 

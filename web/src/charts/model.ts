@@ -26,6 +26,8 @@ export interface Line {
   field: string;
   record: string | null;
   values: readonly (number | null)[];
+  /** Of the time before, drawn beside: it lies on no other. */
+  isBefore?: boolean;
 }
 
 export interface Plot {
@@ -133,4 +135,18 @@ export function nearestLine(plot: Plot, at: number, value: number): number {
     }
   }
   return found;
+}
+
+/** Each line with all behind it below it: the first is the highest, and is painted over by the next. */
+export function stacked(plot: Plot): Plot {
+  const sums = plot.timesMs.map(() => 0);
+  const lines = [...plot.lines].reverse().map((line) => {
+    if (line.isBefore) return line;
+    const values = line.values.map((value, i) => {
+      sums[i] = (sums[i] as number) + (value ?? 0);
+      return sums[i] as number;
+    });
+    return { ...line, values };
+  });
+  return { ...plot, lines: lines.reverse() };
 }

@@ -6,6 +6,7 @@ const GROUPS = [
   { where: "go to", title: "Go to" },
   { where: "document", title: "In a document" },
   { where: "compare", title: "In a comparison" },
+  { where: "events", title: "In the explorer" },
 ] as const;
 
 /** `?`: every key there is, out of the one table of them. */

@@ -8,7 +8,7 @@ export interface Key {
   keys: string;
   does: string;
   /** Where it works: everywhere, in lists, or on the pages of an endpoint. */
-  where: "everywhere" | "go to" | "document" | "compare";
+  where: "everywhere" | "go to" | "document" | "compare" | "events";
   /** What it does where the shell does it; the pages themselves handle the others. */
   act?: () => void;
 }
@@ -50,6 +50,7 @@ export const KEYS: readonly Key[] = [
   { keys: "n N", does: "Next, previous hit", where: "document" },
   { keys: "o", does: "All, or what changed", where: "document" },
   { keys: "Space", does: "A long text as a whole", where: "document" },
+  { keys: "[ ]", does: "The bucket before, after", where: "events" },
   { keys: "v", does: "Side by side, or inline", where: "compare" },
   { keys: "[ ]", does: "B to the change before, after it", where: "compare" },
   { keys: ".", does: "B to the latest version", where: "compare" },

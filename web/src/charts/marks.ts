@@ -1,0 +1,79 @@
+/** Times that are marked on a plot: the moment that is looked at, and what people noted. */
+
+import type uPlot from "uplot";
+
+export interface Mark {
+  ms: number;
+  /** The moment is a needle, a note a flag with a letter. */
+  kind: "moment" | "note";
+  letter?: string;
+}
+
+/** Half of a flag's width. */
+const HALF = 7;
+
+export function drawMarks(u: uPlot, marks: readonly Mark[], colour: (name: string) => string): void {
+  const { ctx, bbox } = u;
+  const px = devicePixelRatio;
+  for (const mark of marks) {
+    const x = u.valToPos(mark.ms / 1000, "x", true);
+    if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
+    ctx.save();
+    if (mark.kind === "moment") needle(ctx, { x, top: bbox.top, bottom: bbox.top + bbox.height, px }, colour);
+    else flag(ctx, { x, top: bbox.top, bottom: bbox.top + bbox.height, px }, mark.letter ?? "", colour);
+    ctx.restore();
+  }
+}
+
+interface Place {
+  x: number;
+  top: number;
+  bottom: number;
+  px: number;
+}
+
+function needle(ctx: CanvasRenderingContext2D, { x, top, bottom, px }: Place, colour: (name: string) => string): void {
+  ctx.strokeStyle = colour("--moment-edge");
+  ctx.fillStyle = colour("--moment");
+  ctx.lineWidth = 1.5 * px;
+  ctx.setLineDash([]);
+  line(ctx, x, top, bottom);
+  ctx.beginPath();
+  ctx.moveTo(x - 6 * px, top);
+  ctx.lineTo(x + 6 * px, top);
+  ctx.lineTo(x + 6 * px, top + 8 * px);
+  ctx.lineTo(x, top + 13 * px);
+  ctx.lineTo(x - 6 * px, top + 8 * px);
+  ctx.closePath();
+  ctx.fill();
+  ctx.lineWidth = px;
+  ctx.stroke();
+}
+
+function flag(
+  ctx: CanvasRenderingContext2D,
+  { x, top, bottom, px }: Place,
+  letter: string,
+  colour: (name: string) => string,
+): void {
+  ctx.strokeStyle = colour("--control");
+  ctx.lineWidth = px;
+  ctx.setLineDash([px, 3 * px]);
+  line(ctx, x, top, bottom);
+  ctx.setLineDash([]);
+  ctx.fillStyle = colour("--surface");
+  ctx.fillRect(x - HALF * px, top, 2 * HALF * px, 2 * HALF * px);
+  ctx.strokeRect(x - HALF * px, top, 2 * HALF * px, 2 * HALF * px);
+  ctx.fillStyle = colour("--ink-2");
+  ctx.font = `600 ${9 * px}px system-ui`;
+  ctx.textAlign = "center";
+  ctx.textBaseline = "middle";
+  ctx.fillText(letter, x, top + HALF * px);
+}
+
+function line(ctx: CanvasRenderingContext2D, x: number, top: number, bottom: number): void {
+  ctx.beginPath();
+  ctx.moveTo(x, top);
+  ctx.lineTo(x, bottom);
+  ctx.stroke();
+}
