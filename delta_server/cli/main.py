@@ -27,6 +27,8 @@ COMMANDS = {
     "project": ("delta_server.cli.project:project", "List, create, rename, delete, restore projects; plans, members."),
     "key": ("delta_server.cli.key:key", "Create, list and revoke API keys."),
     "audit": ("delta_server.cli.audit:audit", "Show who did what, when, from where."),
+    "export-project": ("delta_server.cli.moving:export_project", "Write a project to one file, for another server."),
+    "import-project": ("delta_server.cli.moving:import_project", "Make a project of such a file."),
     "pack": ("delta_server.cli.contents:pack", "Pack stored contents now, as the background would."),
     "verify": ("delta_server.cli.contents:verify", "Read all that is stored and check every hash."),
     "doctor": ("delta_server.cli.doctor:doctor", "Look at what the server stands on; say what to do."),

@@ -22,6 +22,9 @@ _MOST_BYTES = 1 << 28
 _LENGTHS = struct.Struct(">II")
 _BUFFER_BYTES = 256 << 10
 
+END = _LENGTHS.pack(0, 0)
+"""What stands behind the last part."""
+
 T = TypeVar("T")
 
 
@@ -42,6 +45,11 @@ class Feed(msgspec.Struct, frozen=True):
         if part is None:
             raise Invalid("a part is missing")
         return part
+
+
+def framed(part: Part) -> tuple[bytes, bytes]:
+    """What `received` reads back."""
+    return _LENGTHS.pack(len(part.head), len(part.body)) + part.head, part.body
 
 
 @asynccontextmanager
@@ -128,13 +136,13 @@ def send(connection: socket.socket, parts: Iterable[Part], answer: Callable[[], 
     with suppress(ConnectionError):  # the answer says why
         try:
             for part in parts:
-                connection.sendall(_LENGTHS.pack(len(part.head), len(part.body)) + part.head)
-                connection.sendall(part.body)
+                for piece in framed(part):
+                    connection.sendall(piece)
         except ConnectionError:
             raise
         except Exception as error:
             broken = error
-        connection.sendall(_LENGTHS.pack(0, 0))
+        connection.sendall(END)
     listener.join()
     if failed:
         raise failed[0]

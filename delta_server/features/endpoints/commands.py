@@ -1,7 +1,15 @@
-"""`pack` of the command line: what deleted endpoints leave is swept first."""
+"""`pack` of the command line, which first sweeps what deleted endpoints leave; and settings that `import-project`
+brings."""
 
+from typing import Any
+
+import msgspec
+
+from delta_server.core.errors import Invalid
 from delta_server.features.accounts import service as accounts
-from delta_server.features.endpoints import tasks
+from delta_server.features.endpoints import service, tasks
+from delta_server.features.endpoints.schemas import DiffChange, EndpointChange, RetentionChange
+from delta_server.features.projects import service as projects
 from delta_server.services import Services
 from delta_server.storage.contents import maintenance
 from delta_server.tasks.commands import Command, NoArguments, Progress
@@ -18,4 +26,30 @@ async def _pack(svc: Services, _: NoArguments, progress: Progress) -> tuple[int,
     return before, svc.db.stats().database_bytes
 
 
-COMMANDS: dict[str, Command] = {"pack": Command(NoArguments, tuple[int, int], _pack)}
+class EndpointSettings(msgspec.Struct, frozen=True):
+    """Of an endpoint that is made where there is none, as is its project; both are names."""
+
+    project: str
+    name: str
+    description: str
+    diff: dict[str, Any]
+    retention: dict[str, Any]
+
+
+async def _set(svc: Services, wanted: EndpointSettings, _: Progress) -> None:
+    """Raises Invalid."""
+    try:
+        diff = msgspec.convert(wanted.diff, DiffChange)
+        retention = msgspec.convert(wanted.retention, RetentionChange)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"settings of {wanted.name}: {error}") from None
+    project, _name = await svc.db.write(projects.ensure_project, wanted.project)
+    await svc.db.write(service.ensure, project, wanted.name)
+    change = EndpointChange(description=wanted.description, diff=diff, retention=retention)
+    await service.update_endpoint(svc, project, wanted.name, change)
+
+
+COMMANDS: dict[str, Command] = {
+    "endpoint settings": Command(EndpointSettings, None, _set),
+    "pack": Command(NoArguments, tuple[int, int], _pack),
+}

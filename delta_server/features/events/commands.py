@@ -1,16 +1,23 @@
 """`events ...` of the command line."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
 
-from delta_server.core.errors import NotFound
+from delta_server.core.errors import Invalid, NotFound
+from delta_server.core.events import moved_event
+from delta_server.core.events.event import Event
 from delta_server.features.accounts import service as accounts
+from delta_server.features.events import service
+from delta_server.features.events.schemas import NewRetention
+from delta_server.features.profiles import service as profiles
 from delta_server.features.projects import service as projects
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import EventStats
 from delta_server.tasks.commands import Command, Progress
+from delta_server.tasks.feeding import Feed
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -66,7 +73,46 @@ def _projects(tx: Tx, name: str | None) -> list[tuple[str, int]]:
     return named
 
 
+class EventsInto(msgspec.Struct, frozen=True):
+    """A project by name, which is made where there is none, and how long it keeps events, where that is to be set."""
+
+    project: str
+    retention: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class EventsMoved(msgspec.Struct, frozen=True):
+    stored: int
+    duplicates: int
+
+
+async def _move(svc: Services, into: EventsInto, _: Progress, feed: Feed) -> EventsMoved:
+    """Store events of another server as they are, each once; bodies of parts are lines (core/events/moved_event.py).
+    Raises Invalid, Unavailable."""
+    project, _name = await svc.db.write(projects.ensure_project, into.project)
+    if bytes(into.retention) != b"null":
+        try:
+            await service.set_retention(svc, project, msgspec.json.decode(into.retention, type=NewRetention))
+        except msgspec.DecodeError as error:
+            raise Invalid(f"the retention of events: {error}") from None
+    stored = duplicates = 0
+    while (part := await asyncio.get_running_loop().run_in_executor(feed.thread, next, feed.parts, None)) is not None:
+        moved, updates = await svc.cpu(_read, part.body)
+        known = await svc.event_writer.append_events(project, moved, updates)
+        stored, duplicates = stored + len(moved) - len(known), duplicates + len(known)
+        svc.topics.wake("events", project)
+        if updates is not None:
+            await profiles.apply_updates(svc, project)
+    return EventsMoved(stored, duplicates)
+
+
+def _read(lines: bytes) -> tuple[list[Event], profiles.PackedUpdates | None]:
+    moved = moved_event.decoded(lines)
+    updates = moved_event.profile_updates(moved)
+    return moved, profiles.pack_updates(updates) if updates else None
+
+
 COMMANDS: dict[str, Command] = {
+    "events import": Command(EventsInto, EventsMoved, _move, fed=True),
     "events stats": Command(Chosen, list[tuple[str, EventStats]], _stats),
     "events seal": Command(Chosen, int, _seal),
     "events compact": Command(Chosen, list[tuple[str, Merged]], _compact),
