@@ -46,6 +46,7 @@ from delta_server.features.projects import feature as projects
 from delta_server.features.projects import service as projects_service
 from delta_server.features.queries import feature as queries
 from delta_server.features.registrations import feature as registrations
+from delta_server.features.schemas import feature as schemas
 from delta_server.features.snapshots import feature as snapshots
 from delta_server.features.sql import feature as sql
 from delta_server.features.stream import feature as stream
@@ -111,6 +112,7 @@ FEATURES = [
     snapshots.FEATURE,
     polls.FEATURE,
     history.FEATURE,
+    schemas.FEATURE,
     previews.FEATURE,
     overview.FEATURE,
     trees.FEATURE,

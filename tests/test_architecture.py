@@ -94,6 +94,7 @@ WITHOUT_TENANT = {
         "deltas": "queue_length requeue retry_failed waiting",
         "endpoints": "being_removed due next_uncounted",
         "polling": "due next_due due_later",
+        "schemas": "all_times",
         "polls": "next_endpoint",
         "profiles": "projects_waiting old_aliases",
         "fields": "compact find_single_times",

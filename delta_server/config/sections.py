@@ -95,6 +95,10 @@ class Alerts(msgspec.Struct, frozen=True):
     retention_days: Days = 90
 
 
+class Schemas(msgspec.Struct, frozen=True):
+    inference: bool = True
+
+
 class Audit(msgspec.Struct, frozen=True):
     retention_days: Days = 365
 
@@ -125,6 +129,7 @@ class Config(msgspec.Struct, frozen=True):
     polling: Polling = Polling()
     webhooks: Webhooks = Webhooks()
     alerts: Alerts = Alerts()
+    schemas: Schemas = Schemas()
     sync: Sync = Sync()
     datasets: Datasets = Datasets()
     audit: Audit = Audit()

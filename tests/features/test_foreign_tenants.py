@@ -196,6 +196,8 @@ BY_ID = [
     get("/v1/endpoints/{endpoint}/series?path=/of"),
     get("/v1/endpoints/{endpoint}/stats"),
     get("/v1/export/history?endpoint={endpoint}&fields=/of"),
+    get("/v1/endpoints/{endpoint}/schema"),
+    get("/v1/endpoints/{endpoint}/schema/changes"),
     Ask("POST", "/v1/endpoints/{endpoint}/preview", {"retention": {"keep_last": 1}}),
     get("/v1/endpoints/{endpoint}/polls"),
     get("/v1/endpoints/{endpoint}/polls/summary"),

@@ -46,6 +46,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "forget resolved conflicts",
     "judge alerts",
     "judge alerts of time",
+    "learn schemas",
     "mail invitations",
     "mail links for forgotten passwords",
     "mail registrations",

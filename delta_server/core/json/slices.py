@@ -141,7 +141,7 @@ def canonical(raw: bytes) -> bytes:
         return msgspec.json.encode(_decode_string(raw)) if b"\\" in raw else raw
     if first not in (OPEN_OBJECT, OPEN_ARRAY):
         return canonical_number(raw) if kind(raw) == "number" else raw
-    return msgspec.json.encode(_decode_value(_with_exponents(raw)), order="sorted")
+    return msgspec.json.encode(_decode_value(with_exponents(raw)), order="sorted")
 
 
 def as_doubles(raw: bytes) -> bytes:
@@ -168,10 +168,10 @@ def _double(text: str) -> msgspec.Raw:
 
 def shape(raw: bytes) -> Any:
     """The value decoded, for whom its numbers are of no matter: no number is too large."""
-    return _decode_shape(_with_exponents(raw))
+    return _decode_shape(with_exponents(raw))
 
 
-def _with_exponents(raw: bytes) -> bytes:
+def with_exponents(raw: bytes) -> bytes:
     """A pattern for long integers takes ten times as long as this search."""
     return _TOKEN.sub(_with_exponent, raw) if _LONG_INTEGER in raw.translate(_DIGITS_AS_ZEROS) else raw
 

@@ -21,6 +21,7 @@ Kind: TypeAlias = Literal[
     "alert.raised",
     "alert.cleared",
     "alert.digest",
+    "schema.changed",
     "quota.exceeded",
     "webhook.disabled",
 ]

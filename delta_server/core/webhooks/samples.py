@@ -39,6 +39,13 @@ _ALERT = {
 _LINE = {"alert_id": _ID, "what": "raised", "text": _ALERT["text"], "held": False}
 _POLL = {"time": _TIME, "status": 200, "class": None, "detail": None, "failures": 0, "since": None, "state": "on"}
 _FAILING = {"failures": 3, "since": _TIME, "state": "backing_off"}
+_SCHEMA = {
+    "level": "breaking",
+    "snapshot_id": _ID,
+    "captured_at": _TIME,
+    "count": 1,
+    "changes": [{"path": "/items/*/price", "what": "nullable", "level": "breaking", "now": None}],
+}
 _QUOTA = {"name": "endpoints", "use": 10, "limit": 10, "resets_at": None}
 _EVENT = {"eventType": "page_view", "timestamp": _TIME, "messageId": "m-1"}
 
@@ -54,6 +61,7 @@ _OF_FAMILY: dict[str, dict[str, Any]] = {
     "event": {"events": [_EVENT], "count": 1},
     "poll": {"endpoint": _ENDPOINT, "poll": _POLL},
     "alert": {"endpoint": _ENDPOINT, "alert": _ALERT, "tell": []},
+    "schema": {"endpoint": _ENDPOINT, "schema": _SCHEMA},
     "webhook": {"webhook": {"id": _ID, "name": "A test", "reason": "it answered 410"}},
     "quota": {"quota": _QUOTA, "message": "the plan allows 10 endpoints, of which 10 are used"},
 }

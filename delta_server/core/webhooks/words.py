@@ -51,6 +51,8 @@ def _of(kind: str, data: Mapping[str, Any]) -> Words:
         return Words(f"{name}: polls {'work again' if what == 'recovered' else 'fail'}", _of_poll(data))
     if family == "alert":
         return _of_alert(what, data)
+    if family == "schema":
+        return _of_schema(name, data.get("schema") or {})
     if kind == "webhook.disabled":
         return Words(f"The webhook {_named(data, 'webhook')} was turned off", _reason(data.get("webhook")))
     about = f"{name}: " if "endpoint" in data else ""
@@ -92,6 +94,14 @@ def _of_alert(what: str, data: Mapping[str, Any]) -> Words:
     said = [_line(str(alert["text"]))] if alert.get("text") else []
     where = [_named(data, "endpoint")] if data.get("endpoint") else []
     return Words(_line(f"{rule} {'is over' if what == 'cleared' else 'was raised'}"), [*said, *where])
+
+
+def _of_schema(name: str, schema: Mapping[str, Any]) -> Words:
+    changes = schema.get("changes") or []
+    lines = [_line(f"{each.get('path')} {each.get('now') or each.get('what')}") for each in changes[:MOST_FIELDS]]
+    left = max(schema.get("count") or 0, len(changes)) - len(lines)
+    more = [f"and {left} more"] if left > 0 else []
+    return Words(f"{name}: its schema changed, {schema.get('level') or 'somehow'}", [*lines, *more])
 
 
 def _named(data: Mapping[str, Any], what: str) -> str:

@@ -33,6 +33,11 @@ def created(tx: Tx, project: int, rows: Sequence[int]) -> None:
     outbox.write_rows(tx, project, CREATED, rows)
 
 
+def changed_endpoints(tx: Tx, project: int, rows: Sequence[int]) -> list[int]:
+    """Those of which new documents are among these."""
+    return list(dict.fromkeys(row.endpoint for row in store.by_rows(tx, project, rows) if not row.unchanged))
+
+
 def describe(tx: Tx, project: int, rows: Sequence[int]) -> list[SnapshotCreated]:
     """What followers hear of them."""
     return [

@@ -20,6 +20,7 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import appending, lanes, places, store, timeline
 from delta_server.features.snapshots.appending import CreatedSnapshots as CreatedSnapshots
 from delta_server.features.snapshots.happenings import CREATED as CREATED
+from delta_server.features.snapshots.happenings import changed_endpoints as changed_endpoints
 from delta_server.features.snapshots.happenings import describe as describe
 from delta_server.features.snapshots.incoming import MAX_AHEAD_MS as MAX_AHEAD_MS
 from delta_server.features.snapshots.incoming import NewSnapshot as NewSnapshot

@@ -106,6 +106,14 @@ SAID = [
         {"digest": {"count": 2, "lines": [{"text": "many: 140, over 137"}]}},
         "2 alerts\nmany: 140, over 137\nand 1 more",
     ),
+    (
+        "schema.changed",
+        {
+            "endpoint": {"name": "a"},
+            "schema": {"level": "breaking", "count": 2, "changes": [{"path": "/x", "what": "nullable", "now": None}]},
+        },
+        "a: its schema changed, breaking\n/x nullable\nand 1 more",
+    ),
     ("quota.exceeded", {"quota": {}, "message": "the plan allows 5"}, "the plan allows 5"),
     (
         "event.created",

@@ -9,11 +9,13 @@ from delta_server.core.webhooks import kinds, samples, words
 from delta_server.features.alerts.raising import AlertHappened, ShownAlert
 from delta_server.features.alerts.sending import DigestHappened, SaidDigest, SaidLine
 from delta_server.features.polls.happenings import PollHappened, ShownPoll
+from delta_server.features.schemas.happenings import SchemaChanged, ShownSchemaChange
 
 SHAPES: dict[str, tuple[Any, str, Any]] = {
     "alert.raised": (AlertHappened, "alert", ShownAlert),
     "alert.cleared": (AlertHappened, "alert", ShownAlert),
     "alert.digest": (DigestHappened, "digest", SaidDigest),
+    "schema.changed": (SchemaChanged, "schema", ShownSchemaChange),
     "poll.failed": (PollHappened, "poll", ShownPoll),
     "poll.recovered": (PollHappened, "poll", ShownPoll),
 }

@@ -25,6 +25,7 @@ export const KINDS: Record<Kind, string> = {
   "alert.raised": "A rule raised an alert",
   "alert.cleared": "An alert is over",
   "alert.digest": "Alerts of an hour or a day, together",
+  "schema.changed": "The schema of a document became wider",
   "quota.exceeded": "A quota of the plan was reached",
   "webhook.disabled": "A webhook was turned off by the server",
 };

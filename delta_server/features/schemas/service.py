@@ -1,0 +1,109 @@
+"""Schemas of endpoints: what is known of their documents, and since when."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+import msgspec
+
+from delta_server.core import ids, times
+from delta_server.core.errors import NotFound
+from delta_server.core.schemas import fields, json_schema, python_structs, steps, typescript
+from delta_server.core.schemas.presenting import presented
+from delta_server.features.endpoints import service as endpoints
+from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.history import service as history
+from delta_server.features.schemas import learning, store
+from delta_server.features.schemas.schemas import EndpointSchema, ListedField, SchemaFormat
+from delta_server.features.schemas.store import ChangeRow
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+MOST_FIELDS = 5_000
+_MOST_PARTS = 4
+
+
+class KnownSchema(msgspec.Struct, frozen=True):
+    """`shape` is packed; `changed` has when places last changed."""
+
+    shape: bytes
+    versions: int
+    learned_at: int
+    is_behind: bool
+    count: int
+    changed: dict[str, int]
+
+
+async def known_schema(svc: Services, endpoint: EndpointRef, at_ms: int | None) -> KnownSchema:
+    """With what the last versions add; as of a time `at_ms`. Raises NotFound where there is none."""
+    if at_ms is None:
+        for _ in range(_MOST_PARTS):
+            if not await learning.learn_part(svc, endpoint.project, endpoint.id):
+                break
+    else:
+        at_ms = endpoints.moment(svc, endpoint, at_ms)
+    found = await svc.db.read(_known, endpoint, at_ms)
+    if found is None:
+        when = "yet" if at_ms is None else f"at or before {times.format(at_ms)}"
+        raise NotFound(f"nothing is known of the documents of {endpoint.name} {when}")
+    return found
+
+
+async def list_changes(svc: Services, endpoint: EndpointRef, before_ms: int, limit: int) -> list[ChangeRow]:
+    """Newest first."""
+    return await svc.db.read(store.changes, endpoint.id, before_ms, limit)
+
+
+def _known(tx: Tx, endpoint: EndpointRef, at_ms: int | None) -> KnownSchema | None:
+    rows = store.changes(tx, endpoint.id, times.LATEST_MS if at_ms is None else at_ms + 1, store.MOST_CHANGES)
+    changed = _changed(rows)
+    if at_ms is not None:
+        then = store.schema_at(tx, endpoint.id, at_ms)
+        if then is None:
+            return None
+        return KnownSchema(then.shape, then.versions, then.captured_at, False, len(rows), changed)
+    learned = store.learned(tx, endpoint.id)
+    if learned is None:
+        return None
+    is_behind = bool(history.versions_after(tx, endpoint, learned.position).passed)
+    return KnownSchema(learned.shape, learned.versions, learned.position[0], is_behind, len(rows), changed)
+
+
+def _changed(rows: Sequence[ChangeRow]) -> dict[str, int]:
+    """When each place changed last."""
+    found: dict[str, int] = {}
+    for row in rows:
+        for change in row.changes:
+            found.setdefault(change.path, row.captured_at)
+    return found
+
+
+def described(endpoint: EndpointRef, known: KnownSchema) -> EndpointSchema:
+    shape = presented(steps.unpacked(known.shape))
+    listed = [
+        ListedField(
+            **msgspec.structs.asdict(each),
+            changed_at=times.format(known.changed[each.path]) if each.path in known.changed else None,
+        )
+        for each in islice(fields.fields(shape, known.versions), MOST_FIELDS + 1)
+    ]
+    return EndpointSchema(
+        endpoint_id=ids.text(endpoint.uid),
+        endpoint=endpoint.name,
+        versions=known.versions,
+        learned_until=times.format(known.learned_at),
+        is_behind=known.is_behind,
+        changes=known.count,
+        fields=listed[:MOST_FIELDS],
+        complete=len(listed) <= MOST_FIELDS,
+    )
+
+
+def written(endpoint: EndpointRef, known: KnownSchema, format: SchemaFormat) -> bytes:
+    """As JSON Schema or as types of a language."""
+    shape = presented(steps.unpacked(known.shape))
+    if format == "json-schema":
+        return msgspec.json.encode(json_schema.json_schema(shape, known.versions, title=endpoint.name))
+    name = python_structs.class_name(endpoint.name)
+    if format == "typescript":
+        return typescript.typescript(shape, known.versions, name=name).encode()
+    return python_structs.python_structs(shape, known.versions, name=name).encode()

@@ -1,0 +1,162 @@
+"""Schemas as JSON Schema, TypeScript, Python and lists of fields; what changes of them are called."""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from delta_server.core.schemas import changes, fields, json_schema, python_structs, steps, typescript
+from delta_server.core.schemas.learning import Learner
+from delta_server.core.schemas.presenting import presented
+from delta_server.core.schemas.shape import Shape
+from tests.often import FUZZ
+
+ORDER = {
+    "id": "018f3b2e-0000-7000-8000-000000000001",
+    "at": "2026-05-01T10:00:00Z",
+    "day": "2026-05-01",
+    "state": "open",
+    "lines": [{"sku": "A-1", "price": 2.5, "class": 1}, {"sku": "A-2", "price": None}],
+    "by day": {"2026-05-01": {"n": 1}},
+    "site": "https://example.com/",
+    "1 odd name": True,
+}
+MANY = {f"n{chr(97 + n // 26)}{chr(97 + n % 26)}": 1 for n in range(300)}
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 9)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=4),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=4), below, max_size=4),
+    max_leaves=12,
+)
+
+
+def learned(*documents: Any) -> Shape:
+    learner = Learner()
+    for document in documents:
+        learner.learn(msgspec.json.encode(document))
+    return learner.shape()
+
+
+def imported(text: str) -> ModuleType:
+    module = ModuleType("generated_of_test")
+    sys.modules[module.__name__] = module
+    exec(text, module.__dict__)
+    return module
+
+
+def test_json_schema() -> None:
+    written = json_schema.json_schema(presented(learned(ORDER, {**ORDER, "state": "done"})), 30, title="orders")
+    assert written["title"] == "orders"
+    assert written["properties"]["at"] == {
+        "type": "string",
+        "format": "date-time",
+        "examples": ["2026-05-01T10:00:00Z"],
+    }
+    assert written["properties"]["state"] == {"type": "string", "enum": ["done", "open"]}
+    line = written["properties"]["lines"]["items"]
+    assert line["required"] == ["price", "sku"]
+    assert line["properties"]["price"] == {"type": ["null", "number"], "minimum": 2.5, "maximum": 2.5}
+    assert written["properties"]["by day"] == {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 1}},
+            "required": ["n"],
+        },
+    }
+
+
+def test_typescript() -> None:
+    text = typescript.typescript(presented(learned(ORDER)), 1, name="Order")
+    assert '  "1 odd name": boolean;' in text
+    assert "  lines: Array<{\n    class?: number;\n    price: number | null;\n    sku: string;\n  }>;" in text
+    assert '  "by day": Record<string, {\n    n: number;\n  }>;' in text
+    assert "  at: string; // date-time" in text
+
+
+def test_python() -> None:
+    text = python_structs.python_structs(presented(learned(ORDER)), 1, name=python_structs.class_name("my orders"))
+    order = msgspec.json.decode(msgspec.json.encode(ORDER), type=imported(text).MyOrders)
+    assert order.lines[0].class_ == 1
+    assert order.lines[1].price is None
+    assert order.by_day["2026-05-01"].n == 1
+    assert msgspec.json.decode(msgspec.json.encode(order)) == ORDER
+
+
+@settings(max_examples=60 * FUZZ, deadline=None)
+@given(st.lists(values, min_size=1, max_size=4))
+def test_what_is_written_fits_the_documents(documents: list[Any]) -> None:
+    from jsonschema_rs import Draft202012Validator
+
+    shape = presented(learned(*documents))
+    for written in (json_schema.json_schema(shape, 30), json_schema.frozen(shape)):
+        validator = Draft202012Validator(written, validate_formats=True)
+        for document in documents:
+            validator.validate(document)
+    of_python = imported(python_structs.python_structs(shape, 30, name="Whole"))
+    if shape.types == 32:
+        for document in documents:
+            msgspec.json.decode(msgspec.json.encode(document), type=of_python.Whole)
+    list(fields.fields(shape, 30))
+    typescript.typescript(shape, 30, name="Whole")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"a": 1}, {"a": 2}, []),
+        ({"a": 1}, {"a": 1, "b": "x"}, [("/b", "added", "compatible", "string")]),
+        ({"a": 1, "b": 1}, {"a": 1}, [("/b", "optional", "breaking", None)]),
+        ({"a": 1}, {"a": None}, [("/a", "nullable", "breaking", None)]),
+        ({"a": 1}, {"a": "x"}, [("/a", "types", "breaking", "integer, string")]),
+        ({"a": 1}, {"a": 1.5}, [("/a", "types", "breaking", "number")]),
+        ({"a": []}, {"a": [1]}, [("/a/*", "added", "compatible", "integer")]),
+        ({"a": "2026-05-01"}, {"a": "soon"}, [("/a", "format", "breaking", None)]),
+        ({"a": {}}, {"a": {"1": 2}}, [("/a/*", "added", "compatible", "integer")]),
+        ({"a/b": 1}, {"a/b": 1, "c~": {"d": 1}}, [("/c~0", "added", "compatible", "object")]),
+        ({}, MANY, [("", "map", "breaking", None), ("/*", "added", "compatible", "integer")]),
+    ],
+)  # fmt: skip
+def test_changes(before: Any, after: Any, expected: list[Any]) -> None:
+    first = learned(before)
+    found = changes.between(first, learned(before, after))
+    assert [(each.path, each.what, each.level, each.now) for each in found] == expected
+
+
+def test_steps_do_not_depend_on_where_parts_end() -> None:
+    documents = [msgspec.json.encode({"a": n, **({"b": n} if n % 3 else {}), f"c{n // 4}": None}) for n in range(12)]
+    whole = steps.learn_all(None, documents)
+    assert whole.count == 12
+    assert [step.number for step in whole.steps][:3] == [0, 1, 4]
+    known, found = None, []
+    for begin in range(0, 12, 5):
+        part = steps.learn_all(known, documents[begin : begin + 5])
+        known = part.shape
+        found += [(begin + step.number, step.changes) for step in part.steps]
+    assert known == whole.shape
+    assert found == [(step.number, step.changes) for step in whole.steps]
+
+
+def test_few_alike_members_that_are_never_always_there_are_a_map() -> None:
+    shape = presented(learned(*({f"shop{chr(97 + n)}": {"price": n}} for n in range(9))))
+    assert (shape.is_map, list(shape.properties)) == (True, [])
+    assert shape.rest is not None
+    assert shape.rest.properties["price"].high == 8
+
+
+def test_dangerous_names_stay_text() -> None:
+    odd = '"; import os #\n\u2028'
+    shape = presented(learned({odd: odd, "None": 1, "__class__": 2, "": 3, "self": 4, "ünï": 5}))
+    module = imported(python_structs.python_structs(shape, 30, name="Odd"))
+    found = msgspec.json.decode(
+        msgspec.json.encode({odd: odd, "None": 1, "__class__": 2, "": 3, "self": 4, "ünï": 5}), type=module.Odd
+    )
+    assert msgspec.json.decode(msgspec.json.encode(found))[""] == 3
+    assert "\n\u2028" not in typescript.typescript(shape, 1, name="Odd")
