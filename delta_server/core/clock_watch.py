@@ -11,11 +11,15 @@ class ClockWatch:
         self._now_ms, self._steady_s = now_ms, steady_s
         self._jump_ms, self._jumped_s = 0, 0.0
 
-    def check(self, now_ms: int, steady_s: float) -> str | None:
-        """A sentence for an hour after a jump was seen, which is when this is next called."""
+    def jump_ms(self, now_ms: int, steady_s: float) -> int:
+        """By how much the clock was set since this was last called, 0 where it was not."""
         jump_ms = now_ms - self._now_ms - round((steady_s - self._steady_s) * 1000)
         self._now_ms, self._steady_s = now_ms, steady_s
-        if abs(jump_ms) >= JUMP_MS:
+        return jump_ms if abs(jump_ms) >= JUMP_MS else 0
+
+    def check(self, now_ms: int, steady_s: float) -> str | None:
+        """A sentence for an hour after a jump was seen, which is when this is next called."""
+        if jump_ms := self.jump_ms(now_ms, steady_s):
             self._jump_ms, self._jumped_s = jump_ms, steady_s
         if not self._jump_ms or steady_s - self._jumped_s >= REPORTED_S:
             return None

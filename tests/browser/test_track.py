@@ -91,6 +91,8 @@ def test_from_an_address_to_its_endpoint(server: Server, visit: Open, api: Sourc
     expect(page.get_by_label("Address")).to_have_value(url)
     generated = page.locator(".row.changed", has_text="generated")
     expect(generated).to_contain_text("new each time")
+    assert int(generated.locator("del").inner_text()) + 1 == int(generated.locator(".v").inner_text())
+    expect(page.locator(".row", has=page.locator(".k", has_text="place")).first).to_contain_text("same in all 3")
     expect(page.locator(".row.changed", has_text="updated").first).to_contain_text("in 1 of 3")
     plan = page.get_by_role("region", name="What is kept")
     expect(plan).to_contain_text("All of it is kept as it comes.")
@@ -132,7 +134,7 @@ def test_from_an_address_to_its_endpoint(server: Server, visit: Open, api: Sourc
 
     plan.get_by_label("Name").fill("quakes-strong")
     plan.get_by_role("radio", name="15 min").click()
-    assert "every=15m" in page.url
+    page.wait_for_url(re.compile("every=15m"))
     plan.get_by_role("button", name="Track every 15 min").click()
     page.wait_for_url(f"**/p/{PROJECT}/e/quakes-strong")
     expect(page.get_by_role("treegrid")).to_contain_text("6.1")

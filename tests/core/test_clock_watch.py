@@ -30,6 +30,12 @@ def test_a_jump_is_told_of_for_an_hour(jump_ms: int, says: str) -> None:
     assert watch.check(later, 65.0 + REPORTED_S) is None
 
 
+def test_by_how_much_it_was_set_is_said_once() -> None:
+    watch = ClockWatch(START, 5.0)
+    assert watch.jump_ms(START - 7_200_000 + 1000, 6.0) == -7_200_000
+    assert watch.jump_ms(START - 7_200_000 + 2000, 7.0) == 0
+
+
 def test_the_last_jump_is_told() -> None:
     watch = ClockWatch(START, 0.0)
     assert "forward" in (watch.check(START + 86_400_000, 0.0) or "")

@@ -41,6 +41,16 @@ def test_fields_that_differ_come_first(first: Any, second: Any, expected: Any) -
     assert _found(first, second) == expected
 
 
+def test_what_stood_in_the_first_answer_is_known_of_the_first_that_differs() -> None:
+    first = {"rows": _rows(1, 2, 3), "at/": 1, "text": "a" * 500}
+    second = {"rows": [{"id": "new", "mag": 1, "seen": 0}, *_rows(1, 2.5, 3.5)], "at/": 2, "text": "b"}
+    found = {field.pattern: field for field in fields(json.dumps(first).encode(), json.dumps(second).encode())}
+    shown = {pattern: (field.first.path, bytes(field.first.before)) for pattern, field in found.items() if field.first}
+    assert shown.pop("/text")[1].startswith(b'"aaa')
+    assert shown == {"/rows/*/mag": ("/rows/2/mag", b"2"), "/at~1": ("/at~1", b"1")}
+    assert [pattern for pattern, field in found.items() if field.same] == ["/rows/*/seen"]
+
+
 def test_bytes_are_about_those_of_the_document() -> None:
     document = json.dumps({"rows": _rows(*range(100)), "x": "y" * 500}, separators=(",", ":")).encode()
     assert sum(field.bytes for field in fields(document, document)) == pytest.approx(len(document), rel=0.1)

@@ -50,9 +50,9 @@ class _Found(msgspec.Struct, frozen=True):
     snapshot: bytes | None = None
 
 
-async def poll(svc: Services, endpoint_id: int, *, asked_for: bool) -> Ended | None:
-    """None where there is nothing to poll any more, or nobody `asked_for` it and it is not due any more. What goes
-    wrong at the source is on record, not raised."""
+async def poll(svc: Services, endpoint_id: int, *, asked_for: bool, jump_ms: int = 0) -> Ended | None:
+    """By `jump_ms` the clock was set since the poll before. None where there is nothing to poll any more, or nobody
+    `asked_for` it and it is not due any more. What goes wrong at the source is on record, not raised."""
     row = svc.db.peek(polling.find, endpoint_id)
     if row is None:
         return None
@@ -79,7 +79,7 @@ async def poll(svc: Services, endpoint_id: int, *, asked_for: bool) -> Ended | N
         changed=found is not None and found.snapshot is not None,
         error_class=None if failure is None else failure.error_class,
         snapshot=None if found is None else found.snapshot,
-        steps=msgspec.json.encode([(step, round(ms, 1)) for step, ms in steps.ms.items()]).decode(),
+        steps=_steps(steps, jump_ms),
         detail=None if failure is None else failure.detail,
         excerpt=None if failure is None else failure.excerpt,
     )
@@ -92,6 +92,11 @@ async def poll(svc: Services, endpoint_id: int, *, asked_for: bool) -> Ended | N
         svc.topics.wake("happenings", endpoint.project)
         log.info("polling", endpoint=endpoint.name, state=verdict.says, reason=record.error_class)
     return ended
+
+
+def _steps(steps: Steps, jump_ms: int) -> str:
+    jump = [(store.CLOCK, jump_ms)] if jump_ms else []
+    return msgspec.json.encode([(step, round(ms, 1)) for step, ms in steps.ms.items()] + jump).decode()
 
 
 async def _ask(svc: Services, endpoint: EndpointRef, row: Polled, source: Source, steps: Steps) -> _Found:

@@ -33,6 +33,7 @@ class RunningPolls:
         self._results: dict[int, asyncio.Future[Ended | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: dict[int, float] = {}
+        self._jump_ms, self._jump_told = 0, set[int]()
         self.wakes_at_ms = 0
         """When the loop looks next; 0 while there is none."""
 
@@ -70,6 +71,10 @@ class RunningPolls:
         self._begin()
         return self._svc.db.peek(polling.next_due, now_ms)
 
+    def note_jump(self, jump_ms: int) -> None:
+        """The clock was set by so much: the next poll of each endpoint says so."""
+        self._jump_ms, self._jump_told = jump_ms, set()
+
     async def ended(self) -> None:
         """When nothing runs or waits."""
         while self._tasks:
@@ -99,7 +104,12 @@ class RunningPolls:
 
         ended: Ended | Exception | None = None
         try:
-            ended = await one_poll.poll(self._svc, poll.endpoint, asked_for=poll.endpoint in self._results)
+            jump_ms = 0 if poll.endpoint in self._jump_told else self._jump_ms
+            ended = await one_poll.poll(
+                self._svc, poll.endpoint, asked_for=poll.endpoint in self._results, jump_ms=jump_ms
+            )
+            if jump_ms and ended is not None:
+                self._jump_told.add(poll.endpoint)
         except Exception as error:
             reason = {"reason": error.message} if isinstance(error, DeltaError) else {"exc_info": error}
             log.error("the outcome of a poll could not be recorded", endpoint=poll.endpoint, **reason)

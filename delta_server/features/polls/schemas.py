@@ -13,7 +13,7 @@ from delta_server.core.polling.outcome import ErrorClass, PollFailed
 from delta_server.core.polling.schedule import State
 from delta_server.core.polling.settings import PollingChange
 from delta_server.core.polling.trial import SHOWN_BYTES, Conditional
-from delta_server.features.polls.store import Bucket, PollRow
+from delta_server.features.polls.store import CLOCK, Bucket, PollRow
 
 if TYPE_CHECKING:
     from delta_server.features.polls.previewing import Preview
@@ -37,6 +37,7 @@ class Poll(msgspec.Struct, frozen=True, rename={"error_class": "class"}):
     excerpt: str | None
     snapshot_id: str | None
     steps: list[PollStep]
+    clock_set_ms: int | None
 
 
 class PollAnswer(msgspec.Struct, frozen=True):
@@ -85,6 +86,7 @@ def failing(found: "Sequence[Failing]", limit: int) -> FailingEndpoints:
 
 
 def poll(row: PollRow) -> Poll:
+    steps = msgspec.json.decode(row.steps, type=list[tuple[str, float]])
     return Poll(
         id=str(row.at),
         time=times.format(row.at),
@@ -96,7 +98,8 @@ def poll(row: PollRow) -> Poll:
         detail=row.detail,
         excerpt=row.excerpt,
         snapshot_id=None if row.snapshot is None else ids.text(row.snapshot),
-        steps=[PollStep(*step) for step in msgspec.json.decode(row.steps, type=list[tuple[str, float]])],
+        steps=[PollStep(*step) for step in steps if step[0] != CLOCK],
+        clock_set_ms=next((round(ms) for step, ms in steps if step == CLOCK), None),
     )
 
 
@@ -115,6 +118,11 @@ class PollingTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tries: Annotated[int, Meta(ge=1, le=3)] = 2
 
 
+class TriedValue(msgspec.Struct, frozen=True):
+    path: str
+    before: msgspec.Raw
+
+
 class TriedField(msgspec.Struct, frozen=True):
     """`differs` of its `of` values were others in the second answer."""
 
@@ -123,6 +131,8 @@ class TriedField(msgspec.Struct, frozen=True):
     of: int
     bytes: int
     noise: bool
+    same: bool
+    first: TriedValue | None
 
 
 class SuggestedEndpoint(msgspec.Struct, frozen=True):
@@ -194,7 +204,13 @@ def preview_failed(error: PollFailed, steps: Mapping[str, float]) -> PollingPrev
 
 
 def _tried(fields: Sequence[FieldNoise]) -> list[TriedField]:
-    return [TriedField(*msgspec.structs.astuple(field)) for field in fields]
+    return [
+        TriedField(
+            field.pattern, field.differs, field.of, field.bytes, field.noise, field.same,
+            None if field.first is None else TriedValue(field.first.path, field.first.before),
+        )
+        for field in fields
+    ]  # fmt: skip
 
 
 EXAMPLE: dict[str, Any] = {
@@ -209,6 +225,7 @@ EXAMPLE: dict[str, Any] = {
     "excerpt": None,
     "snapshot_id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "steps": [{"step": "resolve", "ms": 1.2}, {"step": "connect", "ms": 12.0}, {"step": "wait", "ms": 25.4}],
+    "clock_set_ms": None,
 }
 EXAMPLE_SUMMARY: dict[str, Any] = {
     "next": "2026-05-02T08:05:00.000Z",
@@ -236,7 +253,17 @@ EXAMPLE_PREVIEW: dict[str, Any] = {
     "source_bytes": 61,
     "result": {"at": 1777708801, "items": [{"sku": "A1", "price": 3}]},
     "result_bytes": 61,
-    "fields": [{"pattern": "/at", "differs": 1, "of": 1, "bytes": 16, "noise": True}],
+    "fields": [
+        {
+            "pattern": "/at",
+            "differs": 1,
+            "of": 1,
+            "bytes": 16,
+            "noise": True,
+            "same": False,
+            "first": {"path": "/at", "before": 7},
+        }
+    ],
     "source_fields": None,
     "keys": {"/items": ["sku"]},
     "suggested": {"name": "api.example.com/prices", "interval": "5m", "paging": None},
@@ -261,6 +288,8 @@ FIELDS = {
     "Poll.excerpt": "The begin of what was answered, where that was wrong; secrets in it are masked",
     "Poll.snapshot_id": "The snapshot that was stored",
     "Poll.steps": "What took how long: resolve, connect, wait, read, parse, store",
+    "Poll.clock_set_ms": "By how much the server's clock was set since the poll before, back where it is negative; "
+    "null where it went on, or the server did not run",
     "PollingPreview.ok": "Whether there is a document",
     "PollingPreview.steps": "What took how long in the first try; nothing where the source was not asked again",
     "PollingPreview.status": "The status of the answer",
@@ -283,6 +312,10 @@ FIELDS = {
     "TriedField.of": "How many values it has",
     "TriedField.bytes": "About what they take, with their names",
     "TriedField.noise": "Whether it is suggested to be ignored: it changes by itself",
+    "TriedField.same": "Whether it has several values, and all are equal",
+    "TriedField.first": "The first of its values that was another in the first answer; null where none was",
+    "TriedValue.path": "Where it stands in the second answer, as a JSON Pointer",
+    "TriedValue.before": "What stood there in the first; a long one is cut",
     "SuggestedEndpoint.name": "A name, made of the address",
     "SuggestedEndpoint.interval": "An interval, by how long the answer says it is fresh",
     "SuggestedEndpoint.paging": "How more pages of it are found; null where the answer names none",

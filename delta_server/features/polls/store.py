@@ -7,10 +7,12 @@ import msgspec
 from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.storage.database import Row, Tx, frees_space
 
+CLOCK = "clock"
+
 
 class PollRow(msgspec.Struct, frozen=True):
     """`error_class` is None where nothing was wrong, `snapshot` the id of what was stored, `steps` JSON of what took
-    how long, `excerpt` the begin of an answer that was none."""
+    how long, and as CLOCK by how much the clock was set before it; `excerpt` the begin of an answer that was none."""
 
     at: int
     status: int | None

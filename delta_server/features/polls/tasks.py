@@ -3,6 +3,7 @@
 import time
 
 from delta_server.core import times
+from delta_server.core.clock_watch import ClockWatch
 from delta_server.core.polling import schedule
 from delta_server.features.polling import service as polling
 from delta_server.features.polls import store
@@ -15,7 +16,6 @@ LOOK_AGAIN_S = 5.0
 SHORTEST_WAIT_S = 1.0
 """What is due within a second begins together: that takes half the processor time of one poll after the other, for
 they share wake-ups and commits."""
-JUMP_MS = 10_000
 _AT_ONCE = 200
 _DELETED_AT_ONCE = 1000
 
@@ -25,13 +25,14 @@ async def poll_due(svc: Services) -> None:
     running = RunningPolls.of(svc)
     changed = svc.topics.signal("polls")
     await reschedule(svc)
-    now_ms, steady_s = svc.clock.now_ms(), time.monotonic()
+    watch = ClockWatch(svc.clock.now_ms(), time.monotonic())
     try:
         while True:
-            seen = changed.count
-            before_ms, before_s, now_ms, steady_s = now_ms, steady_s, svc.clock.now_ms(), time.monotonic()
-            if now_ms - before_ms < (steady_s - before_s) * 1000 - JUMP_MS:
-                await reschedule(svc)
+            seen, now_ms = changed.count, svc.clock.now_ms()
+            if jump_ms := watch.jump_ms(now_ms, time.monotonic()):
+                running.note_jump(jump_ms)
+                if jump_ms < 0:
+                    await reschedule(svc)
             due_at = await running.begin_due()
             wait_s = LOOK_AGAIN_S if due_at is None else (due_at - svc.clock.now_ms()) / 1000
             wait_s = min(LOOK_AGAIN_S, max(SHORTEST_WAIT_S, wait_s))

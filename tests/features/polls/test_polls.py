@@ -9,7 +9,7 @@ from delta_server.core import plan_windows, times
 from delta_server.core.caller import Caller
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints
-from delta_server.features.polls import service, tasks
+from delta_server.features.polls import schemas, service, tasks
 from delta_server.features.polls.running import RunningPolls
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service as snapshots
@@ -291,6 +291,21 @@ async def test_a_clock_set_back_and_a_long_downtime(services: Services, clock: F
         due_at = p.row(services, endpoint).due_at
         assert due_at is not None
         assert clock.time_ms < due_at <= clock.time_ms + 5 * MINUTE
+
+
+async def test_the_first_poll_after_the_clock_was_set_says_so(services: Services, clock: FakeClock) -> None:
+    running = RunningPolls.of(services)
+    async with source(json(b"{}")) as api:
+        both = [await p.polled(services, f"{api.url}/{name}", name) for name in ("a", "b")]
+        for each in both:
+            await p.poll(services, each)
+        clock.advance(-7_200_000)
+        running.note_jump(-7_200_000)
+        shown = [schemas.poll(await p.poll(services, each)) for each in (both[0], both[0], both[1])]
+        assert [each.clock_set_ms for each in shown] == [-7_200_000, None, -7_200_000]
+        assert "clock" not in [each.step for each in shown[0].steps]
+        running.note_jump(60_000)
+        assert schemas.poll(await p.poll(services, both[0])).clock_set_ms == 60_000
 
 
 BERLIN = [

@@ -110,7 +110,14 @@ function Polled({ project, endpoint, polling, again }: PolledProps) {
     return () => clearInterval(timer);
   }, [isBusy]);
   const shown = summary.data;
-  const poll = pages.data?.find(({ id }) => id === opened) ?? null;
+  const listed = pages.data?.find(({ id }) => id === opened) ?? null;
+  const isElsewhere = opened !== null && pages.data !== undefined && listed === null;
+  const alone = useLoad(
+    (signal) => (isElsewhere ? pollAt(own, Number(opened), Number(opened) + 1, signal) : Promise.resolve(null)),
+    [project, endpoint, opened, isElsewhere],
+  );
+  const poll = listed ?? (isElsewhere && alone.data?.id === opened ? alone.data : null);
+  const isAwaited = opened !== null && (pages.data === undefined || (isElsewhere && alone.busy));
   return (
     <>
       <section class="time" aria-label="Polls over time">
@@ -121,7 +128,10 @@ function Polled({ project, endpoint, polling, again }: PolledProps) {
             data={shown.found.data}
             {...spanOf(shown.found.data, shown.nowMs, range)}
             atMs={opened === null ? null : Number(opened)}
-            choose={(ms) => setQuery({ at: String(ms) })}
+            choose={async (ms, endMs) => {
+              const found = await pollAt(own, ms, endMs).catch(() => null);
+              setQuery({ at: found?.id ?? String(ms) });
+            }}
           />
         ) : null}
         <Classes classes={shown?.found.classes ?? {}} chosen={chosen} />
@@ -132,10 +142,24 @@ function Polled({ project, endpoint, polling, again }: PolledProps) {
             <List pages={pages} open={opened} />
           </div>
         </section>
-        {opened ? <PollPanel project={project} endpoint={endpoint} poll={poll} /> : null}
+        {opened ? <PollPanel project={project} endpoint={endpoint} poll={poll} isAwaited={isAwaited} /> : null}
       </div>
     </>
   );
+}
+
+interface Own {
+  in: string;
+  path: { endpoint: string };
+}
+
+/** The newest from a time on and before another, also where the list does not reach or leaves it out; null where none is on record. */
+async function pollAt(own: Own, fromMs: number, toMs: number, signal?: AbortSignal): Promise<Poll | null> {
+  const [from, to] = [fromMs, toMs].map((ms) => new Date(ms));
+  if (!from || !to || Number.isNaN(from.getTime()) || Number.isNaN(to.getTime())) return null;
+  const query = { from: from.toISOString(), to: to.toISOString(), limit: 1 };
+  const found = await get("/v1/endpoints/{endpoint}/polls", { ...own, query, signal });
+  return found.data[0] ?? null;
 }
 
 const LENGTHS: Record<Range, number> = { "24h": 864e5, "7d": 7 * 864e5, "90d": 90 * 864e5 };
@@ -153,7 +177,7 @@ interface SaidProps {
   newest: Poll | undefined;
   range: Range;
   again: () => void;
-  own: { in: string; path: { endpoint: string } };
+  own: Own;
 }
 
 function Said({ polling, summary, newest, range, again, own }: SaidProps) {

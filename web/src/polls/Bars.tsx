@@ -10,7 +10,8 @@ interface BarsProps {
   toMs: number;
   /** The poll that is shown. */
   atMs: number | null;
-  choose: (ms: number) => void;
+  /** Of a bar: when it begins, and when the next one does. */
+  choose: (ms: number, endMs: number) => void;
 }
 
 const HEIGHT = 64;
@@ -26,7 +27,9 @@ export function Bars({ data, fromMs, toMs, atMs, choose }: BarsProps) {
     const box = svg.current?.getBoundingClientRect();
     if (!box || bars.length === 0) return;
     const x = (event.clientX - box.left) / box.width;
-    choose(bars.reduce((best, bar) => (Math.abs(bar.x - x) < Math.abs(best.x - x) ? bar : best)).ms);
+    const nearest = bars.reduce((best, bar) => (Math.abs(bar.x - x) < Math.abs(best.x - x) ? bar : best));
+    const next = bars[bars.indexOf(nearest) + 1];
+    choose(nearest.ms, next?.ms ?? toMs);
   };
   const at = atMs === null ? null : (atMs - fromMs) / Math.max(1, toMs - fromMs);
   return (

@@ -8,7 +8,7 @@ import { zone } from "../state/zone.ts";
 import { exactClock, longDay } from "../time/clock.ts";
 import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import { took } from "../webhooks/words.ts";
-import { CLASSES, folded, outcome, type Poll } from "./polls.ts";
+import { CLASSES, folded, outcome, type Poll, setBy } from "./polls.ts";
 
 /** The polls, the newest first; those in a row that found nothing new are one line. */
 export function List({ pages, open }: { pages: Pages<Poll>; open: string | null }) {
@@ -93,7 +93,10 @@ function Row({ poll, isOpen }: { poll: Poll; isOpen: boolean }) {
         </a>
       </td>
       <td>{poll.status ?? "–"}</td>
-      <td class="what">{poll.changed ? <b>{text}</b> : text}</td>
+      <td class="what">
+        {poll.changed ? <b>{text}</b> : text}
+        {poll.clock_set_ms === null ? null : <small> · the clock was set {setBy(poll.clock_set_ms)}</small>}
+      </td>
       <td class="n">{poll.bytes > 0 ? bytes(poll.bytes) : ""}</td>
       <td class="n">{took(poll.ms)}</td>
     </tr>

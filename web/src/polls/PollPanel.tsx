@@ -1,10 +1,11 @@
 import { bytes } from "../numbers.ts";
 import { Icon } from "../parts/Icon.tsx";
+import { Loading } from "../parts/Loading.tsx";
 import { at, href, setQuery } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { exactClock, longDay, zoneName } from "../time/clock.ts";
 import { took } from "../webhooks/words.ts";
-import { outcome, type Poll } from "./polls.ts";
+import { outcome, type Poll, setBy } from "./polls.ts";
 
 const STEPS: Record<string, string> = {
   resolve: "Looking the host up",
@@ -15,8 +16,16 @@ const STEPS: Record<string, string> = {
   store: "Storing it",
 };
 
+interface PollPanelProps {
+  project: string;
+  endpoint: string;
+  poll: Poll | null;
+  /** It is asked for still. */
+  isAwaited: boolean;
+}
+
 /** One poll: what it found or why not, and what took how long. */
-export function PollPanel({ project, endpoint, poll }: { project: string; endpoint: string; poll: Poll | null }) {
+export function PollPanel({ project, endpoint, poll, isAwaited }: PollPanelProps) {
   return (
     <section class="step" aria-label="The poll">
       <div class="bar">
@@ -28,8 +37,10 @@ export function PollPanel({ project, endpoint, poll }: { project: string; endpoi
       </div>
       {poll ? (
         <Told project={project} endpoint={endpoint} poll={poll} />
+      ) : isAwaited ? (
+        <Loading label="Loading the poll" />
       ) : (
-        <p class="none">It is no longer on record, or left out by what is chosen.</p>
+        <p class="none">It is not on record, or no longer.</p>
       )}
     </section>
   );
@@ -50,6 +61,11 @@ function Told({ project, endpoint, poll }: { project: string; endpoint: string; 
       {poll.class === null ? null : (
         <p class="told">
           {text}: {poll.detail}
+        </p>
+      )}
+      {poll.clock_set_ms === null ? null : (
+        <p class="told">
+          <b>The clock was set {setBy(poll.clock_set_ms)}</b> since the poll before: times from then are by the old one.
         </p>
       )}
       {poll.snapshot_id === null ? null : (

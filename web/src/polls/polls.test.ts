@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { answered, barsOf, folded, outcome, type Poll } from "./polls.ts";
+import { answered, barsOf, folded, outcome, type Poll, setBy } from "./polls.ts";
 
 function poll(id: number, part: Partial<Poll> = {}): Poll {
   const time = new Date(id).toISOString();
   const none = { status: 200, ms: 5, bytes: 0, changed: false, class: null, detail: null, excerpt: null };
-  return { id: String(id), time, snapshot_id: null, steps: [], ...none, ...part };
+  return { id: String(id), time, snapshot_id: null, steps: [], clock_set_ms: null, ...none, ...part };
 }
 
 test.each<[Partial<Poll>, string, string]>([
@@ -27,6 +27,13 @@ test("polls in a row that are alike are one line", () => {
   const changes = [9, 8, 7, 6].map((id) => poll(id, { changed: true }));
   expect(folded(changes, new Set()).every(({ fold }) => !fold)).toBe(true);
   expect(folded([], new Set())).toEqual([]);
+});
+
+test("a poll after the clock was set stands for itself, and says so", () => {
+  const polls = [9, 8, 7, 6].map((id) => poll(id)).concat(poll(5, { clock_set_ms: -7_200_000 }), poll(4));
+  expect(folded(polls, new Set()).map((line) => line.fold || line.poll.id)).toEqual([true, "5", "4"]);
+  expect(setBy(-7_200_000)).toBe("back by 2 h");
+  expect(setBy(60_000)).toBe("forward by 1 min");
 });
 
 test("bars stand where they were, as high as they took", () => {

@@ -1,6 +1,7 @@
 /** Polls as the page shows them: in words, alike ones folded, and as bars over time. */
 
 import type { Schemas } from "../api.ts";
+import { roughly } from "../time/clock.ts";
 
 export type Poll = Schemas["Poll"];
 export type Summary = Schemas["PollsSummary"];
@@ -29,12 +30,18 @@ export function outcome({ class: failure, changed, status }: Poll): { shape: str
   return { shape: "", text: status === 304 ? "unchanged, said the source" : "unchanged" };
 }
 
+/** By how much a clock was set, in words: "back by 2 h". */
+export function setBy(ms: number): string {
+  return `${ms < 0 ? "back" : "forward"} by ${roughly(Math.abs(ms))}`;
+}
+
 export type Line = { fold: false; poll: Poll } | { fold: true; polls: readonly Poll[] };
 
 const FEWEST_FOLDED = 4;
 
 /** What polls in a row have to have in common to be one line; null of those that stand for themselves. */
 function kindOf(poll: Poll): string | null {
+  if (poll.clock_set_ms !== null) return null;
   return poll.class ?? (poll.changed ? null : "unchanged");
 }
 

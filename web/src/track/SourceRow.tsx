@@ -77,6 +77,7 @@ export function SourceRow(props: RowProps) {
         <Fold {...props} />
         <Named view={view} />
         <Said view={view} called={facts.called(place)} isOut={isOut} />
+        {expanded === null ? <Was text={facts.was(node, place)} /> : null}
         {expanded === null ? null : <Where conditions={facts.conditions(place)} />}
         {props.focused && acts && kept !== null && isComparable(doc, node) && inRecord(place)?.field.length ? (
           <OnlyWhere {...props} acts={acts} place={place} />
@@ -113,6 +114,16 @@ function Named({ view }: { view: RowView }) {
       {view.label === null ? null : <span class="label">{view.label}</span>}
       {view.id === null || view.id === view.label ? null : <code class="id">{view.id}</code>}
     </>
+  );
+}
+
+/** The value of the first try. */
+function Was({ text }: { text: string | null }) {
+  return text === null ? null : (
+    <span class="was">
+      <span class="sr">in the first try </span>
+      <del>{text.length > 80 ? `${text.slice(0, 79)}…` : text}</del>
+    </span>
   );
 }
 

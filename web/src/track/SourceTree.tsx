@@ -18,6 +18,8 @@ export interface RowFacts {
   conditions: (list: Place) => readonly Condition[];
   size: (node: number, place: Place) => number;
   noise: (place: Place) => { text: string; isNoise: boolean };
+  /** What the first try had there, where it was another. */
+  was: (node: number, place: Place) => string | null;
 }
 
 export interface RowActs {

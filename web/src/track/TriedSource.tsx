@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Schemas } from "../api.ts";
+import { pointer } from "../document/paths.ts";
 import { search } from "../document/reader.ts";
 import type { Scan } from "../document/scan.ts";
 import type { TreeModel } from "../document/treemodel.ts";
@@ -7,7 +8,7 @@ import { Icon } from "../parts/Icon.tsx";
 import type { Draft, Source } from "./draft.ts";
 import { nameAt, read, written } from "./expression.ts";
 import { conditionsAt, inRecord, type Keep, keptAt, toggled, withConditions } from "./keep.ts";
-import { noiseOf, noiseText, patternOf } from "./noise.ts";
+import { noiseOf, noiseText, patternOf, wasText } from "./noise.ts";
 import { type ListKept, PartHead, Plan } from "./Plan.tsx";
 import { Save } from "./Save.tsx";
 import { type RowActs, type RowFacts, SourceTree } from "./SourceTree.tsx";
@@ -162,6 +163,7 @@ function SourcePane({ tried, keep, acts, clear, all }: SourceProps) {
       const own = (doc.end[node] as number) - (doc.start[node] as number);
       return place.includes(EACH) ? (fields.get(patternOf(place))?.bytes ?? own) : own;
     },
+    was: (node, place) => wasText(fields.get(patternOf(place)), pointer(doc, node)),
     noise: (place) => noiseText(fields.get(patternOf(place)), keys.has(patternOf(place))),
   };
   return (
@@ -200,6 +202,7 @@ const PLAIN: RowFacts = {
   conditions: () => [],
   size: () => 0,
   noise: () => ({ text: "", isNoise: false }),
+  was: () => null,
 };
 
 function KeptPane({ made }: { made: Made }) {

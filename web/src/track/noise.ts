@@ -22,8 +22,18 @@ function placeOf(pattern: string): Place {
 
 export function noiseText(field: Field | undefined, isKey: boolean): { text: string; isNoise: boolean } {
   if (field === undefined) return { text: isKey ? "the key" : "", isNoise: false };
-  if (field.differs === 0) return { text: isKey ? "the key" : "steady", isNoise: false };
+  if (field.differs === 0) {
+    const steady = field.same ? `same in all ${field.of.toLocaleString()}` : "steady";
+    return { text: isKey ? "the key" : steady, isNoise: false };
+  }
   return { text: often(field), isNoise: true };
+}
+
+/** What stood at a place of the tree in the first try, where it was another; null elsewhere. */
+export function wasText(field: Field | undefined, path: string): string | null {
+  if (!field?.first || field.first.path !== path) return null;
+  const { before } = field.first;
+  return typeof before === "string" ? before : JSON.stringify(before);
 }
 
 function often({ differs, of }: Field): string {
