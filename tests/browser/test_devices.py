@@ -1,5 +1,6 @@
 """The page of devices: who is behind, names, removal."""
 
+import json
 from typing import Any
 
 import httpx
@@ -62,6 +63,31 @@ def test_on_a_phone_in_the_dark(server: Server, visit: Open) -> None:
     push(client, "tablet", "9", z={"title": "Z"})
     page = window.go(f"/p/{PROJECT}/devices")
     expect(page.get_by_text("tablet")).to_be_visible()
+    window.axe()
+
+
+def test_uploads_that_are_not_visible_yet_stand_at_their_device(server: Server, visit: Open) -> None:
+    client = signed_in(server)
+    records = [{"data_type": "photos", "record_id": f"p{number}", "data": number} for number in range(60)]
+    deletions = [{"data_type": "photos", "record_id": f"p{number}", "operation": "delete"} for number in range(55)]
+
+    def send(upload: str, lines: list[dict[str, Any]], complete: bool) -> int:
+        body = "".join(json.dumps(line) + "\n" for line in lines)
+        asked = {"project_id": PROJECT, "device_id": "camera", "upload_id": upload, "complete": str(complete).lower()}
+        headers = {"content-type": "application/x-ndjson"}
+        return client.post("/v1/sync/upload", content=body, params=asked, headers=headers).status_code
+
+    assert send("all", records, True) == 200
+    assert send("open", records[:2], False) == 200
+    assert send("deletes", deletions, True) == 409
+    window = visit(server)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/devices")
+    camera = page.get_by_role("region", name="Devices").get_by_role("listitem").filter(has_text="camera")
+    expect(camera).to_contain_text("uploads open: 2 lines")
+    expect(camera).to_contain_text("upload deletes of 55 lines")
+    expect(camera).to_contain_text("was refused: ")
+    expect(camera).not_to_contain_text("upload all")
     window.axe()
 
 

@@ -27,6 +27,7 @@ ROWS = [
     Row("no name", "PATCH", UNKNOWN, 400, body={"name": ""}, field="name"),
     Row("a long name", "PATCH", UNKNOWN, 400, body={"name": "a" * 201}, field="name"),
     Row("no such cursor", "GET", f"{DEVICES}?cursor=x", 400, field="cursor"),
+    Row("an unknown order", "GET", f"{DEVICES}?sort=name", 400, field="sort"),
     Row("nobody yet", "GET", DEVICES, 200),
 ]
 
@@ -68,6 +69,36 @@ async def test_how_far_each_is(app: Application, client: httpx.AsyncClient, keys
     assert ([device["device_id"] for device in first["data"]], first["has_more"]) == (["phone"], True)
     rest = await devices(client, keys.read, f"cursor={first['next_cursor']}")
     assert [device["device_id"] for device in rest] == ["tablet"]
+
+
+async def test_those_furthest_behind_come_first_over_all_pages(
+    client: httpx.AsyncClient, keys: Keys, clock: FakeClock
+) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
+    for number, name in enumerate(("fresh", "slow", "silent", "slowest", "late")):
+        await push(client, keys, batch(name, 1, change(number, f"own-{name}", 1)))
+    seen = {}
+    for number, name in enumerate(("slowest", "slow", "late", "fresh"), 2):
+        seen[name] = (await pull(client, keys))["next_cursor"]
+        clock.advance(60_000)
+        await push(client, keys, batch("phone", number, change(number, f"new-{name}", 1)))
+    for name, cursor in seen.items():
+        await pull(client, keys, f"device_id={name}&cursor={cursor}")
+    await pull(client, keys, f"device_id=fresh&cursor={(await pull(client, keys))['next_cursor']}")
+    expected = ["slowest", "slow", "late", "phone", "silent", "fresh"]
+    whole = await devices(client, keys.read, "sort=lag")
+    assert [device["device_id"] for device in whole] == expected
+    for limit in (1, 2, 5):
+        found, query = [], f"sort=lag&limit={limit}"
+        while True:
+            page = (await client.get(f"{DEVICES}?{query}", headers=bearer(keys.read))).json()
+            found += [device["device_id"] for device in page["data"]]
+            if not page["has_more"]:
+                break
+            query = f"sort=lag&limit={limit}&cursor={page['next_cursor']}"
+        assert found == expected
+    assert [device["device_id"] for device in await devices(client, keys.read, "sort=lag&q=slow")] == expected[:2]
+    assert await devices(client, keys.other, "sort=lag") == []
 
 
 async def test_one_behind_forgotten_deletions_is_to_begin_anew(

@@ -313,16 +313,27 @@ async def test_quotas_are_of_what_there_would_be(client: httpx.AsyncClient, keys
     assert (await other.complete(11, *(line(f"a{number}") for number in range(1))))["counts"]["applied"] == 12
 
 
+async def uploads_of(client: httpx.AsyncClient, keys: Keys) -> list[tuple[str, list[tuple[Any, ...]]]]:
+    """As the list of devices has them."""
+    found = (await client.get("/v1/devices", headers=bearer(keys.read))).json()["data"]
+    names = ("upload_id", "state", "lines", "message")
+    return [(each["device_id"], [tuple(one[name] for name in names) for one in each["uploads"]]) for each in found]
+
+
 async def test_very_many_deletions_are_asked_for(client: httpx.AsyncClient, keys: Keys, phone: Phone) -> None:
     await push(client, keys, batch("tablet", 1, *(change(number, f"a{number}", 1) for number in range(60))))
     await phone.send(0, *(line(f"a{number}") for number in range(25)))
     await phone.send(25, *(line(f"a{number}") for number in range(25, 51)))
+    assert await uploads_of(client, keys) == [("tablet", []), ("phone", [("u1", "open", 51, None)])]
     refused = await phone.complete(51, status=409)
     assert (refused["code"], refused["deletions"]) == ("MASS_DELETE", 51)
+    [_, (_, [(_, state, _, message)])] = await uploads_of(client, keys)
+    assert (state, message) == ("refused", refused["detail"])
     assert (await phone.seen())["confirm"] == refused["confirm"]
     assert len((await pull(client, keys, "view=split"))["deleted"]) == 0
     assert (await phone.complete(51, confirm="other", status=409))["code"] == "MASS_DELETE"
     assert (await phone.complete(51, confirm=refused["confirm"]))["counts"]["applied"] == 51
+    assert await uploads_of(client, keys) == [("tablet", []), ("phone", [])]
     assert len((await pull(client, keys, "view=split"))["deleted"]) == 51
 
 

@@ -49,7 +49,7 @@ function OfSpace({ project, space }: { project: string; space: Space }) {
   const [turn, setTurn] = useState(0);
   const devices = usePages<Device>(
     (cursor, signal) => {
-      const asked = { q: called, limit: 100, ...(cursor ? { cursor } : {}) };
+      const asked = { q: called, sort: "lag" as const, limit: 100, ...(cursor ? { cursor } : {}) };
       return get("/v1/devices", { in: project, query: asked, headers, signal });
     },
     [project, space, called],

@@ -9,7 +9,7 @@ import type { Pages } from "../state/pages.ts";
 import { toast } from "../state/toasts.ts";
 import { Finder } from "./Finder.tsx";
 import { headersOf, type Space } from "./space.ts";
-import { byLag, type Device, lagText, nameOf, SHAPES } from "./words.ts";
+import { type Device, lagText, nameOf, SHAPES, uploadText } from "./words.ts";
 
 interface DeviceListProps {
   project: string;
@@ -37,7 +37,7 @@ export function DeviceList({ project, space, pages, find, again }: DeviceListPro
       <Finder label="Find devices by what they are called" {...find} hidden={!pages.more && find.text === ""} />
       {devices.length === 0 && find.text !== "" && !pages.busy ? <p class="said">No device is called so.</p> : null}
       <ul class="device-list" aria-label="Devices">
-        {byLag(devices).map((device) => (
+        {devices.map((device) => (
           <li key={device.id}>
             <span class={`st ${SHAPES[device.state]}`} role="img" aria-label={device.state} />
             <div>
@@ -47,6 +47,11 @@ export function DeviceList({ project, space, pages, find, again }: DeviceListPro
                 last seen <Ago at={device.last_seen} />
                 {device.name ? ` · ${device.device_id}` : null}
               </small>
+              {device.uploads.map((upload) => (
+                <small key={upload.upload_id} class={upload.state === "refused" ? "upload refused" : "upload"}>
+                  {uploadText(upload)}, <Ago at={upload.touched_at} />
+                </small>
+              ))}
               {canChange ? (
                 <div class="device-acts">
                   <button class="btn ghost" type="button" onClick={() => setOpen({ what: "name", device })}>

@@ -1,7 +1,5 @@
 import { expect, test } from "vitest";
-import { byLag, type Device, lagText } from "./words.ts";
-
-const device = (id: string, state: Device["state"], lag: Device["lag"]) => ({ id, state, lag }) as Device;
+import { lagText, uploadText } from "./words.ts";
 
 test.each([
   ["ok", { changes: 0, seconds: 0 }, "up to date"],
@@ -13,13 +11,12 @@ test.each([
   expect(lagText({ state, lag })).toBe(said);
 });
 
-test("who is furthest behind comes first", () => {
-  const found = byLag([
-    device("fine", "ok", { changes: 0, seconds: 0 }),
-    device("a day", "behind", { changes: 9, seconds: 86_400 }),
-    device("silent", "unknown", null),
-    device("four days", "behind", { changes: 1, seconds: 345_600 }),
-    device("lost", "resync", { changes: 1, seconds: 1 }),
-  ]);
-  expect(found.map(({ id }) => id)).toEqual(["lost", "four days", "a day", "silent", "fine"]);
+const UPLOAD = { upload_id: "u1", state: "open", lines: 2000, bytes: 640_000, staged_lines: 500, message: null };
+
+test.each([
+  ["open", null, "uploads u1: 2,000 lines (640 kB) so far"],
+  ["committing", null, "upload u1 becomes visible: 25 % of 2,000 lines (640 kB)"],
+  ["refused", "too many", "upload u1 of 2,000 lines (640 kB) was refused: too many"],
+] as const)("an upload that is %s", (state, message, said) => {
+  expect(uploadText({ ...UPLOAD, state, message, touched_at: "" }).replaceAll("\u00a0", " ")).toBe(said);
 });

@@ -1,8 +1,9 @@
 import type { Schemas } from "../api.ts";
-import { counted } from "../numbers.ts";
+import { bytes, counted, percent } from "../numbers.ts";
 import { roughly } from "../time/clock.ts";
 
 export type Device = Schemas["SyncDevice"];
+export type Upload = Schemas["DeviceUpload"];
 
 /** Shapes in ink, as on the other pages: who is behind is half full, who must begin anew a square. */
 export const SHAPES: Readonly<Record<Device["state"], string>> = {
@@ -26,10 +27,12 @@ export function lagText({ state, lag }: Pick<Device, "state" | "lag">): string {
   return `${many} behind, for ${roughly(lag.seconds * 1000)}`;
 }
 
-/** Those that are furthest behind first. */
-export function byLag(devices: readonly Device[]): Device[] {
-  const rank = { resync: 0, behind: 1, unknown: 2, ok: 3 } as const;
-  return [...devices].sort((a, b) => rank[a.state] - rank[b.state] || (b.lag?.seconds ?? 0) - (a.lag?.seconds ?? 0));
+/** "first-sync: 2,000 lines (640 kB) are here". */
+export function uploadText({ upload_id, state, lines, bytes: size, staged_lines, message }: Upload): string {
+  const many = `${counted(lines, "line")} (${bytes(size)})`;
+  if (state === "refused") return `upload ${upload_id} of ${many} was refused: ${message}`;
+  if (state === "open") return `uploads ${upload_id}: ${many} so far`;
+  return `upload ${upload_id} becomes visible: ${percent(lines === 0 ? 1 : staged_lines / lines)} of ${many}`;
 }
 
 export const nameOf = (device: Device): string => device.name ?? device.device_id;

@@ -1,6 +1,7 @@
 """A person's devices: how far each is, what it is called, and that it is not used any more."""
 
 from collections.abc import Mapping, Sequence
+from heapq import nsmallest
 from typing import TypeAlias
 
 import msgspec
@@ -14,11 +15,14 @@ from delta_server.features.sync import store
 from delta_server.features.sync.people import store as people_store
 from delta_server.features.sync.people.devices_schemas import State
 from delta_server.features.sync.spaces import Whose
+from delta_server.features.sync.uploads import store as uploads
+from delta_server.features.sync.uploads.store import Upload
 from delta_server.features.users import service as users
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
 MOST_COUNTED = 1000
+_AT_ONCE = 100
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -30,15 +34,23 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """A device with how far it is; `changes` and `since` (when the first came) are what it has not pulled."""
+    """A device with how far it is; `changes` and `since` (when the first came) are what it has not pulled; `uploads`
+    are not visible yet."""
 
     device: Device
     state: State
     changes: int | None
     since: int | None
     positions: Sequence[Position]
+    uploads: Sequence[Upload] = ()
+
+    @property
+    def by_lag(self) -> tuple[int, int, int]:
+        """Its place where those come first that are furthest behind."""
+        return _RANKS[self.state], self.since or 0, self.device.id
 
 
+_RANKS: Mapping[State, int] = {"resync": 0, "behind": 1, "unknown": 2, "ok": 3}
 Waiting: TypeAlias = Mapping[tuple[str, int], tuple[int, int]]
 """How far devices are by what is not written yet (Positions.of_space)."""
 
@@ -53,7 +65,15 @@ def _page(tx: Tx, space: int, waiting: Waiting, *, above: int, limit: int, q: st
     for (device_id, collection), noted in waiting.items():
         if device_id in rows:
             positions.setdefault(rows[device_id], {})[collection] = noted
-    return [_seen(tx, space, collections, device, positions.get(device.id, {})) for device in found]
+    sent: dict[int, list[Upload]] = {}
+    for upload in uploads.not_shown(tx, space):
+        sent.setdefault(upload.device, []).append(upload)
+    return [
+        msgspec.structs.replace(
+            _seen(tx, space, collections, device, positions.get(device.id, {})), uploads=sent.get(device.id, ())
+        )
+        for device in found
+    ]
 
 
 def _seen(
@@ -85,6 +105,23 @@ async def list_devices(svc: Services, whose: Whose, q: str, *, above: int, limit
         return []
     waiting = Positions.of(svc).of_space(space.id)
     return await svc.db.read(_page, space.id, waiting, above=above, limit=limit, q=q)
+
+
+async def list_by_lag(
+    svc: Services, whose: Whose, q: str, *, after: tuple[int, int, int], limit: int
+) -> list[Seen]:  # fmt: skip
+    """Those that are furthest behind first, behind the place `after` (Seen.by_lag). How far each is, is computed: all
+    are looked at, some at once."""
+    space = svc.db.peek(store.space, whose.project, whose.owner)
+    if space is None:
+        return []
+    waiting = Positions.of(svc).of_space(space.id)
+    kept, above = list[Seen](), 0
+    while found := await svc.db.read(_page, space.id, waiting, above=above, limit=_AT_ONCE, q=q):
+        above = found[-1].device.id
+        later = (seen for seen in found if seen.by_lag > after)
+        kept = nsmallest(limit, [*kept, *later], key=lambda seen: seen.by_lag)
+    return kept
 
 
 async def rename(svc: Services, whose: Whose, id: str, name: str | None) -> Seen:

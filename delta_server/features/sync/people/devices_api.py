@@ -1,6 +1,7 @@
 """/v1/devices: the devices of whoever asks."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, delete, get, patch
 from litestar.di import NamedDependency
@@ -16,16 +17,23 @@ from delta_server.features.sync.people.devices_schemas import (
     DeviceAnswer,
     DeviceChange,
     DevicePosition,
+    DeviceUpload,
     Lag,
     SyncDevice,
 )
+from delta_server.features.sync.uploads import upload_schemas
+from delta_server.features.sync.uploads.store import Upload
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
 from delta_server.services import Services
 
 _TAGS = ["Devices"]
-_LIST = "devices"
+_LIST, _BY_LAG = "devices", "devices by lag"
+_CURSORS: dict[str, Callable[[Seen], str]] = {
+    "made": lambda seen: encode_cursor(_LIST, seen.device.id),
+    "lag": lambda seen: encode_cursor(_BY_LAG, *seen.by_lag),
+}
 
 
 @get(
@@ -40,20 +48,23 @@ async def list_devices(
     caller: NamedDependency[Caller],
     project: NamedDependency[int],
     q: Annotated[str, QueryParameter(max_length=200, description="Those that are called something with this")] = "",
+    sort: Annotated[
+        Literal["made", "lag"], QueryParameter(description="By when they came, or those that are furthest behind first")
+    ] = "made",
     limit: Limit = pagination.DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[Page[SyncDevice]]:
-    """Those that pushed to the space of whoever asks, the oldest first, without the removed ones."""
-    above = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 0
+    """Those that pushed to the space of whoever asks, without the removed ones. By lag, one that moves between two
+    pages may be missed or come twice."""
     space = whose(request, caller, project)
-    rows = await devices.list_devices(services, space, q, above=above, limit=limit + 1)
+    if sort == "lag":
+        after = decode_cursor(_BY_LAG, cursor, tuple[int, int, int]) if cursor else (-1, 0, 0)
+        rows = await devices.list_by_lag(services, space, q, after=after, limit=limit + 1)
+    else:
+        above = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 0
+        rows = await devices.list_devices(services, space, q, above=above, limit=limit + 1)
     now_ms = services.clock.now_ms()
-    found = pagination.page(
-        rows,
-        limit=limit,
-        item=lambda seen: _device(seen, now_ms),
-        cursor=lambda seen: encode_cursor(_LIST, seen.device.id),
-    )
+    found = pagination.page(rows, limit=limit, item=lambda seen: _device(seen, now_ms), cursor=_CURSORS[sort])
     return pagination.respond(request, found)
 
 
@@ -99,6 +110,21 @@ def _device(seen: Seen, now_ms: int) -> SyncDevice:
         [DevicePosition(at.data_type, at.seq, times.format(at.pulled_at)) for at in seen.positions],
         times.format(device.made_at),
         times.format(device.seen_at),
+        [_upload(upload) for upload in seen.uploads],
+    )
+
+
+def _upload(found: Upload) -> DeviceUpload:
+    shown = upload_schemas.shown(found, ())
+    is_refused = shown.state == "refused"
+    return DeviceUpload(
+        shown.upload_id,
+        "open" if shown.state == "done" else shown.state,
+        shown.lines,
+        shown.bytes,
+        found.staged_lines,
+        shown.message if is_refused and isinstance(shown.message, str) else None,
+        times.format(found.touched_at),
     )
 
 

@@ -26,6 +26,16 @@ class DevicePosition(msgspec.Struct, frozen=True):
     pulled_at: str
 
 
+class DeviceUpload(msgspec.Struct, frozen=True):
+    upload_id: str
+    state: Literal["open", "committing", "refused"]
+    lines: int
+    bytes: int
+    staged_lines: int
+    message: str | None
+    touched_at: str
+
+
 class SyncDevice(msgspec.Struct, frozen=True):
     id: str
     device_id: str
@@ -35,6 +45,7 @@ class SyncDevice(msgspec.Struct, frozen=True):
     positions: Sequence[DevicePosition]
     created_at: str
     last_seen: str
+    uploads: Sequence[DeviceUpload]
 
 
 class DeviceAnswer(msgspec.Struct, frozen=True):
@@ -50,6 +61,17 @@ EXAMPLE = {
     "positions": [{"data_type": "notes", "version": 17, "pulled_at": "2026-05-01T12:00:00.000Z"}],
     "created_at": "2026-03-01T12:00:00.000Z",
     "last_seen": "2026-05-01T12:00:00.000Z",
+    "uploads": [
+        {
+            "upload_id": "first-sync",
+            "state": "open",
+            "lines": 2000,
+            "bytes": 640_000,
+            "staged_lines": 0,
+            "message": None,
+            "touched_at": "2026-05-01T12:00:00.000Z",
+        }
+    ],
 }
 
 FIELDS = {
@@ -62,6 +84,14 @@ FIELDS = {
     "SyncDevice.positions": "How far it is in each data type, by the cursors that it brought",
     "SyncDevice.created_at": "When it pushed for the first time",
     "SyncDevice.last_seen": "When it last pushed or pulled",
+    "SyncDevice.uploads": "What it uploads that is not visible yet, or was refused",
+    "DeviceUpload.upload_id": "As the device named it",
+    "DeviceUpload.state": "`open`: more may come; `committing`: it becomes visible; `refused`: nothing of it is",
+    "DeviceUpload.lines": "How many are here",
+    "DeviceUpload.bytes": "Their bytes",
+    "DeviceUpload.staged_lines": "How many of them are ready to become visible",
+    "DeviceUpload.message": "Why it was refused; null where it was not",
+    "DeviceUpload.touched_at": "When something last came or was said of it",
     "Lag.changes": "How many records, 1,000 at most",
     "Lag.seconds": "How long ago the first of them changed",
     "DevicePosition.data_type": "The data type",

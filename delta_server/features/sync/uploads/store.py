@@ -87,6 +87,12 @@ def open_uploads(tx: Tx, space: int) -> tuple[int, int]:
     return (0, 0) if row is None else (row[0], row[1])
 
 
+def not_shown(tx: Tx, space: int) -> list[Upload]:
+    """Those that are not visible yet: few (receiving.MOST_OPEN), the first begun first."""
+    rows = tx.all(f"SELECT {_UPLOAD} FROM sync_upload WHERE space = ? AND state <> 'done' ORDER BY id", space)
+    return [Upload(*row) for row in rows]
+
+
 def shown_around(tx: Tx, space: int, seq: int) -> Shown | None:
     """The first whose numbers end at `seq` or behind it."""
     row = tx.one(
