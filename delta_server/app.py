@@ -37,6 +37,7 @@ from delta_server.features.instance import feature as instance
 from delta_server.features.invitations import feature as invitations
 from delta_server.features.lives import feature as lives
 from delta_server.features.mails import feature as mails
+from delta_server.features.mcp import feature as mcp
 from delta_server.features.overview import feature as overview
 from delta_server.features.polling import feature as polling
 from delta_server.features.polls import feature as polls
@@ -119,6 +120,7 @@ FEATURES = [
     profiles.FEATURE,
     events.FEATURE,
     queries.FEATURE,
+    mcp.FEATURE,
     sql.FEATURE,
     erasures.FEATURE,
     inbound_webhooks.FEATURE,

@@ -41,14 +41,14 @@ from delta_server.features.deltas.row_windows import Pair, RowsWanted, RowWindow
 from delta_server.features.deltas.rows import TYPES as TYPES
 from delta_server.features.deltas.rows import End, Summary
 from delta_server.features.deltas.schemas import Compared as Compared
+from delta_server.features.deltas.schemas import Comparison as Comparison
+from delta_server.features.deltas.schemas import Delta as Delta
 from delta_server.features.deltas.schemas import (
-    Comparison,
     FieldChanges,
     Format,
     KeyUsed,
     Note,
 )
-from delta_server.features.deltas.schemas import Delta as Delta
 from delta_server.features.deltas.schemas import FormatOrRows as FormatOrRows
 from delta_server.features.deltas.schemas import RowOptions as RowOptions
 from delta_server.features.deltas.store import delete_deltas as delete_deltas
