@@ -182,7 +182,7 @@ def outages() -> Iterator[bytes]:
 
 def _git_history(directory: Path, bodies: Sequence[bytes]) -> sqlite3.Connection | None:
     """The peer's database; None where it is not to be had."""
-    program = shutil.which("git-history") or (None if TINY else _installed(directory / "peer"))
+    program = shutil.which("git-history") or (None if TINY else installed(directory / "peer"))
     if program is None or shutil.which("git") is None:
         return None
     commit(directory / "git", bodies)
@@ -192,7 +192,7 @@ def _git_history(directory: Path, bodies: Sequence[bytes]) -> sqlite3.Connection
     return sqlite3.connect(database)
 
 
-def _installed(directory: Path) -> str | None:
+def installed(directory: Path) -> str | None:
     made = subprocess.run([sys.executable, "-m", "venv", directory], capture_output=True)
     install = [str(directory / "bin" / "pip"), "install", "--quiet", GIT_HISTORY]
     if made.returncode or subprocess.run(install, capture_output=True).returncode:
