@@ -9,6 +9,7 @@ WORKERS = {
     "backup-verifier": "delta_server.storage.backup_verifier",
     "backup-worker": "delta_server.storage.backup_worker",
     "event-query-worker": "delta_server.storage.events.query.worker",
+    "feature-worker": "delta_server.tasks.feature_worker",
     "pure-worker": "delta_server.tasks.pure_worker",
     "query-worker": "delta_server.storage.events.sql.worker",
     "rowdelta-worker": "delta_server.tasks.rowdelta_worker",

@@ -31,6 +31,10 @@ COMMANDS = {
     "import-project": ("delta_server.cli.moving:import_project", "Make a project of such a file."),
     "pack": ("delta_server.cli.contents:pack", "Pack stored contents now, as the background would."),
     "verify": ("delta_server.cli.contents:verify", "Read all that is stored and check every hash."),
+    "verify-table": (
+        "delta_server.cli.tables:verify_table",
+        "Make a training table again by its manifest.",
+    ),
     "doctor": ("delta_server.cli.doctor:doctor", "Look at what the server stands on; say what to do."),
     "healthcheck": ("delta_server.cli.healthcheck:healthcheck", "Ask the running server whether it is well."),
     "backup": ("delta_server.cli.backup:backup", "Write all that is stored to one file, while the server runs."),

@@ -1,17 +1,16 @@
-"""Tables of histories, each made by a process of its own (table_worker.py) that is sent the versions."""
+"""Tables, each made by a process of its own (table_worker.py, feature_worker.py) that is sent the documents."""
 
 import asyncio
 import pickle
 from collections.abc import AsyncGenerator, AsyncIterator
 
-import msgspec
 import structlog
 
 from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.storage import process_messages
 from delta_server.storage.child_process import Child
 from delta_server.storage.turns import Turns
-from delta_server.tasks.table_worker import ARGUMENT, ERROR, TableTask, version_message
+from delta_server.tasks.table_worker import ERROR
 
 PLACES = 2
 """Tables that are made at once, of all projects."""
@@ -22,9 +21,6 @@ READ_TIMEOUT_S = 30.0
 
 log = structlog.get_logger("delta.tables")
 
-Versions = AsyncIterator[tuple[int, bytes, bytes]]
-"""Time, snapshot and document, in the order of time."""
-
 
 class TableMaker:
     """Used on the event loop."""
@@ -32,18 +28,21 @@ class TableMaker:
     def __init__(self) -> None:
         self._turns = Turns(PLACES)
 
-    async def make(self, project: int, task: TableTask, versions: Versions) -> AsyncGenerator[bytes, None]:
-        """The file in pieces, the first when all versions were read. Its process is killed when this is closed.
+    async def make(
+        self, project: int, argument: str, task: bytes, documents: AsyncIterator[bytes]
+    ) -> AsyncGenerator[bytes, None]:
+        """The file in pieces, the first when all documents were read: by the process that is called with `argument` and
+        takes such a task and such messages. It is killed when this is closed.
 
-        Raises what reading the versions does, RateLimited and Unavailable where too many are made, TooCostly, and
+        Raises what reading the documents does, RateLimited and Unavailable where too many are made, TooCostly, and
         Invalid."""
         await self._turns.take(project, seconds=TURN_S)
         try:
-            process = await Child.start(ARGUMENT, asked=True)
+            process = await Child.start(argument, asked=True)
             try:
                 try:
                     async with asyncio.timeout(MAKE_S):
-                        await _send(process, task, versions)
+                        await _send(process, task, documents)
                         piece = await _next(process)
                 except TimeoutError:
                     raise TooCostly(f"the table was not made in {MAKE_S:g} s: ask for less") from None
@@ -61,12 +60,12 @@ class TableMaker:
             self._turns.give_back(project)
 
 
-async def _send(process: Child, task: TableTask, versions: Versions) -> None:
+async def _send(process: Child, task: bytes, documents: AsyncIterator[bytes]) -> None:
     assert process.stdin is not None
     try:
-        process.stdin.write(process_messages.packed(msgspec.json.encode(task)))
-        async for version in versions:
-            process.stdin.write(process_messages.packed(version_message(*version)))
+        process.stdin.write(process_messages.packed(task))
+        async for document in documents:
+            process.stdin.write(process_messages.packed(document))
             await process.stdin.drain()
         process.stdin.write(process_messages.packed(b""))
         await process.stdin.drain()

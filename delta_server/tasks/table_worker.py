@@ -54,7 +54,7 @@ def main() -> None:
     child.begin()
     child.end_with_parent()
     lower_priority()
-    _limit_memory()
+    limit_memory()
     leaving = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but messages may come out
     task = msgspec.json.decode(process_messages.read(sys.stdin.buffer) or b"", type=TableTask)
@@ -66,7 +66,7 @@ def main() -> None:
         _send(leaving, ERROR, pickle.dumps(error))
 
 
-def _limit_memory() -> None:
+def limit_memory() -> None:
     """Where the system can do it."""
     if sys.platform != "win32":
         import resource

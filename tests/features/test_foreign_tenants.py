@@ -54,6 +54,8 @@ to all, too."""
 
 RULE: dict[str, Any] = {"kind": "threshold", "path": "/a", "op": "gt", "value": 1}
 
+OF_DOCUMENT: Any = [{"name": "of", "endpoint": "{endpoint}", "path": "/of"}]
+
 
 class Ask(msgspec.Struct, frozen=True):
     method: str
@@ -74,15 +76,12 @@ class Ask(msgspec.Struct, frozen=True):
         return Ask(self.method, self.path.format(**ids), body)
 
 
-def _filled(body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
-    return {
-        name: value.format(**ids)
-        if isinstance(value, str)
-        else _filled(value, ids)
-        if isinstance(value, dict)
-        else value
-        for name, value in body.items()
-    }
+def _filled(body: Any, ids: dict[str, str]) -> Any:
+    if isinstance(body, str):
+        return body.format(**ids)
+    if isinstance(body, list):
+        return [_filled(value, ids) for value in body]
+    return {name: _filled(value, ids) for name, value in body.items()} if isinstance(body, dict) else body
 
 
 def get(path: str) -> Ask:
@@ -198,6 +197,7 @@ BY_ID = [
     get("/v1/export/history?endpoint={endpoint}&fields=/of"),
     get("/v1/endpoints/{endpoint}/schema"),
     get("/v1/endpoints/{endpoint}/schema/changes"),
+    Ask("POST", "/v1/export/features", {"labels": {"event_type": "seen"}, "features": OF_DOCUMENT}),
     Ask("POST", "/v1/endpoints/{endpoint}/preview", {"retention": {"keep_last": 1}}),
     get("/v1/endpoints/{endpoint}/polls"),
     get("/v1/endpoints/{endpoint}/polls/summary"),

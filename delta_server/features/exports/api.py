@@ -2,17 +2,18 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from litestar import Request, get
+from litestar import Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import JSONBody, QueryParameter
 from litestar.response import Stream
 
 from delta_server.core import times
 from delta_server.core.query import aggregates, time_buckets
 from delta_server.core.query.aggregates import AggregateRequest
 from delta_server.core.query.plan import Listing, Span
+from delta_server.core.tables.training import TrainingSpec
 from delta_server.core.times import LATEST_MS
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.exports import schemas, service
@@ -171,6 +172,33 @@ async def export_history(
     return _file(pieces, schemas.file_name("history", within, UTC, form), form)
 
 
+@post(
+    "/v1/export/features",
+    summary="Download a training table",
+    tags=_TAGS,
+    status_code=200,
+    media_type="text/csv",
+    opt=example(request=schemas.EXAMPLE_SPEC, answer=schemas.EXAMPLE_FEATURES),
+)
+async def export_features(
+    request: Request[Any, Any, Any],
+    data: JSONBody[TrainingSpec],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    format_: Annotated[
+        Literal["csv", "json", "ndjson", "parquet", "manifest"] | None,
+        QueryParameter(name="format", description="`manifest` is what makes the table again; else as for events"),
+    ] = None,
+    formulas: FormulasParameter = "escape",
+) -> Stream:
+    """A row for each label event, with features of what was known when it happened: documents as they were, and metrics
+    of the events in windows that end there. What arrives later changes no row, unless `known_by` is `time`."""
+    form = None if format_ == "manifest" else schemas.wanted(format_, request.headers.get("accept", ""))
+    made = service.features(services, project, data, form, escape_formulas=formulas == "escape")
+    pieces = while_allowed(request, await while_connected(request, made))
+    return _file(pieces, f"features.{form}" if form else "manifest.json", form or "json")
+
+
 def _file(pieces: AsyncIterator[bytes], name: str, form: Format) -> Stream:
     return Stream(
         pieces,
@@ -182,4 +210,4 @@ def _file(pieces: AsyncIterator[bytes], name: str, form: Format) -> Stream:
     )
 
 
-ROUTES = [export_events, export_aggregated, export_history]
+ROUTES = [export_events, export_aggregated, export_history, export_features]

@@ -3,7 +3,8 @@
 import asyncio
 import shutil
 
-from delta_server.features.exports import api, histories
+from delta_server.features.exports import api, histories, schemas
+from delta_server.features.exports.commands import COMMANDS
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ
 from delta_server.services import Services
@@ -22,6 +23,9 @@ FEATURE = Feature(
         ("GET", "/v1/export/events"): READ,
         ("GET", "/v1/export/aggregated"): READ,
         ("GET", "/v1/export/history"): READ,
+        ("POST", "/v1/export/features"): READ,
     },
+    fields=schemas.FIELDS,
+    commands=COMMANDS,
     at_start=_begin,
 )

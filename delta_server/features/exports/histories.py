@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
+import msgspec
+
 from delta_server.core.errors import Conflict, Invalid, NotFound
 from delta_server.core.tables.request import TableRequest
 from delta_server.core.tables.writing import Form
@@ -12,6 +14,7 @@ from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
+from delta_server.tasks import table_worker
 from delta_server.tasks.table_making import TableMaker
 from delta_server.tasks.table_worker import TableTask
 
@@ -41,16 +44,17 @@ async def table(
         settings=endpoint.diff,
         known=deltas.known_keys(svc, endpoint.id),
     )
-    return svc.state(TableMaker).make(endpoint.project, task, _versions(svc, endpoint.id))
+    made = _versions(svc, endpoint.id)
+    return svc.state(TableMaker).make(endpoint.project, table_worker.ARGUMENT, msgspec.json.encode(task), made)
 
 
-async def _versions(svc: Services, endpoint: int) -> AsyncIterator[tuple[int, bytes, bytes]]:
+async def _versions(svc: Services, endpoint: int) -> AsyncIterator[bytes]:
     position = (-(1 << 62), 0)
     while some := await svc.db.read(_following, endpoint, position):
         seen = {content: (at_ms, uid) for content, at_ms, uid in some}
         try:
             async for content, body in contents.read_run(svc.contents, endpoint, list(seen)):
-                yield *seen[content], body
+                yield table_worker.version_message(*seen[content], body)
         except NotFound:
             raise _rewritten() from None
         last, at_ms, _ = some[-1]

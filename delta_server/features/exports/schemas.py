@@ -1,7 +1,7 @@
 """Exports on the wire: their forms, the names of their files, examples."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from delta_server.core import times
 from delta_server.core.errors import Invalid
@@ -46,6 +46,39 @@ EXAMPLE_HISTORY = (
     "A7,2026-05-01T12:00:00.000Z,2026-05-03T08:00:00.000Z,01890a5d-ac96-774b-bcce-b302099a8057,Lamp,19.5\r\n"
     "A7,2026-05-03T08:00:00.000Z,,01891350-2d16-7c2f-9b6a-7a3c4f2a9c11,Lamp,17.0\r\n"
 )
+EXAMPLE_SPEC: dict[str, Any] = {
+    "labels": {"event_type": "purchase", "from": "2026-01-01", "value": "data.amount"},
+    "features": [
+        {"name": "price", "endpoint": "shop", "path": "/items/[sku={sku}]/price", "where": {"sku": "data.sku"}},
+        {"name": "views_7d", "event_type": "page_view", "window": "7d"},
+        {"name": "spent_30d", "event_type": "purchase", "window": "30d", "metric": "sum", "of": "data.amount"},
+    ],
+    "split": {"at": "2026-04-01", "gap": "7d"},
+}
+EXAMPLE_FEATURES = (
+    "key,time,label,split,price,views_7d,spent_30d\r\nm-1,2026-03-01T12:00:00.000Z,19.5,train,19.5,3,40.0\r\n"
+)
+FIELDS = {
+    "TrainingSpec.labels": "The events that rows are of",
+    "TrainingSpec.features": "What each row has, by name",
+    "known_by": "`arrival`: what was received by then; `time`: what was captured or happened by then, whenever it came",
+    "TrainingSpec.split": "Labels before a time train, the others validate",
+    "Labels.event_type": "The type of the events",
+    "Labels.from": "From this time on",
+    "Labels.to": "Before this time; now, if it is missing",
+    "Labels.value": "The field that is to be predicted, the column `label`",
+    "FeatureSpec.name": "Name of the column",
+    "FeatureSpec.endpoint": "Id or name of an endpoint: the feature is of its document",
+    "FeatureSpec.path": "Where in the document; `{name}` is a field of the label event",
+    "FeatureSpec.where": "The fields of the label event that the path names",
+    "FeatureSpec.event_type": "The feature is of events of this type",
+    "FeatureSpec.window": "Those so long before the label: 7d, 12h ...",
+    "FeatureSpec.metric": "What is computed of them",
+    "FeatureSpec.of": "Of which field, for all but count",
+    "FeatureSpec.same": "Only events whose fields are the label's; none for all events",
+    "Split.at": "The first moment of the validation",
+    "Split.gap": "Labels so short before it are in neither part",
+}
 EXAMPLE_ROWS = "time,eventType,count\r\n2026-05-01T14:00:00.000Z,page_view,318\r\n"
 
 

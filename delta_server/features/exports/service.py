@@ -16,9 +16,10 @@ from delta_server.core.query import result_rows
 from delta_server.core.query.aggregates import AggregateQuery
 from delta_server.core.query.plan import Aggregate, Listing
 from delta_server.core.tables.request import TableRequest
+from delta_server.core.tables.training import TrainingSpec
 from delta_server.features.audit import service as audit
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.exports import histories
+from delta_server.features.exports import histories, training
 from delta_server.features.exports.schemas import EVENT_COLUMNS, Format
 from delta_server.services import Services
 
@@ -70,6 +71,13 @@ async def history(
     return await _with_first_pieces(
         await histories.table(svc, endpoint, request, form, escape_formulas=escape_formulas)
     )
+
+
+async def features(
+    svc: Services, project: int, spec: TrainingSpec, form: Format | None, *, escape_formulas: bool = True
+) -> AsyncGenerator[bytes, None]:
+    """As `events`, a training table; with None its manifest. Raises what `training.table` does."""
+    return await _with_first_pieces(await training.table(svc, project, spec, form, escape_formulas=escape_formulas))
 
 
 class _Writer(msgspec.Struct, frozen=True):

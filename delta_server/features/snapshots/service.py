@@ -30,6 +30,7 @@ from delta_server.features.snapshots.incoming import new_snapshots as new_snapsh
 from delta_server.features.snapshots.places import Place as Place
 from delta_server.features.snapshots.store import Extent as Extent
 from delta_server.features.snapshots.store import Snapshot as Snapshot
+from delta_server.features.snapshots.store import arrivals as arrivals
 from delta_server.features.snapshots.store import before as before
 from delta_server.features.snapshots.store import by_bucket as by_bucket
 from delta_server.features.snapshots.store import delete_some as delete_some

@@ -233,6 +233,18 @@ def first_at(tx: Tx, endpoint: int, captured_at: int) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
+def arrivals(tx: Tx, endpoint: int, after: int, before: int, limit: int) -> list[tuple[int, bytes, int]]:
+    """(captured_at, id, content) of snapshots captured after a time and before another, in order."""
+    return tx.all(
+        "SELECT captured_at, uid, content FROM snapshot WHERE endpoint = ? AND captured_at > ? AND captured_at < ?"
+        " ORDER BY captured_at LIMIT ?",
+        endpoint,
+        after,
+        before,
+        limit,
+    )
+
+
 def uid_before(tx: Tx, endpoint: int, at: int) -> bytes | None:
     """The id of the last snapshot captured before a time."""
     sql = "SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at < ? ORDER BY captured_at DESC LIMIT 1"

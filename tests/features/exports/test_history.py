@@ -18,7 +18,7 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.features.exports import histories, service
 from delta_server.storage.tables import interval_file
 from delta_server.storage.tables.interval_file import IntervalFile
-from delta_server.tasks import table_making
+from delta_server.tasks import table_making, table_worker
 from tests.conftest import Keys, bearer, shared, shared_fixture
 from tests.features.rows import Row, check
 
@@ -161,7 +161,7 @@ async def test_places_are_given_back(
         with pytest.raises(Conflict):
             await service.history(svc, of, TableRequest(array="/items"), "csv")
     with monkeypatch.context() as patched:
-        patched.setattr(table_making, "ARGUMENT", "no-such-worker")
+        patched.setattr(table_worker, "ARGUMENT", "no-such-worker")
         with pytest.raises(Unavailable):
             await service.history(svc, of, TableRequest(array="/items"), "csv")
     assert [piece async for piece in await service.history(svc, of, TableRequest(array="/items"), "csv")]
