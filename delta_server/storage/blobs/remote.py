@@ -6,6 +6,7 @@ them.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PROBES = "delta-probe"
 PART_BYTES = 8 << 20
 _PARTS_AT_ONCE = 2
 _NO_BUCKET = "the blob store has no such bucket: see storage.blobs"
@@ -51,6 +53,7 @@ def opened(url: str) -> "RemoteBlobs":
 class RemoteBlobs:
     def __init__(self, store: "ObjectStore") -> None:
         self._store = store
+        self._keeps_conditions = False
 
     async def create_read_stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes] | None:
         try:
@@ -109,12 +112,13 @@ class RemoteBlobs:
     async def get(self, key: str) -> Tagged | None:
         try:
             found = await _asked(obstore.get_async(self._store, checked_key(key)))
-            return Tagged(bytes(await _asked(found.bytes_async())), found.meta["e_tag"] or "")
+            return Tagged(bytes(await _asked(found.bytes_async())), _tag(found.meta["e_tag"], found.meta["version"]))
         except FileNotFoundError:
             return None
 
     async def put_if(self, key: str, content: bytes, tag: str | None) -> str:
-        mode: PutMode = "create" if tag is None else {"e_tag": tag}
+        await self._require_conditions()
+        mode: PutMode = "create" if tag is None else _update(tag)
         try:
             put = await _asked(obstore.put_async(self._store, checked_key(key), content, mode=mode))
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
@@ -123,7 +127,25 @@ class RemoteBlobs:
             if tag is None:
                 raise BlobStoreFailed(_NO_BUCKET) from None
             raise Changed from None
-        return put["e_tag"] or ""
+        return _tag(put["e_tag"], put["version"])
+
+    async def _require_conditions(self) -> None:
+        """Once, before the first state is replaced. Raises BlobStoreFailed where a store writes whatever the condition:
+        of two that replace a state both would believe that they did."""
+        if self._keeps_conditions:
+            return
+        key = f"{PROBES}/{os.urandom(8).hex()}"
+        try:
+            await _written(obstore.put_async(self._store, key, b"", mode="create"))
+            try:
+                await _written(obstore.put_async(self._store, key, b"", mode="create"))
+            except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
+                self._keeps_conditions = True
+        finally:
+            with suppress(BlobStoreFailed):
+                await self.delete_resource(key)
+        if not self._keeps_conditions:
+            raise BlobStoreFailed("the blob store does not keep to conditions (If-None-Match): see docs/datasets.md")
 
     async def delete_unfinished(self) -> None:
         """Nothing: the bucket's own rules do it."""
@@ -183,6 +205,16 @@ class _Parts:
                 yield part
         if self._is_broken:
             raise ConnectionAbortedError("what was to be written broke off")
+
+
+def _tag(e_tag: str | None, version: str | None) -> str:
+    return f"{e_tag or ''}\n{version or ''}"
+
+
+def _update(tag: str) -> "PutMode":
+    """On the state of `_tag`: Google Cloud Storage compares versions (generations), the others ETags."""
+    e_tag, _, version = tag.partition("\n")
+    return {"e_tag": e_tag, "version": version} if version else {"e_tag": e_tag}
 
 
 async def _asked(answer: Awaitable[T]) -> T:

@@ -1,20 +1,40 @@
-"""One contract for all stores of blobs: files, memory, and S3 as moto speaks it, over HTTP."""
+"""One contract for all stores of blobs: files, memory, and S3 as moto speaks it, over HTTP; with DELTA_AZURITE=1 Azure
+as its emulator does, from npm. What several may change at once is tried with the generations of Google's too."""
 
 import asyncio
+import base64
+import hmac
+import json
 import os
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
+from email.utils import formatdate
+from http.client import HTTPConnection
 from pathlib import Path
+from socket import create_connection
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
 from moto.server import ThreadedMotoServer
-from obstore.store import MemoryStore, S3Store
+from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 
 from delta_server.core.errors import Invalid
 from delta_server.storage.blobs.blobs import Blobs, BlobStoreFailed, Changed
 from delta_server.storage.blobs.local import DRAFTS, LocalBlobs
 from delta_server.storage.blobs.opening import open_blobs
 from delta_server.storage.blobs.remote import PART_BYTES, RemoteBlobs
+from tests.bench.postgres import free_port
+from tests.histories import ROOT
+from tests.storage.blobs.stores import serving_generations, without_conditions
+
+KINDS = ["local", "memory", "s3", *(["az"] if os.environ.get("DELTA_AZURITE") else [])]
+AZURITE = "azurite@3.35.0"
+AZURE_ACCOUNT = "devstoreaccount1"
+AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Of every emulator: https://learn.microsoft.com/azure/storage/common/storage-use-azurite"""
+NO_ACCOUNT = {"client_email": "", "private_key": "", "private_key_id": ""}
 
 
 def s3(endpoint: str, bucket: str) -> S3Store:
@@ -37,16 +57,60 @@ def endpoint() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(params=["local", "memory", "s3"])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    if request.param == "local":
-        return LocalBlobs(tmp_path / "blobs")
-    if request.param == "memory":
-        return RemoteBlobs(MemoryStore())
-    address: str = request.getfixturevalue("endpoint")
+@pytest.fixture(scope="module")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    directory, port = ROOT / "build" / "peers" / "azurite", free_port()
+    subprocess.run(["npm", "install", "--silent", "--prefix", directory, AZURITE], check=True)
+    program = directory / "node_modules" / ".bin" / "azurite-blob"
+    options = ["--blobPort", str(port), "--location", str(tmp_path_factory.mktemp("azurite")), "--skipApiVersionCheck"]
+    with subprocess.Popen([program, *options, "--silent"]) as process:
+        while process.poll() is None:
+            with suppress(OSError):
+                create_connection(("127.0.0.1", port), 1).close()
+                break
+        yield f"http://127.0.0.1:{port}/{AZURE_ACCOUNT}"
+        process.kill()
+
+
+@pytest.fixture(params=KINDS)
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
     bucket = "b" + os.urandom(8).hex()
-    urlopen(Request(f"{address}/{bucket}", method="PUT")).close()
-    return RemoteBlobs(s3(address, bucket))
+    if request.param == "local":
+        yield LocalBlobs(tmp_path / "blobs")
+    elif request.param == "memory":
+        yield RemoteBlobs(MemoryStore())
+    elif request.param == "s3":
+        address: str = request.getfixturevalue("endpoint")
+        urlopen(Request(f"{address}/{bucket}", method="PUT")).close()
+        yield RemoteBlobs(s3(address, bucket))
+    elif request.param == "az":
+        yield RemoteBlobs(azure(request.getfixturevalue("azurite"), bucket))
+    else:
+        account = tmp_path / "account.json"
+        with serving_generations() as address:
+            account.write_text(json.dumps({"gcs_base_url": address, "disable_oauth": True, **NO_ACCOUNT}))
+            options = {"allow_http": True}
+            yield RemoteBlobs(GCSStore(bucket, service_account_path=str(account), client_options=options))
+
+
+def azure(address: str, container: str) -> AzureStore:
+    """A new container. obstore makes none, and the emulator takes signed requests alone."""
+    date, path = formatdate(usegmt=True), f"/{AZURE_ACCOUNT}/{container}"
+    signed = f"PUT{12 * chr(10)}x-ms-date:{date}\nx-ms-version:2021-08-06\n/{AZURE_ACCOUNT}{path}\nrestype:container"
+    signature = base64.b64encode(hmac.digest(base64.b64decode(AZURE_KEY), signed.encode(), "sha256")).decode()
+    headers = {"x-ms-date": date, "x-ms-version": "2021-08-06", "content-length": "0"}
+    connection = HTTPConnection(urlsplit(address).netloc)
+    connection.request(
+        "PUT",
+        f"{path}?restype=container",
+        headers={**headers, "authorization": f"SharedKey {AZURE_ACCOUNT}:{signature}"},
+    )
+    assert connection.getresponse().status == 201
+    connection.close()
+    options = {"allow_http": True}
+    return AzureStore(
+        container, account_name=AZURE_ACCOUNT, account_key=AZURE_KEY, endpoint=address, client_options=options
+    )
 
 
 async def write(blobs: Blobs, key: str, *pieces: bytes) -> None:
@@ -153,9 +217,11 @@ async def test_lists_go_by_whole_folders(blobs: Blobs) -> None:
     assert {blob.size async for blob in blobs.list("")} == {2}
 
 
+@pytest.mark.parametrize("blobs", [*KINDS, "gs"], indirect=True)
 async def test_a_state_is_replaced_by_who_knows_it(blobs: Blobs) -> None:
+    other = await blobs.put_if("other", b"0", None)
     with pytest.raises(Changed):
-        await blobs.put_if("a/m", b"1", "tag")
+        await blobs.put_if("a/m", b"1", other)
     first = await blobs.put_if("a/m", b"1", None)
     with pytest.raises(Changed):
         await blobs.put_if("a/m", b"2", None)
@@ -168,15 +234,25 @@ async def test_a_state_is_replaced_by_who_knows_it(blobs: Blobs) -> None:
     found = await blobs.get("a/m")
     assert found is not None
     assert (found.content, found.tag) == (b"2", second)
-    assert await keys(blobs, "a") == ["a/m"]
 
 
+@pytest.mark.parametrize("blobs", [*KINDS, "gs"], indirect=True)
 async def test_of_many_at_once_one_replaces_a_state(blobs: Blobs) -> None:
     tag = await blobs.put_if("m", b"0", None)
     writes = [blobs.put_if("m", b"%d" % number, tag) for number in range(1, 9)]
     results = await asyncio.gather(*writes, return_exceptions=True)
     assert sum(isinstance(result, str) for result in results) == 1
     assert sum(isinstance(result, Changed) for result in results) == 7
+
+
+async def test_a_store_that_writes_whatever_the_condition_is_refused(endpoint: str) -> None:
+    """As s3rver 3.7.1 (findings/s3rver-conditional-put.sh): of two that replace a state both would think they did."""
+    urlopen(Request(f"{endpoint}/careless", method="PUT")).close()
+    with without_conditions(endpoint) as address:
+        blobs = RemoteBlobs(s3(address, "careless"))
+        with pytest.raises(BlobStoreFailed, match="does not keep to conditions"):
+            await blobs.put_if("m", b"1", None)
+        assert await keys(blobs) == []
 
 
 async def test_a_store_that_refuses_says_so(endpoint: str, tmp_path: Path) -> None:
