@@ -53,7 +53,7 @@ class JsonRequest(Request[Caller, Any, State]):
         if len(body) < _AWAY_FROM_LOOP:
             return decode(body, field.annotation)
         services = cast("Services", self.app.state.services)
-        async with services.fair_cpu.turn(_turn_of(self.scope.get("user"))) as thread:
+        async with services.fair_cpu.turn(_turn_of(self.scope.get("user")), kind="a body") as thread:
             return await thread(decode, body, field.annotation)
 
 

@@ -56,11 +56,13 @@ async def run_in_turn(
     project: int,
     work: Callable[[Services], Coroutine[Any, Any, T]],
 ) -> T:
-    """`work`'s result, for what may compute long while its caller waits: it begins when the project's turn has come and
-    is given services whose `spare_cpu` is the turn's thread. Ends as `while_connected` and `FairCpu.turn` do."""
+    """`work`'s result, for what may compute long while its caller waits: it begins when the turn of the project has
+    come, and among its requests that of the route, and is given services whose `spare_cpu` is the turn's thread. Ends
+    as `while_connected` and `FairThreadPool.turn` do."""
+    route = str(request.scope["path_template"])
 
     async def in_its_turn() -> T:
-        async with services.fair_cpu.turn(project) as thread:
+        async with services.fair_cpu.turn(project, kind=route) as thread:
             return await work(msgspec.structs.replace(services, spare_cpu=thread))
 
     return await while_connected(request, in_its_turn())

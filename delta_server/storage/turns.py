@@ -9,7 +9,7 @@ from delta_server.core.errors import RateLimited, Unavailable
 from delta_server.storage.recent_use import RecentUse
 
 WAITING_OF_ONE = 32
-"""Calls of one project that may wait for a place."""
+"""Calls of one project that may wait for a place; the first of each kind always may."""
 LATELY_S = 2.0
 """Who has called since then shares the places with the others who have."""
 SHORT_S = 0.1
@@ -40,8 +40,39 @@ class Callers:
         return self._called_at.keys()
 
 
+class _Waiting:
+    """The calls of one project that wait: kinds take turns, within one they are in the order of asking."""
+
+    def __init__(self) -> None:
+        self._kinds: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._kinds.values()))
+
+    def may_join(self, kind: str) -> bool:
+        return len(self) < WAITING_OF_ONE or kind not in self._kinds
+
+    def join(self, kind: str, place: asyncio.Future[None]) -> None:
+        self._kinds.setdefault(kind, deque()).append(place)
+
+    def next(self) -> asyncio.Future[None]:
+        """Take out the one whose turn it is; the others of its kind go behind the other kinds."""
+        kind = next(iter(self._kinds))
+        place = self._kinds[kind][0]
+        self.drop(kind, place)
+        if kind in self._kinds:
+            self._kinds.move_to_end(kind)
+        return place
+
+    def drop(self, kind: str, place: asyncio.Future[None]) -> None:
+        self._kinds[kind].remove(place)
+        if not self._kinds[kind]:
+            del self._kinds[kind]
+
+
 class Turns:
-    """Places are given project by project, within one in the order of asking. Used on one event loop.
+    """Places are given project by project, within one kind by kind (what takes seconds, asked for again and again, does
+    not keep the rest from its turn), within a kind in the order of asking. Used on one event loop.
 
     One project has at most all places but one, however many are free: the first call of another finds a place at once.
     While others call too it has its share, and when it has used more than they its places rest for twice as long as
@@ -66,26 +97,26 @@ class Turns:
         self._use = RecentUse(now_s)
         self._began_at: defaultdict[int, deque[float]] = defaultdict(deque)
         """Of the places that are taken, when that was."""
-        self._waiting: OrderedDict[int, deque[asyncio.Future[None]]] = OrderedDict()
+        self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
 
-    async def take(self, project: int, *, seconds: float, has_begun: bool = False) -> None:
+    async def take(self, project: int, *, seconds: float, kind: str = "", has_begun: bool = False) -> None:
         """Wait for a place, which must be given back. Raises RateLimited when too many calls of the project wait, but
         not for what `has_begun`, and Unavailable when no place became free in time."""
         self._callers.note(project)
         if not self._waiting and self._has_place(project):
             self._take(project)
             return
-        queue = self._waiting.setdefault(project, deque())
-        if len(queue) >= WAITING_OF_ONE and not has_begun:
+        queue = self._waiting.setdefault(project, _Waiting())
+        if not has_begun and not queue.may_join(kind):
             raise RateLimited(f"{WAITING_OF_ONE} requests of this project wait already: try again when one has ended")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue.append(place)
+        queue.join(kind, place)
         self._give()
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.shield(place)
         except BaseException as error:
-            self._leave(project, place)
+            self._leave(project, kind, place)
             if isinstance(error, TimeoutError):
                 raise Unavailable("too many queries wait: try again later", retry_after_s=2) from None
             raise
@@ -126,17 +157,13 @@ class Turns:
     def _has_place(self, project: int) -> bool:
         return self._taken.total() < self._places and self._taken[project] < self._share()
 
-    def _leave(self, project: int, place: asyncio.Future[None]) -> None:
+    def _leave(self, project: int, kind: str, place: asyncio.Future[None]) -> None:
         if place.done():
             self.give_back(project)
-        else:
-            place.cancel()
-            self._drop(project, place)
-
-    def _drop(self, project: int, place: asyncio.Future[None]) -> None:
-        queue = self._waiting[project]
-        queue.remove(place)
-        if not queue:
+            return
+        place.cancel()
+        self._waiting[project].drop(kind, place)
+        if not self._waiting[project]:
             del self._waiting[project]
 
     def _give(self) -> None:
@@ -146,10 +173,11 @@ class Turns:
             given = False
             for project, queue in list(self._waiting.items()):
                 if self._has_place(project):
-                    place = queue[0]
-                    self._drop(project, place)
-                    if project in self._waiting:
+                    place = queue.next()
+                    if queue:
                         self._waiting.move_to_end(project)
+                    else:
+                        del self._waiting[project]
                     self._take(project)
                     place.set_result(None)
                     given = True

@@ -130,13 +130,14 @@ class FairThreadPool:
         self._seconds = seconds
 
     @asynccontextmanager
-    async def turn(self, project: int) -> AsyncIterator[Threads]:
-        """A thread of `project`, one call at a time, once its turn has come. What needs memory is read within it.
+    async def turn(self, project: int, *, kind: str = "") -> AsyncIterator[Threads]:
+        """A thread of `project`, one call at a time, once its turn has come. What needs memory is read within it. Of
+        one project, `kind`s take turns.
 
         Raises TooCostly when it is not left in time, RateLimited when too much of the project waits, Unavailable when
         no thread became free.
         """
-        await self._turns.take(project, seconds=self._seconds)
+        await self._turns.take(project, seconds=self._seconds, kind=kind)
         running: list[Future[Any]] = []
 
         async def run(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

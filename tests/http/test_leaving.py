@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from delta_server.services import Services
 class _Caller:
     """Stands for a request whose caller sends `messages`, then waits for `leaves`."""
 
-    def __init__(self, *messages: Any) -> None:
+    def __init__(self, *messages: Any, route: str = "") -> None:
+        self.scope = {"path_template": route}
         self.messages = list(messages)
         self.leaves = asyncio.Event()
 
@@ -26,8 +28,8 @@ class _Caller:
         return {"type": "http.disconnect"}
 
 
-def a_caller(*messages: Any) -> Any:
-    return _Caller(*messages)
+def a_caller(*messages: Any, route: str = "") -> Any:
+    return _Caller(*messages, route=route)
 
 
 class Work:
@@ -109,3 +111,32 @@ async def test_who_leaves_gives_up_the_turn_and_who_waits_for_one_its_place(serv
         caller.leaves.set()
     assert [type(left) for left in await asyncio.gather(*waiting, return_exceptions=True)] == [ClientGone] * 20
     assert await run_in_turn(a_caller(), services, 1, short) == 7
+
+
+async def test_requests_of_one_route_leave_turns_to_those_of_another(services: Services) -> None:
+    """Of one project: the last to come is the only one of its route, and not the last to be answered."""
+    comparing = [a_caller(route="/v1/deltas/compare") for _ in range(20)]
+    begun: list[int] = []
+
+    async def compare(svc: Services, number: int) -> None:
+        begun.append(number)
+        await asyncio.Event().wait()
+
+    async def blame(svc: Services) -> int:
+        return len(begun)
+
+    waiting = [
+        asyncio.create_task(run_in_turn(caller, services, 1, partial(compare, number=number)))
+        for number, caller in enumerate(comparing)
+    ]
+    while not begun:
+        await asyncio.sleep(0)
+    at_first = len(begun)
+    blaming = asyncio.create_task(run_in_turn(a_caller(route="/blame"), services, 1, blame))
+    await asyncio.sleep(0)
+    for caller in comparing[:2]:
+        caller.leaves.set()
+    assert await blaming <= at_first + 2
+    for caller in comparing:
+        caller.leaves.set()
+    await asyncio.gather(*waiting, return_exceptions=True)

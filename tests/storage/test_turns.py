@@ -19,8 +19,8 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def asking(of: Turns, project: int, *, seconds: float = LONG_S) -> asyncio.Task[None]:
-    return asyncio.create_task(of.take(project, seconds=seconds))
+def asking(of: Turns, project: int, *, seconds: float = LONG_S, kind: str = "") -> asyncio.Task[None]:
+    return asyncio.create_task(of.take(project, seconds=seconds, kind=kind))
 
 
 async def test_one_project_leaves_a_place_to_the_first_call_of_another() -> None:
@@ -67,6 +67,46 @@ async def test_who_has_waited_for_long_still_calls() -> None:
     assert sum(task.done() for task in waiting) == 2
     for task in waiting:
         task.cancel()
+
+
+async def test_of_one_project_kinds_take_turns() -> None:
+    """What is asked for again as soon as it is answered does not keep the rest of the project waiting for ever."""
+    places, order, waiting = Turns(2), list[str](), list[asyncio.Task[None]]()
+
+    async def call(name: str) -> None:
+        await places.take(1, seconds=LONG_S, kind=name[0])
+        order.append(name)
+
+    def ask(*names: str) -> None:
+        waiting.extend(asyncio.create_task(call(name)) for name in names)
+
+    await places.take(1, seconds=0, kind="c")
+    ask("c1", "c2", "c3", "c4", "b1", "h1")
+    for number in range(5, 9):
+        await settle()
+        places.give_back(1)
+        await settle()
+        ask(f"c{number}")
+    assert order == ["c1", "b1", "h1", "c2"]
+    for task in waiting:
+        task.cancel()
+
+
+async def test_too_many_of_one_kind_leave_room_for_the_first_of_another() -> None:
+    places = Turns(2)
+    await places.take(1, seconds=0, kind="c")
+    waiting = [asking(places, 1, kind="c") for _ in range(turns.WAITING_OF_ONE)]
+    await settle()
+    waiting.append(asking(places, 1, kind="b"))
+    await settle()
+    for kind in "cb":
+        with pytest.raises(RateLimited):
+            await places.take(1, seconds=0, kind=kind)
+    for task in waiting:
+        task.cancel()
+    await settle()
+    places.give_back(1)
+    await places.take(1, seconds=0)
 
 
 async def test_a_place_whose_work_held_nobody_up_does_not_rest() -> None:

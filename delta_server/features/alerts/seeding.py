@@ -20,7 +20,7 @@ RECENT_S = 1.0
 async def seed(svc: Services, of: EndpointRef | int, rule: Rule) -> Memory:
     """Of an endpoint, or of a project's events."""
     project = of if isinstance(of, int) else of.project
-    async with svc.fair_cpu.turn(project) as thread:
+    async with svc.fair_cpu.turn(project, kind="a new rule") as thread:
         svc = msgspec.structs.replace(svc, spare_cpu=thread)
         if rule.kind in ("high", "low") and not isinstance(of, int):
             ends_at = time.monotonic() + trying.TRY_S

@@ -86,7 +86,7 @@ async def compute_now(svc: Services, project: int, snapshots: Sequence[bytes]) -
     if not await svc.db.read(_read_jobs, project, snapshots):
         return
     with suppress(TooCostly, RateLimited, Unavailable):
-        async with svc.fair_cpu.turn(project) as thread:
+        async with svc.fair_cpu.turn(project, kind="new deltas") as thread:
             svc = msgspec.structs.replace(svc, spare_cpu=thread)
             while jobs := await svc.db.read(_read_jobs, project, snapshots):
                 of_one = [job for job in jobs if job.endpoint == jobs[0].endpoint][:QUEUE_PAGE]

@@ -154,11 +154,13 @@ class Engine:
         self._jobs: set[_Job] = set()
         self._streams: Counter[int] = Counter()
 
-    async def run(self, project: int, work: Callable[[QuerySession], T], apart: Apart[T] | None = None) -> T:
-        """`work`'s result, or that of `apart`, which answers elsewhere what it can. Raises TooCostly past the deadline
-        or the memory limit, Invalid for what SQL cannot convert or match, Unavailable when no thread became free,
-        RateLimited when too much of the project waits."""
-        await self._turns.take(project, seconds=self._seconds)
+    async def run(
+        self, project: int, work: Callable[[QuerySession], T], apart: Apart[T] | None = None, *, kind: str = ""
+    ) -> T:
+        """`work`'s result, or that of `apart`, which answers elsewhere what it can. Of one project, `kind`s take turns.
+        Raises TooCostly past the deadline or the memory limit, Invalid for what SQL cannot convert or match,
+        Unavailable when no thread became free, RateLimited when too much of the project waits."""
+        await self._turns.take(project, seconds=self._seconds, kind=kind)
         if not self._instances.needs_all_memory(project):
             is_behind = self._turns.is_behind(project)
             answer = None if apart is None else apart(is_behind)
@@ -168,7 +170,7 @@ class Engine:
                 return await self._run_apart(project, answer, may_rest=not is_behind)
             except _NeedsAllMemory:
                 pass
-            await self._turns.take(project, seconds=self._seconds, has_begun=True)
+            await self._turns.take(project, seconds=self._seconds, kind=kind, has_begun=True)
         return await self._run_alone(project, work)
 
     async def _run_shared(self, project: int, work: Callable[[QuerySession], T]) -> T:
@@ -302,7 +304,7 @@ class Engine:
 
         seconds: float = self._seconds
         while True:
-            await self._turns.take(project, seconds=seconds, has_begun=bool(items))
+            await self._turns.take(project, seconds=seconds, kind="export", has_begun=bool(items))
             seconds = MAX_STREAM_S  # an answer that is half there does not end because others have come
             found = await self._answer(job, self._submit_query(project, job.step, step), self._seconds)
             if not found:

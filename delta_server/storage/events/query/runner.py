@@ -24,7 +24,8 @@ class QueryRunner:
 
     async def run_query(self, project: int, plan: Plan) -> QueryResult:
         apart = None if self._processes is None else self._processes.answering(project, plan)
-        return await self._engine.run(project, lambda session: self._answers.answer(session, plan), apart)
+        kind = type(plan).__name__
+        return await self._engine.run(project, lambda session: self._answers.answer(session, plan), apart, kind=kind)
 
     async def stream_query(self, project: int, plan: Plan) -> AsyncGenerator[list[Row], None]:
         streamed = self._engine.stream(project, lambda session: self._answers.stream_rows(session, plan))
