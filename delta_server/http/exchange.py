@@ -9,6 +9,7 @@ sent, and are written in pieces, so that a slow reader costs their bytes once.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf
+from typing import Any
 
 import msgspec
 
@@ -109,6 +110,7 @@ class Exchange:
         self._owner = address
         self._share = Reservation(budgets.unknown_bodies, address)
         self._answer_share: Reservation | None = None
+        self._reserved_bytes = 0
         self._body_pending = body_pending
         self._taken = taken
         self._clock = clock
@@ -216,6 +218,14 @@ class Exchange:
 
     # The answer
 
+    def reserve_answer(self, size_bytes: int) -> None:
+        """Have the budget's share of an answer before it is made, where its size is known by then: what is refused is
+        not read for nothing. Raises Unavailable."""
+        if not self.is_head and size_bytes > COUNTED_ANSWER_BYTES and self._answer_share is None:
+            self._answer_share = Reservation(self._budgets.answers, self._owner)
+            self._answer_share.take(size_bytes)
+            self._reserved_bytes = size_bytes
+
     async def fail(self, error: Exception) -> bool:
         """Answer with `error`; False when an answer has begun, which cannot be taken back."""
         if self._started:
@@ -243,9 +253,9 @@ class Exchange:
                 return
             more = False  # a streamed answer ends here: the server says "disconnected" to whoever still makes it
         if not self._started:
-            if not self.is_head and len(body) > COUNTED_ANSWER_BYTES:
-                self._answer_share = Reservation(self._budgets.answers, self._owner)
-                self._answer_share.take(len(body))
+            self.reserve_answer(len(body))
+            if self._answer_share is not None and len(body) > self._reserved_bytes:
+                self._answer_share.take(len(body) - self._reserved_bytes)
             body = await self._begin(body, more=more)
         elif self._compressor is not None:
             body = await self._compressed(self._compressor, body, more=more)
@@ -322,6 +332,11 @@ class Exchange:
             body = await asyncio.to_thread(encodings.compress, body, encoding)
         headers.append((b"content-length", str(len(body)).encode()))
         return headers, body
+
+
+def reserve_answer(scope: Mapping[str, Any], size_bytes: int) -> None:
+    """For a request's answer, as `Exchange.reserve_answer` does."""
+    scope["state"]["exchange"].reserve_answer(size_bytes)
 
 
 def _is_compressible(headers: Mapping[bytes, bytes]) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config.sections import Config, Limits, Log
+from delta_server.features.snapshots import service
 from delta_server.storage.sqlite.options import Storage
 from tests.conftest import Keys, client_of, make_keys, shared, shared_fixture, started
 from tests.features.rows import Row, check
@@ -304,3 +305,27 @@ async def test_a_request_that_is_too_large_is_not_read(small: tuple[Application,
     await shots.send("POST", f"{ONE}?endpoint=e", content=endless(), headers=JSON, status=413)
     assert sent < 10
     assert await rows(app) == before
+
+
+async def test_a_large_document_in_its_snapshot_is_as_it_was_sent(app: Application, shots: Shots) -> None:
+    document = b'["' + b"a" * (300 << 10) + b'", 1e400]'
+    stored = await shots.put(document)
+    for query in ("", "include=place", "include=place,delta"):
+        answer = await shots.client.get(f"{ONE}/{stored['id']}?{query}", headers=shots.headers)
+        assert b'"data":' + document in answer.content
+        wanted = await shots.get(f"{ONE}/{stored['id']}?data=false&{query}")
+        told = msgspec.json.decode(answer.content.replace(document, b"null"))
+        assert told == {**wanted, "data": None}
+
+
+async def test_an_answer_for_which_there_is_no_room_is_not_read(
+    app: Application, shots: Shots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = b'"' + b"a" * (80 << 10) + b'"'
+    stored = await shots.put(document)
+    monkeypatch.setattr(app.edge.budgets.answers, "limit_bytes", len(document) - 1)
+    monkeypatch.setattr(service, "read_document", None)
+    for path in (f"{ONE}/{stored['id']}", f"{ONE}/{stored['id']}/data", f"{ONE}/latest/e"):
+        said = await shots.get(path, status=503)
+        assert "in flight" in said["message"]
+    assert app.edge.budgets.answers.used_bytes == 0
