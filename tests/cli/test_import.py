@@ -7,7 +7,9 @@ import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import apsw
 import msgspec
 import pytest
 import zstandard
@@ -17,11 +19,14 @@ from delta_server.cli.main import cli
 from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.features.endpoints import service as endpoints
+from delta_server.features.snapshots import importing
 from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots.importing import Imported, Version, import_versions
 from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.services import Services
+from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import IdempotencyKey
+from delta_server.storage.sqlite.transaction import SqliteTx
 from tests.cli.imports import Stored, counts, imported, line, project_id, second, sentences, stored, timeline
 from tests.features.history.timelines import QUAKES, quakes
 from tests.server_process import start
@@ -103,6 +108,27 @@ async def test_an_import_that_is_broken_off_at_any_place_can_be_run_again(servic
     assert await timeline(svc, project, "in parts") == kept
     # of each 14, the fourth at 0 s and the third at 5 s are what is there from that second already
     assert len(kept) == len(whole) * 12 // 14
+
+
+async def test_many_versions_are_written_in_few_statements(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits for the interpreter's lock beside all that compute, and other writes wait for all of them."""
+    project = await services.db.write(project_id, "p")
+    executed: list[str] = []
+    append, execute = importing._append_tail, SqliteTx._execute
+
+    def counted(tx: SqliteTx, sql: str, params: tuple[Any, ...]) -> apsw.Cursor:
+        executed.append(sql)
+        return execute(tx, sql, params)
+
+    def counting(tx: Tx, endpoint: endpoints.EndpointRef, tail: importing._Tail) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(SqliteTx, "_execute", counted)
+            append(tx, endpoint, tail)
+
+    monkeypatch.setattr(importing, "_append_tail", counting)
+    await run(services, project, "e", [Version(1000 * n, b"[%d]" % (n // 2)) for n in range(500)])
+    assert len(await timeline(services, project, "e")) == 500
+    assert 0 < len(executed) < 100
 
 
 async def test_what_comes_twice_in_one_run_is_there_once(services: Services) -> None:

@@ -301,6 +301,22 @@ class DatabaseContract:
         assert await db.write(work) == (1,)
         assert await db.read(names) == ["a", "b", "c"]
 
+    @pytest.mark.parametrize("count", [0, 1, 2, 63, 64, 65, 200])
+    async def test_many_rows_are_written_in_their_order(self, db: Database, count: int):
+        wanted = [f"{i:03}" for i in range(count)]
+        once = "INSERT INTO item (name) VALUES (?)"
+
+        def work(tx: Tx) -> None:
+            tx.many(once, ((name,) for name in wanted))
+            tx.many(f"{once} ON CONFLICT DO NOTHING", [(name,) for name in wanted])
+            tx.many("INSERT OR IGNORE INTO item (name) VALUES (?1)", [(name,) for name in wanted])
+            tx.many("UPDATE item SET name = name || ? WHERE name = ?", [("!", name) for name in wanted])
+
+        await db.write(work)
+        assert await db.read(names) == [f"{name}!" for name in wanted]
+        rows = await db.read(lambda tx: tx.all("SELECT id FROM item ORDER BY name"))
+        assert rows == sorted(rows)
+
     async def test_ids_are_uuid_version_7_of_the_transactions_time(self, db: Database, clock: FakeClock):
         made = await db.write(lambda tx: [tx.new_id() for _ in range(3000)])
         other = await db.write(lambda tx: [tx.new_id() for _ in range(3000)])

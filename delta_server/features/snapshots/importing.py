@@ -247,10 +247,19 @@ def _append_tail(tx: Tx, endpoint: EndpointRef, tail: _Tail) -> None:
     added = contents.add_batch(tx, endpoint.id, tail.batch) if tail.batch is not None else []
     if added is None:
         raise TimelineChanged
-    rows: list[int] = []
-    for version, number in zip(tail.versions, tail.contents, strict=True):
-        content = head.id if number is None and head is not None else added[number or 0]
-        row, _ = store.insert_snapshot(tx, endpoint.id, version.captured_at, content, version.source, version.metadata)
-        rows.append(row)
+    before = None if head is None else head.id
+    rows = store.insert_imported(
+        tx,
+        endpoint.id,
+        [
+            (
+                version.captured_at,
+                before if number is None and before is not None else added[number or 0],
+                version.source,
+                version.metadata,
+            )
+            for version, number in zip(tail.versions, tail.contents, strict=True)
+        ],
+    )
     activity.count_snapshots(tx, endpoint.id, {version.captured_at: 1 for version in tail.versions})
     happenings.created(tx, endpoint.project, rows)

@@ -112,24 +112,35 @@ def walk(
     return walks.pages(tx, statement, (project, endpoint), span, most=most, first=first)
 
 
+_INSERT = (
+    "INSERT INTO snapshot (id, uid, endpoint, captured_at, content, source, metadata, checksum)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
 def insert_snapshot(
     tx: Tx, endpoint: int, captured_at: int, content: int, source: str | None, metadata: str | None
 ) -> tuple[int, bytes]:
     """The new row, and its id on the wire. Its caller counts it (features/activity): some insert very many."""
+    values = _row(tx, None, endpoint, captured_at, content, source, metadata)
+    return tx.insert(_INSERT, *values), values[1]
+
+
+def _row(
+    tx: Tx, id: int | None, endpoint: int, captured_at: int, content: int, source: str | None, metadata: str | None
+) -> tuple[int | None, bytes, int, int, int, str | None, str | None, int | None]:
     uid = tx.new_id()
     has_text = source is not None or metadata is not None
-    row = tx.insert(
-        "INSERT INTO snapshot (uid, endpoint, captured_at, content, source, metadata, checksum)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        uid,
-        endpoint,
-        captured_at,
-        content,
-        source,
-        metadata,
-        SNAPSHOT_ROWS.checksum(uid, source, metadata) if has_text else None,
-    )
-    return row, uid
+    checksum = SNAPSHOT_ROWS.checksum(uid, source, metadata) if has_text else None
+    return id, uid, endpoint, captured_at, content, source, metadata, checksum
+
+
+def insert_imported(tx: Tx, endpoint: int, versions: Sequence[tuple[int, int, str | None, str | None]]) -> list[int]:
+    """As `insert_snapshot`, of many at once: (time, content, source, metadata). The new rows."""
+    first, _ = insert_snapshot(tx, endpoint, *versions[0])
+    rows = list(range(first, first + len(versions)))
+    tx.many(_INSERT, [_row(tx, id, endpoint, *version) for id, version in zip(rows[1:], versions[1:], strict=True)])
+    return rows
 
 
 def delete(tx: Tx, snapshot: int) -> None:
