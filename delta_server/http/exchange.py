@@ -110,7 +110,6 @@ class Exchange:
         self._owner = address
         self._share = Reservation(budgets.unknown_bodies, address)
         self._answer_share: Reservation | None = None
-        self._reserved_bytes = 0
         self._body_pending = body_pending
         self._taken = taken
         self._clock = clock
@@ -224,7 +223,6 @@ class Exchange:
         if not self.is_head and size_bytes > COUNTED_ANSWER_BYTES and self._answer_share is None:
             self._answer_share = Reservation(self._budgets.answers, self._owner)
             self._answer_share.take(size_bytes)
-            self._reserved_bytes = size_bytes
 
     async def fail(self, error: Exception) -> bool:
         """Answer with `error`; False when an answer has begun, which cannot be taken back."""
@@ -254,8 +252,8 @@ class Exchange:
             more = False  # a streamed answer ends here: the server says "disconnected" to whoever still makes it
         if not self._started:
             self.reserve_answer(len(body))
-            if self._answer_share is not None and len(body) > self._reserved_bytes:
-                self._answer_share.take(len(body) - self._reserved_bytes)
+            if self._answer_share is not None:
+                self._answer_share.grow_to(len(body))
             body = await self._begin(body, more=more)
         elif self._compressor is not None:
             body = await self._compressed(self._compressor, body, more=more)

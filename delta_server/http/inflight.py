@@ -49,6 +49,11 @@ class Reservation:
             self._bytes += size
             self._add(counted)
 
+    def grow_to(self, size: int) -> None:
+        """Take what is missing of `size`. Raises as `take` does."""
+        if size > self._bytes:
+            self.take(size - self._bytes)
+
     def give_back(self, size: int) -> None:
         with self._budget.lock:
             counted = self._counted(self._bytes) - self._counted(self._bytes - size)
