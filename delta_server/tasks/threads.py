@@ -124,6 +124,8 @@ class FairThreadPool:
 
     def __init__(self, threads: int, name: str, *, seconds: float) -> None:
         self._cpu = ThreadPool(threads, name)
+        self._later_cpu = ThreadPool(threads, f"later-{name}", behind=True)
+        """For a project that has used more than its share."""
         self.callers = Callers()
         """Of the whole server: noted with each request."""
         self._turns = Turns(threads, callers=self.callers)
@@ -141,10 +143,11 @@ class FairThreadPool:
         running: list[Future[Any]] = []
 
         async def run(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-            submitted = self._cpu.submit(fn, *args, **kwargs)
+            cpu = self._later_cpu if self._turns.is_behind(project) else self._cpu
+            submitted = cpu.submit(fn, *args, **kwargs)
             running[:] = [submitted[1]]
             try:
-                return await self._cpu.waited(submitted)
+                return await cpu.waited(submitted)
             finally:
                 del submitted
 
@@ -164,6 +167,7 @@ class FairThreadPool:
 
     async def close(self) -> None:
         await self._cpu.close()
+        await self._later_cpu.close()
 
     def _end(self, project: int, running: list[Future[Any]]) -> None:
         """The turn is over when its thread is free: one step of it may be long and cannot be interrupted."""

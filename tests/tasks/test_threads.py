@@ -14,6 +14,7 @@ import pytest
 
 from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.storage.priority import WITH_LOCK
+from delta_server.storage.turns import Turns
 from delta_server.tasks.threads import FairThreadPool, OneAtATime, ThreadPool
 
 WAIT_S = 60
@@ -160,6 +161,21 @@ async def test_threads_for_what_nobody_waits_for_go_behind_the_others() -> None:
     assert found == [os.getpriority(os.PRIO_PROCESS, 0), max(WITH_LOCK, found[0])]
     for pool in pools:
         await pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a priority is a thread's on Linux only")
+async def test_the_turns_of_who_has_used_more_than_its_share_go_behind_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cpu = FairThreadPool(3, "test", seconds=WAIT_S)
+    monkeypatch.setattr(Turns, "is_behind", lambda self, project: project == 1)
+    found = [
+        await _in_turn(cpu, project, lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        for project in (1, 2)
+    ]
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert found == [max(WITH_LOCK, own), own]
+    await cpu.close()
 
 
 async def test_one_project_leaves_a_thread_to_the_others() -> None:
