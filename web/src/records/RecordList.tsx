@@ -8,6 +8,7 @@ import { address, href, setQuery, withQuery } from "../state/location.ts";
 import type { Pages } from "../state/pages.ts";
 import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import type { Version, Wanted } from "./data.ts";
+import { enterList, useRecordFocus } from "./useRecordFocus.ts";
 
 interface RecordListProps {
   pages: Pages<Version>;
@@ -20,6 +21,14 @@ interface RecordListProps {
 export function RecordList({ pages, wanted, chosen }: RecordListProps) {
   const body = useRef<HTMLUListElement>(null);
   useWayToRows(body);
+  useRecordFocus(body, chosen);
+  const inFilter = (event: KeyboardEvent) => {
+    if (event.key === "Enter") enterList(body.current);
+    else if (event.key === "Escape" && wanted.prefix !== "") setQuery({ prefix: null }, { replace: true });
+    else return;
+    event.preventDefault();
+    event.stopPropagation(); // what stands in it goes first, before it is left
+  };
   const { data, more, next, busy, error, again } = pages;
   const keys = (event: KeyboardEvent) => {
     const last = body.current?.lastElementChild?.contains(event.target as Node);
@@ -39,6 +48,7 @@ export function RecordList({ pages, wanted, chosen }: RecordListProps) {
             placeholder="Id begins with"
             autocomplete="off"
             spellcheck={false}
+            onKeyDown={inFilter}
             onInput={(event) => setQuery({ prefix: event.currentTarget.value }, { replace: true })}
           />
         </label>
@@ -63,7 +73,12 @@ export function RecordList({ pages, wanted, chosen }: RecordListProps) {
       {data?.length === 0 && !more && !error ? <p class="said">{nothing(wanted)}</p> : null}
       <ul class="side" ref={body} onKeyDown={keys} aria-label={wanted.deleted ? "Deleted records" : "Records"}>
         {data?.map((record) => (
-          <li key={record.record_id} data-row aria-current={record.record_id === chosen ? "true" : undefined}>
+          <li
+            key={record.record_id}
+            data-row
+            data-record={record.record_id}
+            aria-current={record.record_id === chosen ? "true" : undefined}
+          >
             <Row record={record} />
           </li>
         ))}
