@@ -86,6 +86,7 @@ WITHOUT_TENANT = {
         "devices": "delete_batches",
         "uploads": "old",
         "datasets": "unfinished with_retired",
+        "history": "kept_paths delete_unasked",
         "conflicts": "delete_resolved",
         "alerts": "projects_with_rules endpoints_with_rules due_rules due_notices delete_cleared_before",
         "audit": "accounts not_begun",

@@ -25,6 +25,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "apply retention",
     "checkpoint the write-ahead log",
     "compact the field index",
+    "complete the series that are asked for",
     "compute deltas",
     "count activity by day",
     "count what projects store",

@@ -1,16 +1,18 @@
 """Series: the numbers at a path along an endpoint's time, of each record where the path has a `*`.
 
-The field index says in which versions they may have changed, and only those are read: all of them up to a number and to
-so many bytes of documents, beyond evenly chosen ones, which the answer tells.
+The field index says in which versions they may have changed, and only those are read of which no readings are kept
+(kept_series.py): all of them up to a number and to so many bytes of documents, beyond evenly chosen ones, which the
+answer tells.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from delta_server.core.errors import Conflict, NotFound
 from delta_server.core.history import path_filter, path_index
 from delta_server.core.history import series as lines
+from delta_server.core.history.kept_readings import KeptReadings
 from delta_server.core.history.path_filter import PathFilter
 from delta_server.core.history.series import Line, Reader, Reading, SeriesPath
 from delta_server.core.history.timeline_span import TimelineSpan
@@ -59,22 +61,41 @@ class Size(msgspec.Struct, frozen=True):
     only: frozenset[str] = frozenset()
 
 
-async def get_series(svc: Services, endpoint: EndpointRef, path: SeriesPath, span: TimelineSpan, size: Size) -> Series:
-    """Raises Conflict when contents vanish meanwhile."""
-    reads = await svc.db.read(_reads, endpoint, path, span)
+class SeriesReadings(msgspec.Struct, frozen=True):
+    """What the versions have, in the order of `reads`; `kept` is that and all that was kept, `is_new` where it is
+    more."""
+
+    reads: Reads
+    readings: list[Reading]
+    kept: KeptReadings
+    is_new: bool
+
+
+async def read_series(
+    svc: Services, endpoint: EndpointRef, path: SeriesPath, span: TimelineSpan, kept: KeptReadings
+) -> SeriesReadings:
+    """Reads the versions of which no readings are kept. Raises Conflict when contents vanish meanwhile."""
+    reads = await svc.db.read(_reads, endpoint, path, span, kept.readings.keys())
+    missing = [content for content in reads.contents if content not in kept.readings]
     reader = Reader(path, endpoint.diff, deltas.known_keys(svc, endpoint.id))
-    readings = await _readings(svc, endpoint.id, reads.contents, reader)
-    return await svc.spare_cpu(_series, reads, readings, reader, size)
+    found = dict(zip(missing, await _readings(svc, endpoint.id, missing, reader), strict=True))
+    if missing and missing[-1] == reads.contents[-1]:
+        labels = kept.labels | reader.labels
+    else:
+        labels = reader.labels | kept.labels
+    readings = kept.readings | found
+    whole = KeptReadings(readings, labels)
+    return SeriesReadings(reads, [readings[content] for content in reads.contents], whole, bool(missing))
 
 
-def _series(reads: Reads, readings: list[Reading], reader: Reader, size: Size) -> Series:
+def made(found: SeriesReadings, size: Size) -> Series:
     most = min(size.records, MOST_CELLS // size.points)
-    table, left_off = lines.table(readings, reader.labels, most, size.only)
-    times, thin = lines.thinned(reads.times, table, size.points)
-    return Series(times, thin, left_off, reads.is_exact)
+    table, left_off = lines.table(found.readings, found.kept.labels, most, size.only)
+    times, thin = lines.thinned(found.reads.times, table, size.points)
+    return Series(times, thin, left_off, found.reads.is_exact)
 
 
-def _reads(tx: Tx, endpoint: EndpointRef, path: SeriesPath, span: TimelineSpan) -> Reads:
+def _reads(tx: Tx, endpoint: EndpointRef, path: SeriesPath, span: TimelineSpan, kept: Collection[int]) -> Reads:
     passed = store.contents_along(tx, endpoint.id, span, MOST_PASSED)[::-1]
     is_exact = len(passed) < MOST_PASSED
     times = [each.captured_at for each in passed]
@@ -89,7 +110,8 @@ def _reads(tx: Tx, endpoint: EndpointRef, path: SeriesPath, span: TimelineSpan) 
         for number, each in enumerate(passed)
         if changed is None or each.sure or not number or each.captured_at in changed
     ]
-    chosen = _evenly(passed, wanted)
+    unknown = [number for number in wanted if passed[number].content not in kept]
+    chosen = wanted if len(_evenly(passed, unknown)) == len(unknown) else _evenly(passed, wanted)
     return Reads(
         [passed[number].content for number in chosen],
         [times[number] for number in chosen],
@@ -120,7 +142,7 @@ def _filter(path: SeriesPath) -> PathFilter:
 
 def _evenly(passed: Sequence[WalkedContent], wanted: Sequence[int]) -> list[int]:
     """All of them, or as many as may be read, the first and the last among them."""
-    size = sum(passed[number].size for number in wanted)
+    size = max(1, sum(passed[number].size for number in wanted))
     points = max(2, min(MOST_READ, len(wanted) if size <= READ_BYTES else len(wanted) * READ_BYTES // size))
     if len(wanted) <= points:
         return list(wanted)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from delta_server.core.history.timeline_span import Position, TimelineSpan
-from delta_server.storage.database import Tx
+from delta_server.storage.database import LISTED, Tx, listed
 
 
 class WalkedContent(msgspec.Struct, frozen=True):
@@ -92,3 +92,71 @@ def contents_by_bucket(
         end,
     )
     return {row[0]: (row[1], row[2]) for row in rows}
+
+
+# Readings of series that are kept
+
+
+MOST_KEPT = 50
+"""Series of one endpoint."""
+
+
+def kept_series(tx: Tx, endpoint: int, path: str, made_with: bytes) -> bytes | None:
+    row = tx.one(
+        "SELECT data FROM kept_series WHERE endpoint = ? AND path = ? AND made_with = ?", endpoint, path, made_with
+    )
+    return None if row is None else bytes(row[0])
+
+
+def keep_series(
+    tx: Tx, endpoint: int, project: int, path: str, made_with: bytes, data: bytes, *, is_asked: bool
+) -> None:
+    """In place of those asked for longest ago, where there are too many. Without `is_asked` only where it is kept."""
+    tx.run(
+        "UPDATE kept_series SET made_with = ?, data = ?, asked_at = iif(?, ?, asked_at)"
+        " WHERE endpoint = ? AND path = ?",
+        made_with,
+        data,
+        is_asked,
+        tx.now_ms,
+        endpoint,
+        path,
+    )
+    if is_asked:
+        tx.run(
+            "INSERT OR IGNORE INTO kept_series (project, endpoint, path, made_with, asked_at, data)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            project,
+            endpoint,
+            path,
+            made_with,
+            tx.now_ms,
+            data,
+        )
+        tx.run(
+            "DELETE FROM kept_series WHERE id IN"
+            " (SELECT id FROM kept_series WHERE endpoint = ? ORDER BY asked_at DESC, id DESC LIMIT -1 OFFSET ?)",
+            endpoint,
+            MOST_KEPT,
+        )
+
+
+def kept_paths(tx: Tx, after: int, limit: int) -> list[tuple[int, int, int, str]]:
+    """(id, project, endpoint, path) of series that are kept, of all endpoints, behind an id."""
+    return tx.all("SELECT id, project, endpoint, path FROM kept_series WHERE id > ? ORDER BY id LIMIT ?", after, limit)
+
+
+def delete_unasked(tx: Tx, before: int) -> None:
+    tx.run("DELETE FROM kept_series WHERE asked_at < ?", before)
+
+
+def living(tx: Tx, endpoint: int, contents: Sequence[int]) -> frozenset[int]:
+    """Those of the contents that are there."""
+    sql = f"SELECT id FROM content WHERE endpoint = ? AND dead = 0 AND id IN {LISTED}"
+    return frozenset(row[0] for row in tx.all(sql, endpoint, listed(contents)))
+
+
+def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
+    """Delete up to `limit` rows of a deleted endpoint; False when none is left."""
+    sql = "DELETE FROM kept_series WHERE id IN (SELECT id FROM kept_series WHERE endpoint = ? LIMIT ?)"
+    return bool(tx.run(sql, endpoint, limit))

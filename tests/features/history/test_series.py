@@ -13,6 +13,7 @@ from delta_server.core import times
 from delta_server.core.history import series
 from delta_server.features.deltas import service as deltas
 from delta_server.features.history import series as reading
+from delta_server.features.history import store
 from tests.conftest import Keys, bearer
 from tests.features.history import timelines
 from tests.features.history.timelines import ABSENT, Version, comparable, decoded
@@ -62,7 +63,7 @@ def stepped(found: Any, line: Any, at: int) -> Any:
 
 
 async def test_numbers_are_those_of_the_documents(
-    client: httpx.AsyncClient, keys: Keys, quakes: list[Version], monkeypatch: pytest.MonkeyPatch
+    app: Application, client: httpx.AsyncClient, keys: Keys, quakes: list[Version], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for row in REFUSED:
         await check(client, keys, row)
@@ -109,6 +110,7 @@ async def test_numbers_are_those_of_the_documents(
         kept = [value for value in line["values"] if value is not None]
         assert (min(kept), max(kept)) == (min(whole), max(whole)), "no extreme is lost"
 
+    await app.services.db.write(store.delete_unasked, times.LATEST_MS)
     monkeypatch.setattr(reading, "MOST_READ", 10)
     sampled = await ask(client, keys, f"path={MAG}")
     assert (len(sampled["times"]), sampled["exact"]) == (10, False)
