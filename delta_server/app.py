@@ -45,6 +45,7 @@ from delta_server.features.previews import feature as previews
 from delta_server.features.profiles import feature as profiles
 from delta_server.features.projects import feature as projects
 from delta_server.features.projects import service as projects_service
+from delta_server.features.prometheus import feature as prometheus
 from delta_server.features.queries import feature as queries
 from delta_server.features.registrations import feature as registrations
 from delta_server.features.schemas import feature as schemas
@@ -121,6 +122,7 @@ FEATURES = [
     events.FEATURE,
     queries.FEATURE,
     mcp.FEATURE,
+    prometheus.FEATURE,
     sql.FEATURE,
     erasures.FEATURE,
     inbound_webhooks.FEATURE,

@@ -1,5 +1,6 @@
 """What is in packaging/: the container's files say what they must, and its first key is made once."""
 
+import json
 import os
 import re
 import shlex
@@ -9,8 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from delta_server.app import FEATURES
 from delta_server.config.values import OPTIONS
+from delta_server.http.health import _DATABASE_METRICS
 from tests.server_process import ROOT, environment, run
 
 PACKAGING = ROOT / "packaging"
@@ -84,6 +88,23 @@ def test_the_container_s_options_are_delta_s() -> None:
     assert {name for name in re.findall(r"(\w+)=", line) if name != "PATH"} <= known
     assert "127.0.0.1:8080/" not in text  # the health check follows the option
     assert re.search(r"^USER \d+:\d+$", text, re.M)
+
+
+def test_dashboard_and_alert_rules_ask_for_metrics_that_there_are() -> None:
+    known = {f"delta_database_{name}" for name, _, counts in _DATABASE_METRICS if not counts}
+    known |= {f"delta_database_{name}_total" for name, _, counts in _DATABASE_METRICS if counts}
+    known |= {f"delta_{name}" for feature in FEATURES for name in feature.queues}
+    sources = [(ROOT / "delta_server" / "http" / name).read_text() for name in ("metrics.py", "health.py")]
+    known |= {name for text in sources for name in re.findall(r'"(delta_\w+)"', text)}
+    ends = re.compile(r"_(total|bucket)$")
+    for name in ("grafana-dashboard.json", "prometheus-alerts.yaml"):
+        asked = set(re.findall(r"\bdelta_\w+", (PACKAGING / name).read_text()))
+        assert len(asked) > 5
+        assert {one for one in asked if one not in known and ends.sub("", one) not in known} == set()
+    board = json.loads((PACKAGING / "grafana-dashboard.json").read_text())
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    rules = yaml.safe_load((PACKAGING / "prometheus-alerts.yaml").read_text())["groups"][0]["rules"]
+    assert all(rule["annotations"]["summary"] and rule["labels"]["severity"] for rule in rules)
 
 
 LOCKS = [

@@ -126,6 +126,7 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
     return World(
         {
             "backup": SOME_ID,
+            "label": "endpoint",
             "dataset": "products",
             "job_id": SOME_ID,
             "client": "shop",

@@ -114,6 +114,11 @@ async def run_query(svc: Services, project: int, query: AggregateQuery, tag: byt
     return found
 
 
+async def run_plan(svc: Services, project: int, query: AggregateQuery) -> list[tuple[Any, ...]]:
+    """The plan's rows as they are computed: keys, then metrics. Raises as `run_query`."""
+    return (await svc.event_reader.run_query(project, query.plan)).rows
+
+
 async def run_listing(svc: Services, project: int, listing: Listing) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
     """The columns of the event log's relation, and up to `limit` rows with one more when there are more."""
     found = await svc.event_reader.run_query(

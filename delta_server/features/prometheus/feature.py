@@ -1,0 +1,21 @@
+"""Prometheus' HTTP API over events and numeric fields."""
+
+from delta_server.features.prometheus import api
+from delta_server.http.feature import Feature
+from delta_server.http.guards import READ
+
+_AT = "/v1/prometheus/api/v1"
+
+FEATURE = Feature(
+    name="prometheus",
+    family="events",
+    routes=api.ROUTES,
+    guards={
+        ("GET", f"{_AT}/query"): READ,
+        ("GET", f"{_AT}/query_range"): READ,
+        ("GET", f"{_AT}/labels"): READ,
+        ("GET", f"{_AT}/label/{{}}/values"): READ,
+        ("GET", f"{_AT}/series"): READ,
+    },
+    path_parameters={"label": "A label: __name__, endpoint, path, event_type, source"},
+)

@@ -1,0 +1,74 @@
+"""The part of PromQL that is parsed, and how samples are computed."""
+
+import pytest
+
+from delta_server.core.errors import Invalid
+from delta_server.core.prometheus import samples
+from delta_server.core.prometheus.expression import Expression, Matcher, Selector, duration_ms, parse, parse_selector
+
+EVENTS = Selector("delta_events")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('delta_field{endpoint="a", path="/b"}', Expression(Selector("delta_field", (
+            Matcher("endpoint", ("a",)), Matcher("path", ("/b",)))))),
+        ("rate(delta_events[5m])", Expression(EVENTS, "rate", 300_000)),
+        ("sum(rate(delta_events[5m]))", Expression(EVENTS, "rate", 300_000, ())),
+        ("sum by (source) (increase(delta_events[1h30m]))", Expression(EVENTS, "increase", 5_400_000, ("source",))),
+        ("sum(increase(delta_events[1d])) by (source, event_type)",
+            Expression(EVENTS, "increase", 86_400_000, ("source", "event_type"))),
+        ('rate({__name__="delta_events", source=~"a|b\\\\.c", event_type!="x"}[60s])', Expression(Selector(
+            "delta_events", (Matcher("source", ("a", "b.c")), Matcher("event_type", ("x",), True))), "rate", 60_000)),
+        ('rate(delta_events{source=~".*", event_type=""}[1m])', Expression(EVENTS, "rate", 60_000)),
+    ],
+)  # fmt: skip
+def test_what_is_parsed(text: str, wanted: Expression) -> None:
+    assert parse(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "up", "delta_events", "rate(delta_events)", "rate(delta_field[5m])", "sum(sum(rate(delta_events[5m])))",
+        'rate(delta_events{user="x"}[5m])', 'rate(delta_events{source=~"a.*b"}[5m])', "rate(delta_events[5])x",
+        "rate(delta_events[0s])", "delta_field{", 'delta_field{path="a}', "a" * 3000, "(" * 1000, "avg(delta_field)",
+        "sum by (1) (rate(delta_events[5m]))", "rate(delta_events[5m]) / 2",
+    ],
+)  # fmt: skip
+def test_what_is_not_is_refused(text: str) -> None:
+    with pytest.raises(Invalid):
+        parse(text)
+
+
+def test_selectors_alone() -> None:
+    assert parse_selector('{__name__="delta_field",endpoint="x"}').only("endpoint") == "x"
+    assert parse_selector('delta_field{endpoint=~"x|y"}').only("endpoint") is None
+
+
+@pytest.mark.parametrize(("text", "ms"), [("15", 15_000), ("0.5", 500), ("1m", 60_000), ("1h30m", 5_400_000)])
+def test_durations(text: str, ms: int) -> None:
+    assert duration_ms(text) == ms
+
+
+def test_increases_are_of_the_buckets_before() -> None:
+    minute = samples.MINUTE_MS
+    counts = {0: 1.0, minute: 2.0, 3 * minute: 4.0}
+    found = samples.increases(counts, range(0, 5 * minute + 1, minute), size_ms=minute, range_ms=2 * minute)
+    assert [value for _, value in found] == [0, 1, 3, 2, 4, 4]
+
+
+def test_values_hold_until_the_next() -> None:
+    assert samples.holding([10, 20, 30], [1.0, None, 3.0], range(0, 41, 10)) == [(10, 1.0), (30, 3.0), (40, 3.0)]
+
+
+def test_sums_keep_their_labels() -> None:
+    series = [((("a", "x"), ("b", "1")), [(0, 1.0)]), ((("a", "x"), ("b", "2")), [(0, 2.0), (1, 5.0)])]
+    assert samples.summed(series, ("a",)) == [((("a", "x"),), [(0, 3.0), (1, 5.0)])]
+
+
+@pytest.mark.parametrize(("start", "end", "step"), [(0, 10, 500), (10, 0, 1000), (0, 20_000_000, 1000)])
+def test_ranges_are_bounded(start: int, end: int, step: int) -> None:
+    with pytest.raises(Invalid):
+        samples.moments(start, end, step)

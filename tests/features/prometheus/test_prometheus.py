@@ -1,0 +1,109 @@
+"""/v1/prometheus: what Grafana's stock data source asks for, in the order in which it does."""
+
+from typing import Any
+
+import httpx
+
+from tests.conftest import Keys, bearer, shared, shared_fixture
+from tests.features.rows import Row, check
+
+AT = "/v1/prometheus/api/v1"
+ROWS = [
+    Row("without a key", "GET", f"{AT}/query?query=1%2B1", 401, key=None),
+    Row("an account's without a project", "GET", f"{AT}/labels", 403, key="account"),
+    Row("a public key", "GET", f"{AT}/labels", 403, key="ingest"),
+    Row("no query", "GET", f"{AT}/query", 400),
+    Row("another function", "GET", f"{AT}/query?query=avg(delta_field)", 400, field="query"),
+    Row("too many points", "GET", f"{AT}/query_range?query=1&start=0&end=99999999&step=1", 400, field="step"),
+    Row("no endpoint named", "GET", f"{AT}/query?query=delta_field", 400, field="query"),
+    Row("another tenant's endpoint", "GET", f'{AT}/query?query=delta_field{{endpoint="theirs",path="/a"}}', 404),
+    Row("a time that is none", "GET", f"{AT}/query?query=1%2B1&time=soon", 400, field="time"),
+    Row("alive", "GET", f"{AT}/query?query=1%2B1", 200, key="read"),
+]
+
+
+@shared_fixture
+async def filled(shared_client: httpx.AsyncClient, shared_keys: Keys) -> None:
+    headers = bearer(shared_keys.project)
+    for hour, price in enumerate((1.5, 2)):
+        await shared_client.post(
+            "/v1/snapshots",
+            params={"endpoint": "prices", "captured_at": f"2025-12-31T0{hour}:00:00Z"},
+            json={"EUR": price, "name": "x"},
+            headers=headers,
+        )
+    sent = [
+        {"eventType": kind, "source": "web", "timestamp": f"2025-12-31T00:{minute:02d}:30Z"}
+        for minute, kind in ((0, "seen"), (1, "seen"), (1, "bought"), (9, "seen"))
+    ]
+    assert (await shared_client.post("/v1/events/batch", json={"events": sent}, headers=headers)).is_success
+    await shared_client.post("/v1/snapshots?endpoint=theirs", json={"a": 1}, headers=bearer(shared_keys.other))
+
+
+@shared
+async def test_rows(shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None) -> None:
+    for row in ROWS:
+        await check(shared_client, shared_keys, row)
+
+
+async def data(client: httpx.AsyncClient, keys: Keys, path: str, **params: Any) -> Any:
+    answer = await client.get(f"{AT}/{path}", params=params, headers=bearer(keys.read))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == "success"
+    return answer.json()["data"]
+
+
+@shared
+async def test_a_chart_of_a_field(shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None) -> None:
+    found = await data(
+        shared_client, shared_keys, "query_range", query='delta_field{endpoint="prices",path="/EUR"}',
+        start="2025-12-30T23:30:00Z", end="1767146400", step="30m",
+    )  # fmt: skip
+    [line] = found["result"]
+    assert line["metric"] == {"__name__": "delta_field", "endpoint": "prices", "path": "/EUR"}
+    assert [value for _, value in line["values"]] == ["1.5", "1.5", "2.0", "2.0", "2.0"]
+    assert line["values"][0][0] == 1767139200.0
+    now = await data(shared_client, shared_keys, "query", query='delta_field{endpoint="prices",path="/EUR"}')
+    assert now["result"][0]["value"][1] == "2.0"
+
+
+@shared
+async def test_a_chart_of_events(shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None) -> None:
+    span = {"start": "2025-12-31T00:00:00Z", "end": "2025-12-31T00:10:00Z", "step": "60"}
+    found = await data(
+        shared_client, shared_keys, "query_range", query="sum by (event_type) (increase(delta_events[2m]))", **span
+    )
+    lines = {line["metric"]["event_type"]: [float(value) for _, value in line["values"]] for line in found["result"]}
+    assert lines["seen"] == [0, 1, 2, 1, 0, 0, 0, 0, 0, 0, 1]
+    assert sum(lines["bought"]) == 2
+    rate = 'rate(delta_events{event_type=~"seen|sold"}[10m])'
+    [one] = (await data(shared_client, shared_keys, "query", query=rate, time="2025-12-31T00:10:00Z"))["result"]
+    assert one["metric"] == {"event_type": "seen", "source": "web"}
+    assert float(one["value"][1]) == 3 / 600
+
+
+@shared
+async def test_what_there_is_to_choose(shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None) -> None:
+    async def of(path: str, **params: Any) -> Any:
+        return await data(shared_client, shared_keys, path, **params)
+
+    assert await of("labels") == ["__name__", "endpoint", "event_type", "path", "record", "source"]
+    assert await of("label/__name__/values") == ["delta_events", "delta_field"]
+    assert await of("label/endpoint/values") == ["prices"]
+    prices = {"match[]": 'delta_field{endpoint="prices"}'}
+    assert await of("label/path/values", **prices) == ["/EUR"]
+    assert await of("label/event_type/values") == ["bought", "seen"]
+    assert await of("label/nonsense/values") == []
+    assert [one["path"] for one in await of("series", **prices)] == ["/EUR"]
+    assert len(await of("series", **{"match[]": "delta_events"})) == 2
+
+
+@shared
+async def test_scopes_hold(shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None) -> None:
+    made = await shared_client.post(
+        "/v1/auth/api-keys", json={"name": "events", "scopes": ["events:read"]}, headers=bearer(shared_keys.project)
+    )
+    headers = bearer(made.json()["key"])
+    for query, status in (("rate(delta_events[5m])", 200), ('delta_field{endpoint="prices",path="/EUR"}', 403)):
+        answer = await shared_client.get(f"{AT}/query", params={"query": query}, headers=headers)
+        assert answer.status_code == status, answer.text
