@@ -12,7 +12,7 @@ WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cor
 
 unexport PYTHONDONTWRITEBYTECODE # compiled modules are kept, whatever the shell says: all that starts begins sooner
 
-.PHONY: help demo run install web test check soak mutants bench build test-binary screenshots lock clean
+.PHONY: help demo run install web test check soak mutants bench build release test-binary screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -52,6 +52,10 @@ build: dist/delta-server ## Make the executable dist/delta-server
 
 test-binary: dist/delta-server ## Start the executable in an empty directory and use it
 	@$(BIN)/python -m pytest tests/binary
+
+release: dist/delta-server ## The executable with its SHA-256 sum and its bill of materials (CycloneDX), in dist
+	@$(BIN)/python packaging/sbom.py > dist/delta-server.cdx.json
+	@cd dist && sha256sum delta-server delta-server.cdx.json > SHA256SUMS
 
 screenshots: $(VENV)/.dev web/dist/index.html ## Pictures of all pages, light and dark, wide and narrow, in build/screenshots
 	@$(BIN)/python -m tests.browser.screenshots

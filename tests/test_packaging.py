@@ -1,9 +1,11 @@
 """What is in packaging/: the container's files say what they must, and its first key is made once."""
 
+import hashlib
 import json
 import os
 import re
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -105,6 +107,56 @@ def test_dashboard_and_alert_rules_ask_for_metrics_that_there_are() -> None:
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
     rules = yaml.safe_load((PACKAGING / "prometheus-alerts.yaml").read_text())["groups"][0]["rules"]
     assert all(rule["annotations"]["summary"] and rule["labels"]["severity"] for rule in rules)
+
+
+def test_the_bill_of_materials_names_all_that_is_locked() -> None:
+    made = subprocess.run([sys.executable, str(PACKAGING / "sbom.py")], capture_output=True, text=True, check=True)
+    bill = json.loads(made.stdout)
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    named = {part["name"] for part in bill["components"]}
+    locked = set(re.findall(r"^([a-z0-9._-]+)==", (PACKAGING / "requirements.lock").read_text(), re.M))
+    assert locked | {"preact", "uplot"} <= named
+    assert all(part["hashes"] and part["version"] in part["purl"] for part in bill["components"])
+    refs = [part["bom-ref"] for part in bill["components"]]
+    assert len(refs) == len(set(refs)) == len(bill["dependencies"][0]["dependsOn"])
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@pytest.mark.parametrize("damage", ["", "the file", "the sums"])
+def test_only_what_has_its_sum_is_installed(tmp_path: Path, damage: str) -> None:
+    release, target = tmp_path / "release", tmp_path / "bin"
+    release.mkdir()
+    program = release / "delta-server"
+    program.write_text("#!/bin/sh\necho 1.2.3\n")
+    digest = hashlib.sha256(program.read_bytes()).hexdigest()
+    (release / "SHA256SUMS").write_text("" if damage == "the sums" else f"{digest}  delta-server\n")
+    if damage == "the file":
+        program.write_text("#!/bin/sh\necho evil\n")
+    command = ["sh", str(PACKAGING / "install.sh"), release.as_uri(), str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if damage:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert not target.exists()
+    else:
+        assert done.stdout == f"installed {target}/delta-server: 1.2.3\n"
+        assert stat.S_IMODE((target / "delta-server").stat().st_mode) == 0o755
+
+
+def test_the_unit_is_hardened_and_watched() -> None:
+    text = (PACKAGING / "delta-server.service").read_text()
+    wanted = ("Type=notify", "WatchdogSec=", "DynamicUser=yes", "ProtectSystem=strict", "CapabilityBoundingSet=\n")
+    assert [line for line in wanted if f"\n{line}" not in text] == []
+    if shutil.which("systemd-analyze"):
+        command = [
+            "systemd-analyze",
+            "security",
+            "--offline=true",
+            "--no-pager",
+            str(PACKAGING / "delta-server.service"),
+        ]
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        level = re.search(r"exposure level for \S+: (\d+\.\d)", told)
+        assert level is None or float(level[1]) < 2.0
 
 
 LOCKS = [

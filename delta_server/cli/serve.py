@@ -38,6 +38,8 @@ GC_THRESHOLDS = 10_000, 10, 10
 """All threads wait while the collector looks through all objects. Parsing large requests makes hundreds of thousands,
 hardly any in cycles: with Python's 700 that was 40 times in 40 s beside such requests, 20 to 90 ms each."""
 DOUBLE_SIGNAL_S = 0.5
+TICKS_PER_S = 10
+"""Of uvicorn's main loop; its counter begins anew after a day, and passes zero."""
 CLOSING_SECONDS = 2
 """Of the time to shut down, what is kept for closing the database behind the last request."""
 
@@ -158,6 +160,7 @@ class _Server(uvicorn.Server):
         self._greeting = greeting
         self._stop_streams = stop_streams
         self._told_to_stop = 0.0
+        self._watchdog_ticks = watchdog_ticks()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -170,6 +173,12 @@ class _Server(uvicorn.Server):
         click.echo(self._greeting(url))
         log.info("started", version=__version__, url=url, pid=os.getpid())
         notify("READY=1")
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second, from the event loop: as long as that goes on, systemd's watchdog hears of it."""
+        if self._watchdog_ticks and counter % self._watchdog_ticks == 0:
+            notify("WATCHDOG=1")
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("stopping", pid=os.getpid())
@@ -206,6 +215,13 @@ def _end_now() -> None:
     off is done again after the next start, as after a kill."""
     log.warning("stopped while work was still running", pid=os.getpid())
     os._exit(0)
+
+
+def watchdog_ticks() -> int:
+    """After how many ticks systemd is to hear that the server lives, twice in the time it gives
+    (sd_watchdog_enabled(3)); 0 where nobody asks."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    return max(1, int(microseconds) // 2 * TICKS_PER_S // 1_000_000) if microseconds.isdecimal() else 0
 
 
 def notify(state: str) -> None:

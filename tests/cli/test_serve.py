@@ -115,3 +115,17 @@ def test_a_taken_port_is_told() -> None:
 def test_an_address_of_another_machine_is_told(host: str) -> None:
     with pytest.raises(DeltaError, match=f"cannot listen at {host} port 0"):
         serve.listen(host, 0)
+
+
+def test_systemd_hears_that_it_is_ready_lives_and_stops(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(tmp_path / "notify"))
+        channel.settimeout(30)
+        heard: list[str] = []
+        with serving(tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="400000") as server:
+            while heard[-2:] != ["WATCHDOG=1"] * 2:
+                heard.append(channel.recv(100).decode())
+            server.stop()
+        while heard[-1] != "STOPPING=1":
+            heard.append(channel.recv(100).decode())
+    assert heard[0] == "READY=1" or "READY=1" in heard[:2]
