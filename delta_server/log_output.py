@@ -10,6 +10,7 @@ import os
 import select
 import threading
 from collections import deque
+from pathlib import Path
 from typing import TextIO
 
 import structlog
@@ -90,6 +91,49 @@ class LogOutput:
         except OSError:
             return b""
         return bytes(rest)
+
+
+class RotatedFile:
+    """A file that is put aside when it is large: FILE becomes FILE.1, that FILE.2, and the oldest of `files` goes. What
+    a full disk refuses is lost. Used from any thread."""
+
+    def __init__(self, path: Path, *, most_bytes: int, files: int) -> None:
+        """Raises OSError."""
+        self._path, self._most_bytes, self._files = path, most_bytes, files
+        self._lock = threading.Lock()
+        self._fd = self._opened()
+        self._size = os.fstat(self._fd).st_size
+
+    def write(self, text: str) -> int:
+        line = text.encode(errors="backslashreplace")
+        with self._lock:
+            try:
+                if self._size and self._size + len(line) > self._most_bytes:
+                    self._rotate()
+                self._size += os.write(self._fd, line)
+            except OSError:
+                pass
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing: each line is with the system."""
+
+    def _opened(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def _rotate(self) -> None:
+        for number in range(self._files - 1, 0, -1):
+            source = self._numbered(number - 1)
+            if source.exists():
+                source.replace(self._numbered(number))
+        if self._files == 1:
+            self._path.unlink(missing_ok=True)
+        old, self._fd = self._fd, self._opened()
+        os.close(old)
+        self._size = os.fstat(self._fd).st_size
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
 
 
 def unstalled(stream: TextIO) -> TextIO | LogOutput:

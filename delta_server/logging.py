@@ -4,13 +4,14 @@ nobody waits for the reader of a pipe."""
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from typing import Literal, TextIO, cast
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from delta_server.log_output import unstalled
+from delta_server.log_output import RotatedFile, unstalled
 
 _SECRET_NAMES = frozenset(
     {"authorization", "x-api-key", "api_key", "key", "secret", "password", "token", "cookie", "set-cookie"}
@@ -20,10 +21,22 @@ _TOKEN_TEXT = re.compile(r"\b(dr_|eyJ)[-0-9A-Za-z_.]+")
 """Refresh and access tokens."""
 
 
-def configure(level: str, format: Literal["auto", "json", "text"], stream: TextIO | None = None) -> None:
-    """Send structlog's and the standard library's log events to `stream` (default: standard error)."""
+_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "exception": 40, "critical": 50}
+
+
+def configure(
+    level: str,
+    format: Literal["auto", "json", "text"],
+    stream: TextIO | None = None,
+    *,
+    levels: Mapping[str, str] | None = None,
+    file: RotatedFile | None = None,
+) -> None:
+    """Send structlog's and the standard library's log events to `file`, or else to `stream` (default: standard error).
+    `levels` are by name of a logger, for it and those below it."""
     stream = sys.stderr if stream is None else stream
-    readable = format == "text" or (format == "auto" and stream.isatty())
+    readable = format == "text" or (format == "auto" and file is None and stream.isatty())
+    levels = levels or {}
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -31,16 +44,18 @@ def configure(level: str, format: Literal["auto", "json", "text"], stream: TextI
         structlog.processors.format_exc_info,
         hide_secrets,
     ]
-    output = unstalled(stream)
-    renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="time", sort_keys=False)
+    output = unstalled(stream) if file is None else file
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=file is None and stream.isatty(), timestamp_key="time", sort_keys=False
+    )
     last: Processor = renderer if readable else to_json
     structlog.configure(
-        processors=[*shared, last],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, output)),
+        processors=[*([_Levels(level, levels)] if levels else []), *shared, last],
+        wrapper_class=structlog.make_filtering_bound_logger(min(_NUMBERS[each] for each in (level, *levels.values()))),
+        logger_factory=lambda *names: _NamedLogger(cast(TextIO, output), *names[:1]),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(output)
+    handler = logging.StreamHandler(cast(TextIO, output))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
@@ -49,6 +64,34 @@ def configure(level: str, format: Literal["auto", "json", "text"], stream: TextI
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for chatty in ("uvicorn", "uvicorn.error", "litestar", "asyncio", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    for name, own in levels.items():
+        logging.getLogger(name).setLevel(own.upper())
+
+
+class _NamedLogger(structlog.WriteLogger):
+    def __init__(self, output: TextIO, name: str = "") -> None:
+        super().__init__(output)
+        self.name = name
+
+
+class _Levels:
+    """Drops what is less severe than its logger's level: that of its own name or of the nearest above it."""
+
+    def __init__(self, level: str, levels: Mapping[str, str]) -> None:
+        self._level = _NUMBERS[level]
+        self._levels = {name: _NUMBERS[each] for name, each in levels.items()}
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if _NUMBERS.get(method, 50) < self._of(getattr(logger, "name", "")):
+            raise structlog.DropEvent
+        return event
+
+    def _of(self, name: str) -> int:
+        while name:
+            if (found := self._levels.get(name)) is not None:
+                return found
+            name = name.rpartition(".")[0]
+        return self._level
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

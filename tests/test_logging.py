@@ -2,12 +2,14 @@ import io
 import logging as standard
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 import structlog
 
 from delta_server import logging
+from delta_server.log_output import RotatedFile
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +51,40 @@ def test_text_is_readable() -> None:
     structlog.get_logger().info("made", path="/v1", bytes=7)
     line = stream.getvalue()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z \[info +\] made +path=/v1 bytes=7\n", line), line
+
+
+def test_single_loggers_have_levels_of_their_own() -> None:
+    stream = io.StringIO()
+    levels = {"delta.polls": "debug", "delta": "error", "some.library": "error"}
+    logging.configure("warning", "json", stream, levels=levels)
+    for name in ("delta.polls", "delta.polls.one", "delta.pollster", "delta", "other", ""):
+        made = structlog.get_logger(name) if name else structlog.get_logger()
+        for level in ("debug", "warning", "error"):
+            getattr(made, level)(f"{name} {level}")
+    standard.getLogger("some.library").warning("some.library warning")
+    assert [line["event"] for line in lines_of(stream)] == [
+        *(f"{name} {level}" for name in ("delta.polls", "delta.polls.one") for level in ("debug", "warning", "error")),
+        *("delta.pollster error", "delta error", "other warning", "other error", " warning", " error"),
+    ]
+
+
+def test_a_file_is_rotated_by_size(tmp_path: Path) -> None:
+    file = RotatedFile(tmp_path / "delta.log", most_bytes=400, files=3)
+    logging.configure("info", "auto", file=file)
+    for number in range(20):
+        structlog.get_logger().info("made", number=number, text="x" * 40)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["delta.log", "delta.log.1", "delta.log.2"]
+    assert all(path.stat().st_size <= 400 for path in tmp_path.iterdir())
+    assert (tmp_path / "delta.log").stat().st_mode & 0o777 == 0o600
+    newest_first = ["delta.log", "delta.log.1", "delta.log.2"]
+    numbers = [msgspec.json.decode(line)["number"] for name in newest_first[::-1]
+               for line in (tmp_path / name).read_text().splitlines()]  # fmt: skip
+    assert numbers == list(range(20 - len(numbers), 20)), "none is lost on the way, and each is whole"
+
+
+def test_one_file_alone_begins_anew(tmp_path: Path) -> None:
+    file = RotatedFile(tmp_path / "delta.log", most_bytes=10, files=1)
+    for line in ("first line\n", "second line\n"):
+        file.write(line)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["second line\n"]

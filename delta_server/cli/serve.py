@@ -22,12 +22,14 @@ import uvicorn
 
 from delta_server import __version__, app, logging
 from delta_server.cli.options import with_config
+from delta_server.config.log_checks import levels_of
 from delta_server.config.sections import Config
 from delta_server.core.errors import DeltaError
 from delta_server.core.links import first_owner_link
 from delta_server.features.users import service as users
 from delta_server.http.feature import Feature
 from delta_server.http.server import most_connections, uvicorn_config
+from delta_server.log_output import RotatedFile
 from delta_server.services import Services
 
 SWITCH_S = 0.0005
@@ -71,7 +73,7 @@ def run(
     `features` are all without any: as a default they would outlive what DuckDB's binding counts at the end. Raises
     DeltaError when the application refuses to start.
     """
-    logging.configure(config.log.level, config.log.format)
+    logging.configure(config.log.level, config.log.format, levels=levels_of(config.log.levels), file=_log_file(config))
     sys.setswitchinterval(SWITCH_S)
     _give_back_large()
     gc.disable()  # nothing of what is made for the start is garbage: see _Server.startup
@@ -94,6 +96,16 @@ def run(
         if application.refusal is None:
             raise
         raise application.refusal from None
+
+
+def _log_file(config: Config) -> RotatedFile | None:
+    """Raises DeltaError."""
+    if not config.log.file:
+        return None
+    try:
+        return RotatedFile(Path(config.log.file), most_bytes=config.log.file_bytes, files=config.log.files)
+    except OSError as error:
+        raise DeltaError(f"log.file cannot be written: {config.log.file}: {error.strerror}") from None
 
 
 def _give_back_large() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from delta_server.config import backup_checks, mail_checks, plans, sign_in
+from delta_server.config import backup_checks, log_checks, mail_checks, plans, sign_in
 from delta_server.config.sections import Config
 from delta_server.config.values import (
     OPTIONS,
@@ -124,6 +124,7 @@ def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
         problems.append(" is more than ".join(sizes) + ": no request could bring such a document")
     problems += mail_checks.problems(config)
     problems += backup_checks.problems(config)
+    problems += log_checks.problems(config)
     return config
 
 

@@ -114,6 +114,10 @@ class Backups(msgspec.Struct, frozen=True):
 class Log(msgspec.Struct, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
+    levels: tuple[str, ...] = ()
+    file: str = ""
+    file_bytes: Size = 32 * MIB
+    files: Annotated[int, Meta(ge=1, le=1000)] = 5
 
 
 class Config(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from delta_server.storage.sqlite.options import Storage
 from delta_server.storage.sqlite.page_size import grow_pages, shrink
 from delta_server.storage.sqlite.readers import Reader, ReaderPool
 from delta_server.storage.sqlite.schema import packaged
+from delta_server.storage.sqlite.slow_queries import SlowQueries
 from delta_server.storage.sqlite.transaction import Deadline, raise_translated
 from delta_server.storage.sqlite.wal_limit import HELD_S, WalLimit
 from delta_server.storage.sqlite.wal_maintenance import WalMaintenance
@@ -79,9 +80,12 @@ class SqliteDatabase:
             self._wal_limit = WalLimit(log_path, self._maintenance, wal_bytes=storage.wal_bytes)
             upkeep = WalMaintenance(log_path, connection, self._maintenance, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(upkeep.close)
-            self._peek = Reader(self._path, clock, tuning)
+            slow = SlowQueries(storage.slow_query_ms / 1000)
+            self._peek = Reader(self._path, clock, tuning, slow)
             opened.callback(self._peek.close)
-            self._readers = ReaderPool(self._path, clock, tuning, readers=storage.readers, read_s=storage.read_seconds)
+            self._readers = ReaderPool(
+                self._path, clock, tuning, readers=storage.readers, read_s=storage.read_seconds, slow=slow
+            )
             opened.callback(self._readers.close)
             self._wal_limit.add_reader(lambda: self._readers.release(HELD_S))
             self._writer = Writer(

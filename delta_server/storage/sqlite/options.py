@@ -17,4 +17,5 @@ class Storage(msgspec.Struct, frozen=True):
     checkpoint_seconds: Seconds = 60
     wal_bytes: Size = 256 * MIB
     blobs: str = ""
+    slow_query_ms: Annotated[int, Meta(ge=0, le=600_000)] = 1000
     bin_days: Annotated[int, Meta(ge=0, le=3650)] = 7

@@ -14,6 +14,7 @@ import apsw
 from delta_server.storage.database import Clock
 from delta_server.storage.sqlite.absent_tables import has_absent_tables, look_at_schema, open_whole_reader
 from delta_server.storage.sqlite.connection import Tuning
+from delta_server.storage.sqlite.slow_queries import SlowQueries
 from delta_server.storage.sqlite.transaction import Deadline, ReadTx, raise_translated, shutting_down
 
 T = TypeVar("T")
@@ -25,7 +26,8 @@ _PROGRESS_STEPS = 20_000
 class Reader:
     """One read-only connection, used by one thread at a time."""
 
-    def __init__(self, path: Path, clock: Clock, tuning: Tuning) -> None:
+    def __init__(self, path: Path, clock: Clock, tuning: Tuning, slow: SlowQueries | None = None) -> None:
+        self._slow = slow
         self._connection = open_whole_reader(path, tuning)
         self._looks_at_schema = has_absent_tables(self._connection)
         self._clock = clock
@@ -40,7 +42,7 @@ class Reader:
             try:
                 if self._looks_at_schema:
                     look_at_schema(self._connection)
-                return work(ReadTx(self._connection, self._clock.now_ms(), deadline))
+                return work(ReadTx(self._connection, self._clock.now_ms(), deadline, self._slow))
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -59,9 +61,18 @@ class Reader:
 class ReaderPool:
     """Each reader is opened when it is first needed, which takes 0.5 ms: SQLite reads the schema anew."""
 
-    def __init__(self, path: Path, clock: Clock, tuning: Tuning, *, readers: int, read_s: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        tuning: Tuning,
+        *,
+        readers: int,
+        read_s: float,
+        slow: SlowQueries | None = None,
+    ) -> None:
         self._read_s = read_s
-        self._open = partial(Reader, path, clock, tuning)
+        self._open = partial(Reader, path, clock, tuning, slow)
         self._idle: deque[Reader] = deque()
         """The one used last is used next: what it read is in its cache."""
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="delta-reader")

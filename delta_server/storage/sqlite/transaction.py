@@ -14,6 +14,7 @@ from delta_server.core.errors import DatabaseFailed, Unavailable
 from delta_server.storage.database import Row
 from delta_server.storage.key_file import ServerKey
 from delta_server.storage.sqlite.disk_reserve import disk_full_error
+from delta_server.storage.sqlite.slow_queries import SlowQueries
 
 _ROW_OF_VALUES = re.compile(r"(?<=VALUES )\((?:[^()?:@$]|\?(?!\d))*\)$")
 """With parameters that have no name."""
@@ -114,11 +115,37 @@ class Deadline:
 class ReadTx(SqliteTx):
     """A read's transaction. SQLite's progress handler ends long statements; this ends long rows of short ones."""
 
-    __slots__ = ("_deadline",)
+    __slots__ = ("_deadline", "_slow")
 
-    def __init__(self, connection: apsw.Connection, now_ms: int, deadline: Deadline) -> None:
+    def __init__(
+        self, connection: apsw.Connection, now_ms: int, deadline: Deadline, slow: SlowQueries | None = None
+    ) -> None:
         super().__init__(connection, now_ms)
         self._deadline = deadline
+        self._slow = slow if slow is not None and slow.limit_s > 0 else None
+
+    def one(self, sql: str, *params: Any) -> Row | None:
+        if self._slow is None:
+            return super().one(sql, *params)
+        began_s = time.monotonic()
+        try:
+            return super().one(sql, *params)
+        finally:
+            self._timed(self._slow, sql, params, began_s)
+
+    def all(self, sql: str, *params: Any) -> list[Row]:
+        if self._slow is None:
+            return super().all(sql, *params)
+        began_s = time.monotonic()
+        try:
+            return super().all(sql, *params)
+        finally:
+            self._timed(self._slow, sql, params, began_s)
+
+    def _timed(self, slow: SlowQueries, sql: str, params: tuple[Any, ...], began_s: float) -> None:
+        took_s = time.monotonic() - began_s
+        if took_s >= slow.limit_s:
+            slow.note(self._connection, sql, params, took_s)
 
     def _execute(self, sql: str, params: tuple[Any, ...]) -> apsw.Cursor:
         if self._deadline.passed():
