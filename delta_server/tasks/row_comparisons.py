@@ -1,20 +1,21 @@
 """Deliveries compared by a process of their own (rowdelta_worker.py), and how far each has come."""
 
 import asyncio
-import pickle
+import shutil
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import msgspec
 import structlog
 
-from delta_server.core.errors import DeltaError, RateLimited, Unavailable
+from delta_server.core.errors import RateLimited, Unavailable
 from delta_server.core.rowdelta.summary import Summary
 from delta_server.storage import process_messages
 from delta_server.storage.child_process import Child
-from delta_server.tasks.rowdelta_worker import ARGUMENT, DATA, ERROR, PROGRESS, SUMMARY, Task
+from delta_server.tasks.rowdelta_worker import ARGUMENT, DATA, ERROR, KINDS, PROGRESS, SUMMARY, Failure, Task
 
 CREDENTIALS = ("AWS_", "GOOGLE_", "AZURE_")
 """How the names of the variables begin that the blob store is opened with."""
@@ -65,17 +66,37 @@ class RowComparisons:
     async def run(
         self, task: Task, *, project: int, of: int, started_at: int, most: int
     ) -> AsyncIterator["RowComparison"]:
-        """One of at most `most`; its process is killed at the end of the block. Raises RateLimited."""
+        """One of at most `most`; at the end of the block its process is killed, and what it left in a folder of its own
+        in `task.spill` is deleted. Raises RateLimited."""
         progress = Progress(uuid4().hex, project, of, started_at)
         with self._place(progress, most):
-            process = await Child.start(ARGUMENT, asked=True, kept=CREDENTIALS)
-            try:
-                assert process.stdin is not None
-                process.stdin.write(process_messages.packed(msgspec.json.encode(task)))
+            async with (
+                _folder(Path(task.spill) / progress.id) as folder,
+                _process(msgspec.structs.replace(task, spill=str(folder))) as process,
+            ):
                 yield RowComparison(process, progress)
-            finally:
-                process.kill()
-                await asyncio.shield(process.wait())
+
+
+@asynccontextmanager
+async def _folder(path: Path) -> AsyncIterator[Path]:
+    """It goes with what is in it, whatever happens: a process that is killed cannot see to it."""
+    try:
+        await asyncio.to_thread(path.mkdir, mode=0o700, parents=True)
+        yield path
+    finally:
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, path, ignore_errors=True))
+
+
+@asynccontextmanager
+async def _process(task: Task) -> AsyncIterator[Child]:
+    process = await Child.start(ARGUMENT, asked=True, kept=CREDENTIALS)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(process_messages.packed(msgspec.json.encode(task)))
+        yield process
+    finally:
+        process.kill()
+        await asyncio.shield(process.wait())
 
 
 class RowComparison:
@@ -138,10 +159,8 @@ class RowComparison:
             log.warning("a comparison of deliveries ended its process", exit_code=code)
             raise _ended() from None
         if message[:1] == ERROR:
-            error = pickle.loads(message[1:])  # noqa: S301 - of our own process
-            raise (
-                error if isinstance(error, DeltaError) else Unavailable("a delivery was replaced meanwhile: try again")
-            )
+            failure = msgspec.json.decode(message[1:], type=Failure)
+            raise KINDS[failure.kind](failure.message, errors=failure.errors)
         return message[:1], message[1:]
 
 

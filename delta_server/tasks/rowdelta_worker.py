@@ -5,7 +5,6 @@ Out of stdout come messages (storage/process_messages.py): a letter, then what i
 """
 
 import os
-import pickle
 import sys
 import tempfile
 import time
@@ -16,31 +15,45 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from delta_server import rowdelta
-from delta_server.core.errors import DeltaError
+from delta_server.core.datasets.manifest import Format
+from delta_server.core.errors import Conflict, DeltaError, FieldError, Invalid, TooLarge, Unavailable
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.storage import child, process_messages
-from delta_server.storage.blobs.blobs import Blobs
+from delta_server.storage.blobs.blobs import Blobs, BlobStoreFailed
 from delta_server.storage.blobs.opening import open_blobs
 from delta_server.storage.priority import lower_priority
 
 ARGUMENT = "rowdelta-worker"
 """What the program is called with to be this."""
 PROGRESS, SUMMARY, DATA, ERROR = b"p", b"s", b"d", b"e"
-"""`[rows before, rows after, phase]`, a Summary, a piece of the output, a pickled DeltaError."""
+"""`[rows before, rows after, phase]`, a Summary, a piece of the output, a Failure."""
 Output = Literal["summary", "ndjson", "csv", "parquet"]
 
 _PROGRESS_S = 0.2
+
+
+KINDS: dict[str, type[DeltaError]] = {
+    kind.__name__: kind for kind in (BlobStoreFailed, Conflict, Invalid, TooLarge, Unavailable)
+}
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A DeltaError: the name of its class in KINDS, and what it says."""
+
+    kind: str
+    message: str
+    errors: tuple[FieldError, ...] = ()
 
 
 class Stored(msgspec.Struct, frozen=True):
     """A delivery: its key in the blob store, and what its rows are written as."""
 
     key: str
-    format: Literal["ndjson", "csv", "parquet"]
+    format: Format
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """`before` None has no rows."""
+    """`before` None has no rows. `spill` is an empty folder, which whoever asks deletes."""
 
     blobs: str
     data_dir: str
@@ -60,8 +73,16 @@ def main() -> None:
     task = msgspec.json.decode(process_messages.read(sys.stdin.buffer) or b"", type=Task)
     try:
         _run(task, leaving)
-    except (DeltaError, FileNotFoundError) as error:
-        _send(leaving, ERROR, pickle.dumps(error))
+    except FileNotFoundError:
+        gone = Failure(Conflict.__name__, "a delivery was replaced or deleted while it was compared: try again")
+        _send(leaving, ERROR, msgspec.json.encode(gone))
+    except DeltaError as error:
+        _send(leaving, ERROR, msgspec.json.encode(_failure(error)))
+
+
+def _failure(error: DeltaError) -> Failure:
+    kind = next((each.__name__ for each in type(error).__mro__ if each.__name__ in KINDS), Unavailable.__name__)
+    return Failure(kind, error.message, error.errors)
 
 
 def _run(task: Task, leaving: BinaryIO) -> None:
@@ -73,26 +94,25 @@ def _run(task: Task, leaving: BinaryIO) -> None:
             last = now
             _send(leaving, PROGRESS, msgspec.json.encode((rows_before, rows_after, phase)))
 
-    Path(task.spill).mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=task.spill) as folder:
-        blobs, spill = open_blobs(task.blobs, Path(task.data_dir)), Path(folder)
-        options = rowdelta.Options(spill_directory=spill, **msgspec.structs.asdict(task.settings))
-        sources = [_source(blobs, part, spill) for part in (task.before, task.after)]
-        with rowdelta.compare(sources[0], sources[1], options, progress) as delta:
-            _send(leaving, SUMMARY, msgspec.json.encode(delta.summary))
-            for piece in _pieces(delta, task.output, spill):
-                _send(leaving, DATA, piece)
+    blobs, spill = open_blobs(task.blobs, Path(task.data_dir)), Path(task.spill)
+    options = rowdelta.Options(spill_directory=spill, **msgspec.structs.asdict(task.settings))
+    before = _source(blobs, task.before, spill, "the previous delivery")
+    after = _source(blobs, task.after, spill, "the current delivery")
+    with rowdelta.compare(before, after, options, progress) as delta:
+        _send(leaving, SUMMARY, msgspec.json.encode(delta.summary))
+        for piece in _pieces(delta, task.output, spill):
+            _send(leaving, DATA, piece)
 
 
-def _source(blobs: Blobs, part: Stored | None, spill: Path) -> rowdelta.Source:
+def _source(blobs: Blobs, part: Stored | None, spill: Path, name: str) -> rowdelta.Source:
     if part is None:
         return rowdelta.StreamSource(lambda: iter(()), name="nothing")
     if part.format != "parquet":
-        return rowdelta.StreamSource(lambda: blobs.read(part.key), name="the delivery", format=part.format)
+        return rowdelta.StreamSource(lambda: blobs.read(part.key), name=name, format=part.format)
     with tempfile.NamedTemporaryFile(dir=spill, suffix=".parquet", delete=False) as file:  # a format of many places
         for piece in blobs.read(part.key):
             file.write(piece)
-    return rowdelta.FileSource(Path(file.name), "parquet")
+    return rowdelta.FileSource(Path(file.name), "parquet", name=name)
 
 
 def _pieces(delta: rowdelta.Delta, output: Output, spill: Path) -> Iterator[bytes]:

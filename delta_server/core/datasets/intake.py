@@ -17,6 +17,8 @@ from delta_server.core.errors import BadRequest, Invalid, TooLarge
 _LEVEL = 1
 _MAGIC = b"PAR1"
 _BLANK = b" \t\r\n"
+PART_BYTES = 128 << 10
+"""What is looked at together: short rows take a hundred times their size meanwhile."""
 
 
 class Trailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,11 +50,11 @@ class Intake:
         self._sha = sha256()
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """A part each of a MiB or less, of zstd 16 at most: a piece may be very much more than it looks. Raises
-        BadRequest, Invalid, TooLarge."""
+        """Of a small part each: a piece may be very much more than it looks. Raises BadRequest, Invalid, TooLarge."""
         try:
-            for part in [piece] if self._decoder is None else self._decoder.feed(piece):
-                yield self._take(part)
+            for decoded in [piece] if self._decoder is None else self._decoder.feed(piece):
+                for start in range(0, len(decoded), PART_BYTES):
+                    yield self._take(decoded[start : start + PART_BYTES])
         except Undecodable as error:
             raise BadRequest(f"the body {error}") from None
 
@@ -88,7 +90,7 @@ class _Rows:
     def __init__(self, row_bytes: int, *, has_trailer: bool) -> None:
         self.count = 0
         self._row_bytes = row_bytes
-        self._begun = b""
+        self._begun = bytearray()
         self._held = b""
         """The line that may be the trailer, with what is behind it."""
         self._has_trailer = has_trailer
@@ -96,7 +98,10 @@ class _Rows:
     def take(self, part: bytes) -> bytes:
         """The whole lines there are now."""
         end = part.rfind(b"\n") + 1
-        lines, self._begun = (self._begun + part[:end], part[end:]) if end else (b"", self._begun + part)
+        lines = b""
+        if end:
+            lines, self._begun = bytes(self._begun) + part[:end], bytearray()
+        self._begun += part[end:]
         self._check_size(len(self._begun))
         if self._has_trailer:
             lines = self._held + lines
@@ -105,7 +110,7 @@ class _Rows:
         return self._checked(lines)
 
     def end(self, digest: Callable[[], str]) -> bytes:
-        rest = self._begun if self._begun.strip(_BLANK) else b""
+        rest = bytes(self._begun) if self._begun.strip(_BLANK) else b""
         if self._has_trailer:
             if rest:
                 raise BadRequest("the delivery does not end with a trailer and a line end: it was cut short")

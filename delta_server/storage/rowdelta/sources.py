@@ -83,20 +83,22 @@ class SpooledSource:
 class FileSource:
     """A file, of the format that its name ends with (.csv, .parquet; else NDJSON), packed or not."""
 
-    def __init__(self, path: Path, format: Format | None = None, *, window_bytes: int = WINDOW_BYTES) -> None:
-        """Raises OSError."""
+    def __init__(
+        self, path: Path, format: Format | None = None, *, name: str = "", window_bytes: int = WINDOW_BYTES
+    ) -> None:
+        """`name` stands in messages, that of the file by default. Raises OSError."""
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.size_bytes, self.passed = os.fstat(self._file).st_size, 0
         """`passed`: the bytes that were read since it was opened last."""
         first = os.pread(self._file, len(ZSTD_MAGIC), 0)
         self._packed = first.startswith(GZIP_MAGIC) or first == ZSTD_MAGIC
         self._format = format or ("parquet" if first == _PARQUET_MAGIC else text_format(path.name))
-        self._path, self._window_bytes = path, window_bytes
+        self._path, self._name, self._window_bytes = path, name or path.name, window_bytes
 
     def open(self) -> Iterator[bytes]:
         if self._format == "parquet":
-            return parquet_file.read(self._path)
-        text = StreamSource(self._pieces, name=self._path.name, format=self._format, window_bytes=self._window_bytes)
+            return parquet_file.read(self._path, self._name)
+        text = StreamSource(self._pieces, name=self._name, format=self._format, window_bytes=self._window_bytes)
         return text.open()
 
     @property

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -63,6 +64,22 @@ def test_rows_that_are_nested_too_deeply_are_refused() -> None:
     intake = Intake("ndjson", None, most_bytes=1 << 20, row_bytes=1 << 20)
     with pytest.raises(Invalid, match=r"row 2 .* nested too deeply"):
         list(intake.feed(b"1\n" + b"[" * 100_000 + b"]" * 100_000 + b"\n"))
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip", "zstd"])
+def test_short_rows_take_little_memory(encoding: str | None) -> None:
+    """A few bytes of zstd can be 16 MiB."""
+    body = ENCODED[encoding](b"0\n" * (1 << 20))
+    intake = Intake("ndjson", encoding, most_bytes=1 << 30, row_bytes=1 << 20)
+    tracemalloc.start()
+    try:
+        for _ in intake.feed(body):
+            pass
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert intake.end()[1].rows == 1 << 20
+    assert peak < 12 << 20
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])

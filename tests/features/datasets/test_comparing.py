@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 from delta_server.app import Application
 from delta_server.config.sections import Config, Datasets, Log
 from delta_server.core.datasets.settings import Settings
-from delta_server.core.errors import Unavailable
+from delta_server.core.errors import Conflict, Unavailable
 from delta_server.core.rowdelta.summary import Summary
 from delta_server.features.datasets import comparing, deliveries, store
 from delta_server.features.datasets.comparing import SPILL_NAME
@@ -122,6 +122,24 @@ async def test_what_is_wrong_with_rows_is_said_before_the_answer(
     assert "sku" in refused["message"]
 
 
+async def test_what_is_wrong_with_parquet_names_the_delivery(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await put(shared_client, own_keys, b"PAR1xxxxPAR1", content_type="application/vnd.apache.parquet")
+    refused = json.loads(await get(shared_client, own_keys, f"{SHOP}/delta", 400))
+    assert refused["message"].startswith("the current delivery cannot be read as Parquet")
+    assert SPILL_NAME not in refused["message"]
+
+
+async def test_a_delivery_that_is_deleted_while_it_is_compared(
+    app: Application, client: httpx.AsyncClient, keys: Keys
+) -> None:
+    await send_both(client, keys)
+    [found] = await app.services.db.read(store.clients_of_project, 1, 1)
+    pair = comparing.pair_of(found, await deliveries.manifest_of(app.services, found), Settings())
+    await deliveries.delete_all(app.services, 1, found)
+    with pytest.raises(Conflict, match="replaced or deleted"):
+        await comparing.summary_of(app.services, 1, pair)
+
+
 async def test_progress_comes_first(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     many = b"".join(b'{"id":%d}\n' % number for number in range(5000))
     await send_both(shared_client, own_keys, many, many[many.index(b"\n") + 1 :])
@@ -213,10 +231,12 @@ async def test_a_comparison_ends_when_its_caller_leaves(tmp_path: Path) -> None:
         pair = comparing.pair_of(found, manifest, Settings())
         following = comparing.follow(svc, 1, pair)
         assert b"progress" in await anext(following)
+        assert len(list((tmp_path / "data" / SPILL_NAME).iterdir())) == 1
         [job] = (await client.get(f"{SHOP}/jobs", headers=bearer(keys.read))).json()["data"]
         assert (await client.get(f"{SHOP}/jobs/{job['id']}", headers=bearer(keys.read))).json()["id"] == job["id"]
         await get(client, keys, f"{SHOP}/delta", 429)
         await following.aclose()
+        assert list((tmp_path / "data" / SPILL_NAME).iterdir()) == []
         await get(client, keys, f"{SHOP}/jobs/{job['id']}", 404)
         waiting = asyncio.ensure_future(comparing.summary_of(svc, 1, pair))
         while not comparing.running(svc, 1, found):

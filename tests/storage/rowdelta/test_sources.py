@@ -140,9 +140,61 @@ def test_parquet_values(tmp_path: Path) -> None:
     assert found.pop("huge") == pytest.approx(2**127)
     found.pop("exact")
     assert found == {
-        "small": 1, "no": None, "half": 1.5, "gone": None, "at": "2026-01-02T03:04:05", "day": "2026-01-02",
+        "small": 1, "no": "nan", "half": 1.5, "gone": None, "at": "2026-01-02T03:04:05", "day": "2026-01-02",
         "list": [1, 2], "inner": {"a": "é"}, "bytes": "/w==",
     }  # fmt: skip
+
+
+NAMES = ["x[1].parquet", "y*.parquet", "z?.parquet", "it's {a,b}.parquet", "back\\slash.parquet", "date=2026-01-01/a"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_name_of_a_parquet_file_is_no_pattern(tmp_path: Path, name: str) -> None:
+    for other in ("x1.parquet", "y2.parquet", "z3.parquet", name):
+        (tmp_path / other).parent.mkdir(exist_ok=True)
+        duckdb.execute(f"COPY (SELECT {int(other == name)} AS mine) TO '{tmp_path}/t' (FORMAT parquet)")
+        (tmp_path / "t").rename(tmp_path / other)
+    assert read(tmp_path / name) == [{"mine": 1}]
+
+
+DIFFERENT = [
+    ("TIMESTAMP_NS '2026-01-01 00:00:00.000000001'", "TIMESTAMP_NS '2026-01-01 00:00:00.000000002'"),
+    ("[TIMESTAMP_NS '2026-01-01 00:00:00.000000001']", "[TIMESTAMP_NS '2026-01-01 00:00:00.000000002']"),
+    ("'infinity'::TIMESTAMP", "TIMESTAMP '9999-12-31 23:59:59.999999'"),
+    ("'infinity'::DATE", "DATE '9999-12-31'"),
+    ("TIMESTAMPTZ '2026-01-01 00:00:00+00'", "TIMESTAMPTZ '2026-01-01 00:00:00+01'"),
+    ("INTERVAL 1 MONTH", "INTERVAL 30 DAYS"),
+    ("'nan'::DOUBLE", "NULL::DOUBLE"),
+    ("'inf'::DOUBLE", "'-inf'::DOUBLE"),
+    ("[{'a': 'nan'::FLOAT}]", "[{'a': 'inf'::FLOAT}]"),
+    ("MAP {'a': 'nan'::DOUBLE}", "MAP {'a': NULL::DOUBLE}"),
+    ("MAP {1.5::DOUBLE: 1}", "MAP {2.5::DOUBLE: 1}"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), DIFFERENT)
+def test_values_of_parquet_that_differ_stay_different(tmp_path: Path, old: str, new: str) -> None:
+    found = []
+    for value in (old, new, "NULL"):
+        duckdb.execute(f'COPY (SELECT {value} AS "a""b") TO \'{tmp_path}/t\' (FORMAT parquet)')
+        found += read(tmp_path / "t")
+    assert list(map(list, found)) == [['a"b']] * 3
+    assert found[0] != found[1]
+    assert (found[2] in found[:2]) == ("NULL" in new.split("::"))
+
+
+def test_times_with_a_zone_are_those_of_utc(tmp_path: Path) -> None:
+    duckdb.execute(f"COPY (SELECT TIMESTAMPTZ '2026-01-02 03:04:05+02' AS at) TO '{tmp_path}/t' (FORMAT parquet)")
+    assert read(tmp_path / "t") == [{"at": "2026-01-02T01:04:05+00"}]
+
+
+def test_what_is_wrong_with_a_parquet_file_names_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "x[1]").write_bytes(b"PAR1xxxxPAR1")
+    for name, says in {"": "x[1] cannot be read", "the delivery": "the delivery cannot be read"}.items():
+        with pytest.raises(Invalid, match="cannot be read as Parquet") as refused:
+            list(rowdelta.FileSource(tmp_path / "x[1]", name=name).open())
+        assert refused.value.message.startswith(says)
+        assert str(tmp_path) not in refused.value.message
 
 
 def test_operations_as_tables(tmp_path: Path) -> None:
