@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +22,10 @@ CREDENTIALS = ("AWS_", "GOOGLE_", "AZURE_")
 
 READ_TIMEOUT_S = 30.0
 """What is not read in this time ends the comparison: others wait for its place."""
+
+WAIT_S = 60.0
+"""So long a comparison waits for a place that is asked to."""
+MOST_WAITING = 32
 
 log = structlog.get_logger("delta.rowdelta")
 
@@ -44,15 +48,31 @@ class RowComparisons:
     def __init__(self) -> None:
         self._running: dict[str, Progress] = {}
         self._by_project: Counter[int] = Counter()
+        self._waiting: list[asyncio.Future[None]] = []
 
     def of(self, project: int, of: int) -> list[Progress]:
         """Those about the client `of`."""
         return [each for each in self._running.values() if (each.project, each.of) == (project, of)]
 
+    def _is_full(self, project: int, most: int) -> bool:
+        return len(self._running) >= most or self._by_project[project] >= max(1, most - 1)
+
+    async def _until_free(self, project: int, most: int) -> None:
+        """Or until others have taken too long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_S):
+                while self._is_full(project, most) and len(self._waiting) < MOST_WAITING:
+                    freed = asyncio.get_running_loop().create_future()
+                    self._waiting.append(freed)
+                    try:
+                        await freed
+                    finally:
+                        self._waiting.remove(freed)
+
     @contextmanager
     def _place(self, progress: Progress, most: int) -> Iterator[None]:
         project = progress.project
-        if len(self._running) >= most or self._by_project[project] >= max(1, most - 1):
+        if self._is_full(project, most):
             raise RateLimited("too many deliveries are compared (datasets.comparisons): wait", retry_after_s=5)
         self._running[progress.id] = progress
         self._by_project[project] += 1
@@ -61,13 +81,18 @@ class RowComparisons:
         finally:
             del self._running[progress.id]
             self._by_project[project] -= 1
+            for freed in self._waiting:
+                if not freed.done():
+                    freed.set_result(None)
 
     @asynccontextmanager
     async def run(
-        self, task: Task, *, project: int, of: int, started_at: int, most: int
+        self, task: Task, *, project: int, of: int, started_at: int, most: int, waits: bool = False
     ) -> AsyncIterator["RowComparison"]:
         """One of at most `most`; at the end of the block its process is killed, and what it left in a folder of its own
-        in `task.spill` is deleted. Raises RateLimited."""
+        in `task.spill` is deleted. `waits`: for a place, a while. Raises RateLimited."""
+        if waits:
+            await self._until_free(project, most)
         progress = Progress(uuid4().hex, project, of, started_at)
         with self._place(progress, most):
             async with (

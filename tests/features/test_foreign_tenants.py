@@ -243,6 +243,7 @@ CHANGED = [
     Ask("PUT", "/v1/events/retention", {"days": 3}),
     Ask("PATCH", "/v1/datasets/goods", {"guard_rows": 3}),
     Ask("DELETE", "/v1/datasets/goods/shop/current"),
+    Ask("DELETE", "/v1/datasets/goods/shop/previous"),
     Ask("DELETE", "/v1/datasets/goods"),
     post("/v1/alias", previousId="ann", userId="zoe"),
     Ask("DELETE", "/v1/users/ann"),

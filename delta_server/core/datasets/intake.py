@@ -16,6 +16,8 @@ from delta_server.core.errors import BadRequest, Invalid, TooLarge
 
 _LEVEL = 1
 _MAGIC = b"PAR1"
+_SMALLEST = 12
+"""Bytes of a Parquet file: those, the length of its footer, and those again."""
 _BLANK = b" \t\r\n"
 PART_BYTES = 128 << 10
 """What is looked at together: short rows take a hundred times their size meanwhile."""
@@ -177,13 +179,15 @@ class _Edges:
 
     def __init__(self) -> None:
         self._first = self._last = b""
+        self._size = 0
 
     def see(self, part: bytes) -> None:
+        self._size += len(part)
         self._first = (self._first + part[:4])[:4]
         self._last = (self._last + part[-4:])[-4:]
 
     def check(self) -> None:
-        if self._first != _MAGIC or self._last != _MAGIC:
+        if self._first != _MAGIC or self._last != _MAGIC or self._size < _SMALLEST:
             raise BadRequest("this is no Parquet file, or one that was cut short")
 
 

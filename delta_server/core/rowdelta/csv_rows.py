@@ -12,6 +12,9 @@ from delta_server.core.nearest import quoted
 from delta_server.core.rowdelta.blocks import RowTooLarge, blocks
 
 MAX_LINE_BYTES = 8 << 20
+_LONGEST_CELL = 1 << 24
+
+csv.field_size_limit(_LONGEST_CELL)  # of the process, as core/formats/csv_rows.py has it; 128 kB by default
 
 _ROWS = 500
 """Rows of a piece."""
@@ -69,9 +72,12 @@ def _quoted(lines: Iterable[bytes], what: str, names: list[str] | None, done: in
         if names is None:
             names = next(reader, [])
             _check_names(names, what)
-        while rows := list(islice(reader, _ROWS)):
+        last = reader.line_num
+        while numbered := [(row, reader.line_num) for row in islice(reader, _ROWS)]:
+            rows = [row for row, _ in numbered]
             if any(len(row) != len(names) for row in rows):
-                rows = _without_blank(rows, names, f"{what}, before line {done + reader.line_num + 1}")
+                rows = _without_blank(numbered, len(names), last, what, done)
+            last = reader.line_num
             yield _encoder.encode_lines([dict(zip(names, row, strict=True)) for row in rows])
     except csv.Error as error:
         raise Invalid(f"{what}, line {done + reader.line_num}: it is not valid CSV: {error}") from None
@@ -83,9 +89,13 @@ def _check_names(names: list[str], what: str) -> None:
         raise Invalid(f"{what}: two columns are named {quoted(twice)}: give each a name of its own in the first line")
 
 
-def _without_blank(rows: list[list[str]], names: list[str], where: str) -> list[list[str]]:
-    kept = [row for row in rows if row]
-    for row in kept:
-        if len(row) != len(names):
-            raise Invalid(f"{where}: the row that begins with {quoted(row[0])} has {len(row)} cells, not {len(names)}")
-    return kept
+def _without_blank(
+    numbered: list[tuple[list[str], int]], cells: int, last: int, what: str, done: int
+) -> list[list[str]]:
+    """Each row comes with the line that it ends in, after `done` ones; `last` is that of the row before. What is in a
+    row is not said, for it may be secret."""
+    for row, end in numbered:
+        if row and len(row) != cells:
+            raise Invalid(f"{what}, line {done + last + 1}: the row has {len(row)} cells, not {cells}")
+        last = end
+    return [row for row, _ in numbered if row]

@@ -154,6 +154,8 @@ async def put_current(
     kind = request.content_type[0].lower()
     if kind not in schemas.FORMATS:
         raise NotAcceptable("send application/x-ndjson, text/csv or application/vnd.apache.parquet as Content-Type")
+    if trailer and schemas.FORMATS[kind] != "ndjson":
+        raise Invalid("a trailer goes with NDJSON only", field="trailer")
     incoming = Incoming(
         format=schemas.FORMATS[kind],
         encoding=encodings.request_encoding(request.headers.get("content-encoding", "").encode("latin-1")),
@@ -175,6 +177,19 @@ async def drop_current(
 ) -> None:
     """The previous one stays."""
     await service.drop(services, project, dataset, client, "current")
+
+
+@delete(
+    "/v1/datasets/{dataset:str}/{client:str}/previous",
+    summary="Drop the previous delivery",
+    tags=_TAGS,
+    opt=example(answer=None),
+)
+async def drop_previous(
+    dataset: FromPath[str], client: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
+) -> None:
+    """The current one stays, and is all new. For a previous one that nothing can be compared with."""
+    await service.drop(services, project, dataset, client, "previous")
 
 
 @get(
@@ -348,6 +363,7 @@ ROUTES = [
     delete_client,
     put_current,
     drop_current,
+    drop_previous,
     get_current,
     get_previous,
     get_delta,

@@ -8,10 +8,11 @@ from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from delta_server.core.datasets.manifest import Delivery, Manifest
 from delta_server.core.datasets.settings import Settings
-from delta_server.core.errors import Refused
+from delta_server.core.errors import DeltaError, Refused
 from delta_server.core.rowdelta.summary import Summary
 from delta_server.features.datasets import deliveries, store
 from delta_server.features.datasets.store import Client, Compared
@@ -30,6 +31,11 @@ class Pair(msgspec.Struct, frozen=True):
     previous: Delivery | None
     current: Delivery
     settings: Settings
+
+    @property
+    def may_be_wrong(self) -> bool:
+        """Not all that can be was found when it came: rows of NDJSON were looked at then, but not for a key."""
+        return self.current.format != "ndjson" or bool(self.settings.key_fields)
 
     def is_in(self, compared: Compared | None) -> bool:
         previous = None if self.previous is None else self.previous.id
@@ -57,12 +63,13 @@ def _empty(folder: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-async def summary_of(svc: Services, project: int, pair: Pair) -> Summary:
-    """Known already, or found now. Raises RateLimited, and what `rowdelta.compare` does."""
+async def summary_of(svc: Services, project: int, pair: Pair, *, waits: bool = False) -> Summary:
+    """Known already, or found now; `waits`, when others have been. Raises RateLimited, and what `rowdelta.compare`
+    does."""
     known = await svc.db.read(store.compared, project, pair.client.id)
     if known is not None and pair.is_in(known):
         return known.summary
-    async with _run(svc, project, pair, "summary") as comparison:
+    async with _run(svc, project, pair, "summary", waits=waits) as comparison:
         return await _summed_up(svc, project, pair, comparison)
 
 
@@ -82,13 +89,17 @@ async def begin(svc: Services, project: int, pair: Pair, output: Output) -> Asyn
 
 
 async def follow(svc: Services, project: int, pair: Pair) -> AsyncGenerator[bytes, None]:
-    """As NDJSON from the first moment: before the delta there are lines that say how far the comparison is."""
-    async with _run(svc, project, pair, "ndjson") as comparison:
-        async for progress in comparison.steps():
-            yield _progress_line(progress)
-        await _summed_up(svc, project, pair, comparison)
-        async for piece in comparison.pieces():
-            yield piece
+    """As NDJSON from the first moment: before the delta there are lines that say how far the comparison is. Where it
+    cannot be made, the last line says why."""
+    try:
+        async with _run(svc, project, pair, "ndjson") as comparison:
+            async for progress in comparison.steps():
+                yield _progress_line(progress)
+            await _summed_up(svc, project, pair, comparison)
+            async for piece in comparison.pieces():
+                yield piece
+    except DeltaError as error:
+        yield msgspec.json.encode({"op": "error", "code": error.code, "message": error.message}) + b"\n"
 
 
 def _progress_line(progress: Progress) -> bytes:
@@ -125,7 +136,9 @@ async def _summed_up(svc: Services, project: int, pair: Pair, comparison: RowCom
 
 
 @asynccontextmanager
-async def _run(svc: Services, project: int, pair: Pair, output: Output) -> AsyncIterator[RowComparison]:
+async def _run(
+    svc: Services, project: int, pair: Pair, output: Output, *, waits: bool = False
+) -> AsyncIterator[RowComparison]:
     storage = svc.config.storage
     task = Task(
         blobs=storage.blobs,
@@ -133,7 +146,7 @@ async def _run(svc: Services, project: int, pair: Pair, output: Output) -> Async
         spill=str((storage.data_dir / SPILL_NAME).absolute()),
         before=None if pair.previous is None else _part(pair.client, pair.previous),
         after=_part(pair.client, pair.current),
-        settings=pair.settings.of_rows(),
+        settings=replace(pair.settings.of_rows(), max_row_bytes=svc.config.datasets.row_bytes),
         output=output,
     )
     async with svc.state(RowComparisons).run(
@@ -142,6 +155,7 @@ async def _run(svc: Services, project: int, pair: Pair, output: Output) -> Async
         of=pair.client.id,
         started_at=svc.clock.now_ms(),
         most=svc.config.datasets.comparisons,
+        waits=waits,
     ) as comparison:
         yield comparison
 

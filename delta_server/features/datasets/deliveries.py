@@ -5,7 +5,7 @@ that nobody else has replaced it since: a crash anywhere leaves the state before
 """
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import suppress
 
 import msgspec
@@ -45,13 +45,13 @@ def resource_of(client: Client, id: str, form: Format) -> str:
 
 
 async def manifest_of(svc: Services, client: Client) -> Manifest:
-    found = await blobs_of(svc).get(_manifest_key(client))
+    found = await blobs_of(svc).get(_manifest_key(client.folder))
     return Manifest() if found is None else msgspec.json.decode(found.content, type=Manifest)
 
 
 async def switch(svc: Services, project: int, client: Client, change: Callable[[Manifest], Manifest]) -> Manifest:
     """Replace the manifest by what `change` makes of it, which may raise. Raises BlobStoreFailed, Unavailable."""
-    blobs, key, state = blobs_of(svc), _manifest_key(client), os.urandom(8).hex()
+    blobs, key, state = blobs_of(svc), _manifest_key(client.folder), os.urandom(8).hex()
     for _ in range(_ATTEMPTS):
         found = await blobs.get(key)
         before = Manifest() if found is None else msgspec.json.decode(found.content, type=Manifest)
@@ -102,12 +102,25 @@ async def _decoded(svc: Services, stream: AsyncIterator[bytes]) -> AsyncGenerato
 
 
 async def delete_all(svc: Services, project: int, client: Client) -> None:
-    """The client, with its deliveries. Raises BlobStoreFailed; then it is still there."""
-    blobs = blobs_of(svc)
-    keys = [blob.key async for blob in blobs.list(f"{ROOT}/{client.folder}")]
-    for key in sorted(keys, key=_manifest_key(client).__eq__, reverse=True):  # the manifest first
-        await blobs.delete_resource(key)
+    """The client, with its deliveries. Raises BlobStoreFailed; mostly it is still there then."""
+    await empty(svc, [client.folder])
     await svc.db.write(store.delete_client, project, client.id)
+    await empty(svc, [client.folder])
+
+
+async def empty(svc: Services, folders: Iterable[str]) -> None:
+    """Delete what is in folders of clients: before the clients, so that they stay where the store fails, and after
+    them, for what came meanwhile. Whoever switches to a delivery later finds that the client is gone, and deletes it
+    again. Raises BlobStoreFailed."""
+    for folder in folders:
+        await _empty(svc, folder)
+
+
+async def _empty(svc: Services, folder: str) -> None:
+    blobs = blobs_of(svc)
+    keys = [blob.key async for blob in blobs.list(f"{ROOT}/{folder}")]
+    for key in sorted(keys, key=_manifest_key(folder).__eq__, reverse=True):  # the manifest first
+        await blobs.delete_resource(key)
 
 
 async def delete_of_project(svc: Services, project: int, limit: int) -> bool:
@@ -131,11 +144,15 @@ async def forget_unfinished(svc: Services) -> None:
 
 
 async def sweep(svc: Services) -> None:
-    """Delete what was replaced long ago."""
-    before = svc.clock.now_ms() - READABLE_MS
-    for project, client in await svc.db.read(store.with_retired, before, _CLIENTS_AT_ONCE):
-        with suppress(BlobStoreFailed):
-            await _sweep(svc, project, client, before)
+    """Delete what was replaced long ago, and what nobody writes any more."""
+    before, last = svc.clock.now_ms() - READABLE_MS, 0
+    while some := await svc.db.read(store.with_retired, before, last, _CLIENTS_AT_ONCE):
+        for project, client in some:
+            with suppress(BlobStoreFailed):
+                await _sweep(svc, project, client, before)
+            last = client.id
+    with suppress(BlobStoreFailed):
+        await blobs_of(svc).delete_unfinished()
 
 
 async def _sweep(svc: Services, project: int, client: Client, before: int) -> None:
@@ -146,5 +163,5 @@ async def _sweep(svc: Services, project: int, client: Client, before: int) -> No
     await switch(svc, project, client, lambda manifest: manifests.swept(manifest, ids))
 
 
-def _manifest_key(client: Client) -> str:
-    return f"{ROOT}/{client.folder}/manifest.json"
+def _manifest_key(folder: str) -> str:
+    return f"{ROOT}/{folder}/manifest.json"

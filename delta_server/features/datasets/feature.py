@@ -26,6 +26,7 @@ FEATURE = Feature(
         ("DELETE", "/v1/datasets/{}/{}"): ADMIN,
         ("PUT", "/v1/datasets/{}/{}/current"): Access("write", body="stream", rate_class="ingest"),
         ("DELETE", "/v1/datasets/{}/{}/current"): _WRITE,
+        ("DELETE", "/v1/datasets/{}/{}/previous"): _WRITE,
         ("GET", "/v1/datasets/{}/{}/current"): READ,
         ("GET", "/v1/datasets/{}/{}/previous"): READ,
         ("GET", "/v1/datasets/{}/{}/delta"): READ,

@@ -1,6 +1,7 @@
 """Datasets: what several clients deliver again and again, each delivery compared with the one before."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from uuid import uuid4
 
 import msgspec
@@ -22,6 +23,8 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx
 
 MOST_DATASETS = 1000
+_CLIENTS_AT_ONCE = 100
+"""Clients that are deleted in one transaction."""
 
 
 async def list_datasets(svc: Services, project: int, above: str, limit: int) -> list[Dataset]:
@@ -83,17 +86,22 @@ async def receive(
 ) -> Manifest:
     """Raises Invalid, and as `receiving.receive`."""
     name, client_name = names.check(name), names.check(client_name, field="client")
-    found = await svc.db.write(_client_for, project, name, client_name, svc.config.datasets.clients)
-    return await receiving.receive(svc, project, found, incoming, body)
+    found, is_new = await svc.db.write(_client_for, project, name, client_name, svc.config.datasets.clients)
+    try:
+        return await receiving.receive(svc, project, found, incoming, body)
+    except BaseException:
+        await svc.db.write(partial(store.delete_unused, with_dataset=is_new), project, found)
+        raise
 
 
-def _client_for(tx: Tx, project: int, name: str, client_name: str, most: int) -> Client:
+def _client_for(tx: Tx, project: int, name: str, client_name: str, most: int) -> tuple[Client, bool]:
+    """It, and whether its dataset was made for it."""
     of = store.dataset(tx, project, name)
     dataset_id = _insert(tx, project, name, Settings()) if of is None else of.id
     found = store.client(tx, project, dataset_id, client_name)
     if found is None and store.count_clients(tx, project) >= most:
         raise Invalid(f"a project has {most} clients of datasets at most (datasets.clients)", field="client")
-    return found or store.insert_client(tx, project, dataset_id, client_name, uuid4().hex)
+    return found or store.insert_client(tx, project, dataset_id, client_name, uuid4().hex), of is None
 
 
 def _insert(tx: Tx, project: int, name: str, settings: Settings) -> int:
@@ -113,8 +121,9 @@ async def promote(svc: Services, project: int, name: str, client_name: str, conf
     """Raises NotFound; Refused where it must be confirmed, Conflict where another delivery came meanwhile, and as
     `comparing.summary_of`."""
     compared = await pair(svc, project, name, client_name)
-    if compared.previous is not None and compared.settings.is_guarded:
-        summary = await comparing.summary_of(svc, project, compared)
+    is_guarded = compared.previous is not None and compared.settings.is_guarded
+    if is_guarded or compared.may_be_wrong:
+        summary = await comparing.summary_of(svc, project, compared, waits=True)
         comparing.require_confirmed(compared, summary, confirm)
     expected = compared.current.id
     after = await deliveries.switch(
@@ -139,9 +148,10 @@ async def delete_client(svc: Services, project: int, name: str, client_name: str
 
 async def delete_dataset(svc: Services, project: int, name: str) -> None:
     """With all that was delivered to it. Raises NotFound."""
-    found = dataset(svc, project, name)
-    while some := await svc.db.read(store.clients, project, found.id, "", 100):
-        for each in some:
-            await deliveries.delete_all(svc, project, each)
-    await svc.db.write(store.delete_dataset, project, found.id)
+    found, is_gone = dataset(svc, project, name), False
+    while not is_gone:
+        some = await svc.db.read(store.clients, project, found.id, "", _CLIENTS_AT_ONCE)
+        await deliveries.empty(svc, [each.folder for each in some])
+        folders, is_gone = await svc.db.write(store.delete_dataset, project, found.id, _CLIENTS_AT_ONCE)
+        await deliveries.empty(svc, folders)
     await audit.note_in(svc, project, "dataset.delete", target=name)

@@ -73,8 +73,15 @@ def update_settings(tx: Tx, project: int, dataset: int, settings: Settings) -> N
     tx.run("UPDATE dataset SET settings = ? WHERE project = ? AND id = ?", text, project, dataset)
 
 
-def delete_dataset(tx: Tx, project: int, dataset: int) -> None:
-    tx.run("DELETE FROM dataset WHERE project = ? AND id = ?", project, dataset)
+def delete_dataset(tx: Tx, project: int, dataset: int, limit: int) -> tuple[list[str], bool]:
+    """Up to `limit` of its clients, and with the last of them itself; their folders, and whether it is gone."""
+    some = clients(tx, project, dataset, "", limit)
+    for each in some:
+        delete_client(tx, project, each.id)
+    is_gone = len(some) < limit
+    if is_gone:
+        tx.run("DELETE FROM dataset WHERE project = ? AND id = ?", project, dataset)
+    return [each.folder for each in some], is_gone
 
 
 def count_clients(tx: Tx, project: int) -> int:
@@ -157,6 +164,23 @@ def delete_client(tx: Tx, project: int, client: int) -> None:
     tx.run("DELETE FROM dataset_client WHERE project = ? AND id = ?", project, client)
 
 
+def delete_unused(tx: Tx, project: int, client: Client, *, with_dataset: bool) -> None:
+    """The client where it has delivered nothing and delivers nothing now; `with_dataset`, its dataset where that has no
+    other and nobody has set anything."""
+    sql = (
+        "DELETE FROM dataset_client WHERE project = ? AND id = ? AND manifest ->> 'generation' = 0"
+        " AND NOT EXISTS (SELECT 1 FROM dataset_upload AS u WHERE u.client = dataset_client.id)"
+    )
+    if tx.run(sql, project, client.id) and with_dataset:
+        tx.run(
+            "DELETE FROM dataset WHERE project = ? AND id = ? AND settings = ?"
+            " AND NOT EXISTS (SELECT 1 FROM dataset_client AS c WHERE c.dataset = dataset.id)",
+            project,
+            client.dataset,
+            msgspec.json.encode(Settings()).decode(),
+        )
+
+
 def begin_upload(tx: Tx, project: int, client: int, resource: str) -> None:
     """Nothing where the client was deleted meanwhile."""
     sql = "INSERT INTO dataset_upload SELECT ?, id, ? FROM dataset_client WHERE project = ? AND id = ?"
@@ -182,11 +206,13 @@ def unfinished(tx: Tx) -> list[tuple[int, Client, str]]:
     return [(project, _client(tuple(row)), resource) for project, resource, *row in rows]
 
 
-def with_retired(tx: Tx, before_ms: int, limit: int) -> list[tuple[int, Client]]:
-    """(project, client) of those whose oldest retired delivery is from before then."""
+def with_retired(tx: Tx, before_ms: int, above: int, limit: int) -> list[tuple[int, Client]]:
+    """(project, client) of those whose oldest retired delivery is from before then, by id."""
     rows = tx.all(
-        f"SELECT project, {_CLIENT} FROM dataset_client WHERE manifest ->> '$.retired[0].at' < ? LIMIT ?",
+        f"SELECT project, {_CLIENT} FROM dataset_client WHERE manifest ->> '$.retired[0].at' < ? AND id > ?"
+        " ORDER BY id LIMIT ?",
         before_ms,
+        above,
         limit,
     )
     return [(project, _client(tuple(row))) for project, *row in rows]

@@ -145,7 +145,7 @@ def test_a_trailer_is_no_row(lines: list[str], size: int) -> None:
 
 def test_other_formats_are_kept_as_they_are() -> None:
     assert taken(b"a,b\r\n1,2", form="csv") == b"a,b\r\n1,2"
-    assert taken(b"PAR1xyzPAR1", form="parquet") == b"PAR1xyzPAR1"
-    for cut in (b"", b"PAR1xyz", b"xPAR1", b"PAR"):
+    assert taken(b"PAR1xyz!PAR1", form="parquet") == b"PAR1xyz!PAR1"
+    for cut in (b"", b"PAR1xyz", b"xPAR1", b"PAR", b"PAR1", b"PAR1xyzPAR1"):
         with pytest.raises(BadRequest, match="no Parquet"):
             taken(cut, form="parquet")

@@ -26,6 +26,7 @@ from delta_server.tasks import row_comparisons
 from tests.conftest import Keys, bearer, built, client_of, make_keys, started, started_in
 from tests.features.datasets.test_deliveries import CURRENT, SHOP, get, post, put
 from tests.features.rows import Row, check
+from tests.secret_sweep import SWEEP
 from tests.storage.opened import FakeClock
 
 OLD = b'{"id":1,"p":1}\n{"id":2,"p":2}\n{"id":3,"p":3}\n'
@@ -97,6 +98,38 @@ async def test_formats_may_change(shared_client: httpx.AsyncClient, own_keys: Ke
     await put(shared_client, own_keys, parquet, content_type="application/vnd.apache.parquet")
     found = json.loads(await get(shared_client, own_keys, f"{SHOP}/delta/summary"))
     assert (found["changed"], found["removed"], found["unchanged"]) == (1, 1, 1)
+
+
+WRONG = [
+    ("text/csv", b"id,name\n1\n", {}, "the current delivery, line 2"),
+    ("application/vnd.apache.parquet", b"PAR1xxxxPAR1", {}, "the current delivery cannot be read"),
+    ("application/x-ndjson", b'{"id":1}\n', {"key_fields": ["sku"]}, "lack the key field sku"),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "settings", "says"), WRONG)
+async def test_a_first_delivery_that_cannot_be_compared_is_not_promoted(
+    shared_client: httpx.AsyncClient, own_keys: Keys, kind: str, body: bytes, settings: dict[str, Any], says: str
+) -> None:
+    await shared_client.patch("/v1/datasets/products", json=settings, headers=bearer(own_keys.project))
+    await put(shared_client, own_keys, body, content_type=kind)
+    refused = await post(shared_client, own_keys, f"{SHOP}/promote", 400)
+    assert says in refused["message"]
+    await put(shared_client, own_keys, b'{"sku":1}\n')
+    await post(shared_client, own_keys, f"{SHOP}/promote")
+
+
+async def test_a_row_of_csv_has_a_size_too(client: httpx.AsyncClient, keys: Keys) -> None:
+    await put(client, keys, b"id,v\n1," + b"x" * (1 << 20) + b"\n", content_type="text/csv")
+    assert "more than 1048576 bytes" in (await post(client, keys, f"{SHOP}/promote", 413))["message"]
+
+
+async def test_progress_ends_with_what_is_wrong(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await put(shared_client, own_keys, b"id,card\n1,secret\nmine\n", content_type="text/csv")
+    SWEEP.leave_out("VALIDATION_ERROR")  # a code that is no secret
+    *_, last = (await get(shared_client, own_keys, f"{SHOP}/delta?progress=true")).splitlines()
+    says = "the current delivery, line 3: the row has 1 cells, not 2"
+    assert json.loads(last) == {"op": "error", "code": "VALIDATION_ERROR", "message": says}
 
 
 async def test_settings_decide(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
@@ -205,8 +238,8 @@ async def test_another_delivery_that_came_meanwhile_is_not_promoted(
     await send_both(client, keys)
     found = comparing.summary_of
 
-    async def slow(*arguments: Any) -> Summary:
-        summary = await found(*arguments)
+    async def slow(*arguments: Any, **more: Any) -> Summary:
+        summary = await found(*arguments, **more)
         await put(client, keys, b'{"id":9}\n')
         return summary
 
@@ -235,7 +268,13 @@ async def test_a_comparison_ends_when_its_caller_leaves(tmp_path: Path) -> None:
         [job] = (await client.get(f"{SHOP}/jobs", headers=bearer(keys.read))).json()["data"]
         assert (await client.get(f"{SHOP}/jobs/{job['id']}", headers=bearer(keys.read))).json()["id"] == job["id"]
         await get(client, keys, f"{SHOP}/delta", 429)
+        promoting = asyncio.ensure_future(client.post(f"{SHOP}/promote?confirm=x", headers=bearer(keys.write)))
+        while not svc.state(row_comparisons.RowComparisons)._waiting:
+            await asyncio.sleep(0)
         await following.aclose()
+        assert (await promoting).status_code == 200, "it has waited for its turn"
+        await put(client, keys, many)
+        pair = comparing.pair_of(found, await deliveries.manifest_of(svc, found), Settings())
         assert list((tmp_path / "data" / SPILL_NAME).iterdir()) == []
         await get(client, keys, f"{SHOP}/jobs/{job['id']}", 404)
         waiting = asyncio.ensure_future(comparing.summary_of(svc, 1, pair))

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import gzip
+import os
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
@@ -16,8 +17,8 @@ from delta_server.app import Application
 from delta_server.core.datasets.manifest import Manifest
 from delta_server.features.datasets import deliveries, store
 from delta_server.services import Services
-from delta_server.storage.blobs.blobs import Blobs, BlobStoreFailed, Changed
-from delta_server.storage.blobs.local import LocalBlobs
+from delta_server.storage.blobs.blobs import Blob, Blobs, BlobStoreFailed, Changed
+from delta_server.storage.blobs.local import DRAFTS, LocalBlobs
 from tests.conftest import Keys, bearer, client_of, make_keys, started_in
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
@@ -99,6 +100,7 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
         (ROWS, {"content_encoding": "br"}, "", 415, "Content-Encoding"),
         (gzip.compress(ROWS, mtime=0)[:-3], {"content_encoding": "gzip"}, "", 400, "ends too early"),
         (ROWS, {}, "?trailer=true", 400, "no trailer"),
+        (b"id\n1\n", {"content_type": "text/csv"}, "?trailer=true", 400, "NDJSON only"),
         (ROWS, {"content_type": "text/html"}, "", 415, "Content-Type"),
         (ROWS, {"content_type": "application/vnd.apache.parquet"}, "", 400, "no Parquet"),
     ],
@@ -143,6 +145,8 @@ async def test_send_compare_promote(client: httpx.AsyncClient, keys: Keys) -> No
     assert (await client.get(SHOP, headers=bearer(keys.read))).json() == second
     await delete(client, keys, CURRENT)
     assert await get(client, keys, PREVIOUS) == ROWS
+    await delete(client, keys, PREVIOUS)
+    await get(client, keys, PREVIOUS, 404)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ async def test_a_large_delivery_in_pieces(shared_client: httpx.AsyncClient, own_
 
 
 @pytest.mark.parametrize(
-    ("kind", "body"), [("text/csv", b"id,p\r\n1,2\r\n"), ("application/vnd.apache.parquet", b"PAR1PAR1")]
+    ("kind", "body"), [("text/csv", b"id,p\r\n1,2\r\n"), ("application/vnd.apache.parquet", b"PAR1xyz!PAR1")]
 )
 async def test_other_formats(shared_client: httpx.AsyncClient, own_keys: Keys, kind: str, body: bytes) -> None:
     sent = await put(shared_client, own_keys, body, content_type=kind)
@@ -221,6 +225,83 @@ async def test_deletions_leave_nothing(client: httpx.AsyncClient, keys: Keys) ->
     await delete(client, keys, "/v1/datasets/products")
     assert await resources(client, keys) == []
     await get(client, keys, "/v1/datasets/products", 404)
+
+
+async def test_a_refused_first_delivery_leaves_nothing(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await put(shared_client, own_keys, b"{", status=400)
+    await get(shared_client, own_keys, "/v1/datasets/products", 404)
+    await shared_client.patch("/v1/datasets/products", json={}, headers=bearer(own_keys.project))
+    await put(shared_client, own_keys, b"{", status=400)
+    await get(shared_client, own_keys, SHOP, 404)
+    await get(shared_client, own_keys, "/v1/datasets/products")
+    await put(shared_client, own_keys)
+    await delete(shared_client, own_keys, CURRENT)
+    await put(shared_client, own_keys, b"{", status=400)
+    await get(shared_client, own_keys, SHOP)
+
+
+async def test_a_delivery_that_comes_while_its_client_is_deleted(
+    client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes with it."""
+    await put(client, keys)
+    listed = LocalBlobs.list
+
+    async def then_put(self: LocalBlobs, prefix: str) -> AsyncIterator[Blob]:
+        found = [blob async for blob in listed(self, prefix)]
+        monkeypatch.undo()
+        await put(client, keys, b"2\n")
+        for blob in found:
+            yield blob
+
+    monkeypatch.setattr(LocalBlobs, "list", then_put)
+    await delete(client, keys, SHOP)
+    await get(client, keys, SHOP, 404)
+    assert await resources(client, keys) == []
+
+
+async def test_deliveries_that_come_while_their_dataset_is_deleted(
+    app: Application, client: httpx.AsyncClient, keys: Keys
+) -> None:
+    async def sent(number: int) -> int:
+        path = f"/v1/datasets/products/c{number}/current"
+        headers = bearer(keys.write) | {"content-type": "application/x-ndjson"}
+        return (await client.put(path, content=ROWS, headers=headers)).status_code
+
+    async def deleted() -> int:
+        return (await client.delete("/v1/datasets/products", headers=bearer(keys.project))).status_code
+
+    found = await asyncio.gather(*[act for number in range(4) for act in (sent(number), deleted())])
+    assert set(found) <= {200, 204, 404, 409}
+    await put(client, keys)
+    await delete(client, keys, "/v1/datasets/products")
+    assert await resources(client, keys) == []
+
+
+async def test_where_the_store_does_not_delete_the_client_stays(
+    client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(client, keys)
+    monkeypatch.setattr(LocalBlobs, "delete_resource", _fail)
+    for path in (SHOP, "/v1/datasets/products"):
+        answer = await client.delete(path, headers=bearer(keys.project))
+        assert answer.status_code == 503
+    assert await get(client, keys) == ROWS
+
+
+async def test_a_sweep_takes_all_and_what_nobody_writes(
+    app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        await put(client, keys, path=f"/v1/datasets/products/c{number // 2}/current")
+    draft = app.services.config.storage.data_dir / "blobs" / DRAFTS / "abandoned"
+    draft.write_bytes(b"x")
+    os.utime(draft, (1, 1))
+    clock.advance(deliveries.READABLE_MS + 1)
+    monkeypatch.setattr(deliveries, "_CLIENTS_AT_ONCE", 1)
+    await deliveries.sweep(app.services)
+    assert len(await resources(client, keys)) == 6
+    assert not draft.exists()
 
 
 async def test_what_was_replaced_stays_for_its_readers(

@@ -57,8 +57,9 @@ WRONG = [
     ("gzip that is damaged", "a", gzip.compress(NDJSON)[:20] + b"\0" * 99, "a is not valid gzip"),
     ("too large a window", "a", WIDE.compress(os.urandom(9 << 20)), "a is not valid zstd with a window of at most"),
     ("a column twice", "a.csv", b"x,y,x\n1,2,3\n", 'a.csv: two columns are named "x"'),
-    ("a cell too few", "a.csv", b"x,y\n1,2\n3\n", 'the row that begins with "3" has 1 cells, not 2'),
-    ("a cell too many", "a.csv", b"x\n1\n2\n1,2\n", 'line 5: the row that begins with "1" has 2 cells, not 1'),
+    ("a cell too few", "a.csv", b"x,y\n1,2\n3\n", "a.csv, line 3: the row has 1 cells, not 2"),
+    ("a cell too many", "a.csv", b"x\n1\n2\n1,2\n3\n", "a.csv, line 4: the row has 2 cells, not 1"),
+    ("a cell too few, quoted", "a.csv", b'x,"y"\n1,"2\n"\n\n"3"\n4,5\n', "a.csv, line 5: the row has 1 cells, not 2"),
     ("a quote later", "a.csv", b"x\n1\n2" + b"\n3" * 70_000 + b'\n"', "a.csv, line 70004: it is not valid CSV"),
     ("an open quote", "a.csv", b'x,y\n1,"2\n', "a.csv, line 2: it is not valid CSV"),
     ("CSV that is not UTF-8", "a.csv", b"x\n\xff\n", "a.csv: it is not in UTF-8"),
@@ -89,6 +90,8 @@ CSV = [
     ),
     ("separators of other kinds", "a\n1\u2028\x0b2\n".encode(), [{"a": "1\u2028\x0b2"}]),
     ("names alone", b"a,b\n", []),
+    ("a long cell", b"a\n" + b"x" * 200_000, [{"a": "x" * 200_000}]),
+    ("a long cell in quotes", b'a\n"' + b"x" * 200_000 + b'"\n', [{"a": "x" * 200_000}]),
     ("nothing", b"", []),
 ]
 
