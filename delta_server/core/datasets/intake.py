@@ -13,6 +13,7 @@ import zstandard
 from delta_server.core.datasets.manifest import Format
 from delta_server.core.decompression import Decoder, Undecodable, ZstdDecoder, gzip_decoder
 from delta_server.core.errors import BadRequest, Invalid, TooLarge
+from delta_server.core.rowdelta.row_keys import RowReader
 
 _LEVEL = 1
 _MAGIC = b"PAR1"
@@ -90,7 +91,7 @@ class Intake:
 
 class _Rows:
     def __init__(self, row_bytes: int, *, has_trailer: bool) -> None:
-        self.count = 0
+        self.count = self._lines = 0
         self._row_bytes = row_bytes
         self._begun = bytearray()
         self._held = b""
@@ -104,12 +105,14 @@ class _Rows:
         if end:
             lines, self._begun = bytes(self._begun) + part[:end], bytearray()
         self._begun += part[end:]
-        self._check_size(len(self._begun))
         if self._has_trailer:
             lines = self._held + lines
             begin = lines.rstrip(_BLANK).rfind(b"\n") + 1
             lines, self._held = lines[:begin], lines[begin:]
-        return self._checked(lines)
+        checked = self._checked(lines)
+        if len(self._begun) > self._row_bytes:
+            raise self._too_large(self._lines + self._held.count(b"\n") + 1)
+        return checked
 
     def end(self, digest: Callable[[], str]) -> bytes:
         rest = bytes(self._begun) if self._begun.strip(_BLANK) else b""
@@ -126,28 +129,28 @@ class _Rows:
         if rows is None:
             raise self._broken(lines)
         if len(lines) > self._row_bytes:
-            self._check_size(max(map(len, rows), default=0))
+            for number, line in enumerate(lines.split(b"\n"), self._lines + 1):
+                if len(line.strip(_BLANK)) > self._row_bytes:
+                    raise self._too_large(number)
         self.count += len(rows)
+        self._lines += lines.count(b"\n")
         return lines
 
     def _broken(self, lines: bytes) -> Invalid:
-        whole = 0
-        for line in (each for each in lines.split(b"\n") if each.strip()):
-            if len(_rows(line) or ()) != 1:
-                break
-            whole += 1
-        number = self.count + whole + 1
-        return Invalid(
-            f"row {number} is not JSON in UTF-8, or is nested too deeply: a delivery has one JSON value a line",
-            field="body",
+        number, broken = next(
+            (number, line)
+            for number, line in enumerate(lines.split(b"\n"), self._lines + 1)
+            if line.strip() and len(_rows(line) or ()) != 1
         )
+        reason = f"line {number} is not JSON"
+        try:
+            _READER.read(broken, [broken], "the delivery", number)
+        except Invalid as error:
+            reason = error.message
+        return Invalid(f"{reason}: a delivery has one JSON value a line", field="body")
 
-    def _check_size(self, size: int) -> None:
-        if size > self._row_bytes:
-            raise TooLarge(
-                f"row {self.count + 1} or one soon after it is larger than {self._row_bytes} bytes, the limit"
-                " datasets.row_bytes"
-            )
+    def _too_large(self, number: int) -> TooLarge:
+        return TooLarge(f"line {number} is larger than {self._row_bytes} bytes, the limit datasets.row_bytes")
 
     def _check_trailer(self, digest: str) -> None:
         try:
@@ -171,6 +174,7 @@ def _rows(lines: bytes) -> list[msgspec.Raw] | None:
 
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_READER = RowReader(())
 _TRAILER = msgspec.json.Decoder(Trailer)
 
 

@@ -6,6 +6,9 @@ from delta_server.core.errors import Invalid
 from delta_server.core.rowdelta import settings as row_settings
 from delta_server.core.rowdelta.summary import Summary
 
+MOST_NAME = 200
+"""Characters of the name of a field."""
+
 
 class Settings(msgspec.Struct, frozen=True):
     """The first four are those of core/rowdelta/settings.py. A delivery that lacks more than `guard_percent` of the
@@ -42,5 +45,7 @@ def check(settings: Settings) -> Settings:
         raise Invalid("guard_percent is from 0 to 100; 100 allows everything", field="guard_percent")
     if settings.guard_rows < 0:
         raise Invalid("guard_rows is from 0", field="guard_rows")
+    if len(settings.trusted_hash) > MOST_NAME:
+        raise Invalid(f"a field has a name of at most {MOST_NAME} characters", field="trusted_hash")
     row_settings.validate(settings.of_rows())
     return settings

@@ -24,6 +24,7 @@ _DIGITS = b"0123456789\n"
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 _first, _last = itemgetter(0), itemgetter(-1)
 _OPENS, _CLOSES = set(b"{"), set(b"}")
+_LACKING = (AttributeError, IndexError, TypeError, msgspec.ValidationError)
 _decode_raw = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -92,7 +93,7 @@ class RowReader:
         get = self._getters[place]
         try:
             return list(map(get, rows))
-        except (AttributeError, IndexError, TypeError):
+        except _LACKING:
             return [_or_unset(get, row) for row in rows]
 
 
@@ -104,7 +105,7 @@ def _check_utf8(text: bytes) -> None:
 def _or_unset(get: Callable[[Any], Any], row: Any) -> Any:
     try:
         return get(row)
-    except (AttributeError, IndexError, TypeError):
+    except _LACKING:
         return UNSET
 
 
@@ -138,7 +139,7 @@ def _row_type(paths: columns.Paths) -> Any:
 
 
 def _struct(paths: list[tuple[str, ...]]) -> Any:
-    """A struct of the members that the paths begin with; where one goes on by an index, its value is a list."""
+    """A struct of the members that the paths begin with; where one goes on by an index, it is a list of texts."""
     heads = {path[0]: [other[1:] for other in paths if other[0] == path[0] and len(other) > 1] for path in paths}
     members: list[tuple[str, Any, Any]] = [
         (_attribute(name), (_value_type(rests) if rests else msgspec.Raw) | msgspec.UnsetType, UNSET)
@@ -150,8 +151,7 @@ def _struct(paths: list[tuple[str, ...]]) -> Any:
 def _value_type(paths: list[tuple[str, ...]]) -> Any:
     if not all(_INDEX.fullmatch(path[0]) for path in paths):
         return _struct(paths)
-    rests = [path[1:] for path in paths if len(path) > 1]
-    return list[_value_type(rests)] if rests else list[msgspec.Raw]  # type: ignore[misc]  # a type that is made while it runs
+    return list[msgspec.Raw]  # of whatever kinds: the one in question is decoded by itself
 
 
 def _attribute(name: str) -> str:
@@ -162,8 +162,12 @@ def _getter(path: tuple[str, ...]) -> Callable[[Any], Any]:
     if len(path) == 1 or not any(map(_INDEX.fullmatch, path[1:])):
         return attrgetter(".".join(map(_attribute, path)))
 
+    rests = [msgspec.json.Decoder(_value_type([path[place:]])) for place in range(len(path))]
+
     def get(row: Any) -> Any:
         for place, name in enumerate(path):
+            if isinstance(row, msgspec.Raw):
+                row = rests[place].decode(row)
             row = row[int(name)] if place and isinstance(row, list) else getattr(row, _attribute(name))
         return row
 

@@ -4,10 +4,11 @@ import msgspec
 
 from delta_server.core.diff import diff_settings
 from delta_server.core.diff.diff_settings import DiffSettings, Rules
-from delta_server.core.errors import Invalid
+from delta_server.core.errors import FieldError, Invalid
 from delta_server.core.option_types import KIB, MIB
 
 MIN_MEMORY_BYTES = 4 * KIB
+_PLACE = "settings"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,9 +37,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return diff_settings.rules(DiffSettings(ignore=list(self.ignore), tolerance=self.tolerance or 0.0))
 
 
+def _own_name(field: str) -> str:
+    """As these settings have it, not those of documents."""
+    return field.replace(f"{_PLACE}.array_keys['']", "key_fields").removeprefix(f"{_PLACE}.")
+
+
 def validate(settings: Settings) -> None:
     """Raises Invalid."""
-    diff_settings.validate(settings.as_diff_settings(), field="settings")
+    try:
+        diff_settings.validate(settings.as_diff_settings(), field=_PLACE)
+    except Invalid as error:
+        errors = [FieldError(_own_name(each.field), each.message) for each in error.errors]
+        raise Invalid(errors[0].message, errors=errors) from None
     if settings.memory_bytes < MIN_MEMORY_BYTES:
         raise Invalid(f"memory_bytes must be at least {MIN_MEMORY_BYTES}", field="memory_bytes")
     for pattern in settings.ignore:

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.core import times
 from delta_server.core.datasets.manifest import Delivery, Format, Manifest
+from delta_server.core.diff.diff_settings import MAX_PATTERNS
 from delta_server.core.json_schema import documented
 from delta_server.core.rowdelta.summary import Summary
 from delta_server.features.datasets import store
@@ -28,7 +29,7 @@ FORMATS: dict[str, Format] = {
 """By the media type of a delivery."""
 
 Fields = Annotated[tuple[str, ...], documented(maxItems=3)]
-Patterns = Annotated[tuple[str, ...], documented(maxItems=100)]
+Patterns = Annotated[tuple[str, ...], documented(maxItems=MAX_PATTERNS)]
 
 
 class SettingsChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

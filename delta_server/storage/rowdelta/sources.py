@@ -1,6 +1,7 @@
 """Where rows come from: files, and whatever can be read from its beginning again."""
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -86,9 +87,13 @@ class FileSource:
     def __init__(
         self, path: Path, format: Format | None = None, *, name: str = "", window_bytes: int = WINDOW_BYTES
     ) -> None:
-        """`name` stands in messages, that of the file by default. Raises OSError."""
+        """`name` stands in messages, that of the file by default. Raises OSError, Invalid."""
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self.size_bytes, self.passed = os.fstat(self._file).st_size, 0
+        found = os.fstat(self._file)
+        if not stat.S_ISREG(found.st_mode):
+            self.close()
+            raise Invalid(f"{path} is no file that can be read twice: save the rows in one first")
+        self.size_bytes, self.passed = found.st_size, 0
         """`passed`: the bytes that were read since it was opened last."""
         first = os.pread(self._file, len(ZSTD_MAGIC), 0)
         self._packed = first.startswith(GZIP_MAGIC) or first == ZSTD_MAGIC

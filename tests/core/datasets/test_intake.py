@@ -40,17 +40,17 @@ def stored(
 @pytest.mark.parametrize(
     ("body", "error", "says"),
     [
-        (b'{"id":1}\n{"id":', Invalid, "row 2 is not JSON"),
-        (b"1\n\n2\nx\n3\n", Invalid, "row 3 is not JSON"),
-        (b"1 2\n3\n", Invalid, "row 1 is not JSON"),
-        (b"1\n[2,\n3]\n4 5\n", Invalid, "row 2 is not JSON"),
-        (b"1,2\n", Invalid, "row 1 is not JSON"),
-        (b"1,2\n[3\n4]\n", Invalid, "row 1 is not JSON"),
-        (b"1\n,\n2\n", Invalid, "row 2 is not JSON"),
-        (b'"\xff"\n', Invalid, "row 1 is not JSON"),
-        (b"\xef\xbb\xbf1\n", Invalid, "row 1 is not JSON"),
-        (b'1\n"' + b"x" * 99 + b'"\n2\n', TooLarge, "datasets.row_bytes"),
-        (b'1\n"' + b"x" * 120, TooLarge, "datasets.row_bytes"),
+        (b'{"id":1}\n{"id":', Invalid, r"line 2\b"),
+        (b"1\n\n2\nx\n3\n", Invalid, r"line 4\b.* not valid JSON"),
+        (b"1 2\n3\n", Invalid, r"line 1\b"),
+        (b"1\n[2,\n3]\n4 5\n", Invalid, r"line 2\b"),
+        (b"1,2\n", Invalid, r"line 1\b"),
+        (b"1,2\n[3\n4]\n", Invalid, r"line 1\b"),
+        (b"1\n,\n2\n", Invalid, r"line 2\b"),
+        (b'"\xff"\n', Invalid, r"line 1\b.* UTF-8"),
+        (b"\xef\xbb\xbf1\n", Invalid, r"line 1\b"),
+        (b'1\n"' + b"x" * 99 + b'"\n2\n', TooLarge, "line 2 is larger .* datasets.row_bytes"),
+        (b'1\n\n\n"' + b"x" * 120, TooLarge, "datasets.row_bytes"),
         (b"1\n" * 501, TooLarge, "datasets.delivery_bytes"),
     ],
 )
@@ -62,7 +62,7 @@ def test_refused(body: bytes, error: type[DeltaError], says: str, size: int) -> 
 
 def test_rows_that_are_nested_too_deeply_are_refused() -> None:
     intake = Intake("ndjson", None, most_bytes=1 << 20, row_bytes=1 << 20)
-    with pytest.raises(Invalid, match=r"row 2 .* nested too deeply"):
+    with pytest.raises(Invalid, match=r"line 2: it is nested too deep"):
         list(intake.feed(b"1\n" + b"[" * 100_000 + b"]" * 100_000 + b"\n"))
 
 

@@ -211,6 +211,9 @@ KEYS = [
         b'{"fieldValues":[{"id":"1"}]}',
         None,
     ),
+    ("in an array of several kinds", ("v/0/x",), b'{"v":[{"x":1,"n":1},2]}', b'{"v":[{"x":1},null]}', {"v/0/x": 1}),
+    ("in arrays in an array", ("v/1/0/x",), b'{"v":[0,[{"x":1}],1]}', b'{"v":["",[{"x":1}],2]}', None),
+    ("two in an array", ("v/0/x", "v/1"), b'{"v":[{"x":1},2],"n":1}', b'{"v":[{"x":1},2]}', None),
     ("an odd name", ("a~1b c",), b'{"a/b c":true,"v":1}', b'{"a/b c":true}', {"a~1b c": True}),
 ]
 

@@ -36,8 +36,11 @@ REFUSED = [
     Row("no client", "GET", SHOP, 404),
     Row("no dataset to delete", "DELETE", "/v1/datasets/none", 404),
     Row("nothing to promote", "POST", f"{SHOP}/promote", 404),
-    Row("no pattern", "PATCH", "/v1/datasets/products", 400, body={"ignore": ["a"]}),
-    Row("too many fields", "PATCH", "/v1/datasets/products", 400, body={"key_fields": list("abcd")}),
+    Row("no pattern", "PATCH", "/v1/datasets/products", 400, body={"ignore": ["a"]}, field="ignore[0]"),
+    Row(
+        "too many fields", "PATCH", "/v1/datasets/products", 400, body={"key_fields": list("abcd")}, field="key_fields"
+    ),
+    Row("a long name", "PATCH", "/v1/datasets/products", 400, body={"trusted_hash": "x" * 201}, field="trusted_hash"),
     Row("a key that is ignored", "PATCH", "/v1/datasets/products", 400, body={"key_fields": ["a"], "ignore": ["/a"]}),
     Row("a tolerance", "PATCH", "/v1/datasets/products", 400, body={"tolerance": -1}, field="tolerance"),
     Row("a guard", "PATCH", "/v1/datasets/products", 400, body={"guard_percent": 101}, field="guard_percent"),
@@ -93,7 +96,7 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
 @pytest.mark.parametrize(
     ("body", "headers", "query", "status", "says"),
     [
-        (b"{", {}, "", 400, "row 1 is not JSON"),
+        (b"{", {}, "", 400, "the delivery, line 1: it is not valid JSON"),
         (ROWS, {"content_digest": digest(b"")}, "", 400, "Content-Digest tells"),
         (ROWS, {"content_digest": "sha-256=:AAAA:"}, "", 400, "RFC 9530"),
         (ROWS, {"content_digest": "md5=:AAAA:"}, "", 400, "RFC 9530"),

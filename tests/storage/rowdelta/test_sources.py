@@ -191,6 +191,17 @@ def test_times_with_a_zone_are_those_of_utc(tmp_path: Path) -> None:
     assert read(tmp_path / "t") == [{"at": "2026-01-02T01:04:05+00"}]
 
 
+def test_a_folder_and_a_pipe_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    kept = os.open(tmp_path / "pipe", os.O_RDWR)
+    try:
+        for path in (tmp_path, tmp_path / "pipe"):
+            with pytest.raises(Invalid, match="no file that can be read twice"):
+                rowdelta.FileSource(path)
+    finally:
+        os.close(kept)
+
+
 def test_what_is_wrong_with_a_parquet_file_names_no_folder(tmp_path: Path) -> None:
     (tmp_path / "x[1]").write_bytes(b"PAR1xxxxPAR1")
     for name, says in {"": "x[1] cannot be read", "the delivery": "the delivery cannot be read"}.items():
