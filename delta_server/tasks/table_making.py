@@ -2,7 +2,9 @@
 
 import asyncio
 import pickle
+import shutil
 from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
 
 import structlog
 
@@ -29,10 +31,10 @@ class TableMaker:
         self._turns = Turns(PLACES)
 
     async def make(
-        self, project: int, argument: str, task: bytes, documents: AsyncIterator[bytes]
+        self, project: int, argument: str, task: bytes, documents: AsyncIterator[bytes], folder: Path
     ) -> AsyncGenerator[bytes, None]:
         """The file in pieces, the first when all documents were read: by the process that is called with `argument` and
-        takes such a task and such messages. It is killed when this is closed.
+        takes such a task and such messages. It is killed when this is closed, and `folder` deleted, where it spills.
 
         Raises what reading the documents does, RateLimited and Unavailable where too many are made, TooCostly, and
         Invalid."""
@@ -55,9 +57,14 @@ class TableMaker:
                     piece = await _next(process)
             finally:
                 process.kill()
-                await asyncio.shield(process.wait())
+                await asyncio.shield(_delete(process, folder))
         finally:
             self._turns.give_back(project)
+
+
+async def _delete(process: Child, folder: Path) -> None:
+    await process.wait()
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def _send(process: Child, task: bytes, documents: AsyncIterator[bytes]) -> None:

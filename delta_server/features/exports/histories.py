@@ -1,6 +1,8 @@
 """The history of an endpoint as a table: its versions are read here and sent to a process that makes it."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 
@@ -19,7 +21,7 @@ from delta_server.tasks.table_making import TableMaker
 from delta_server.tasks.table_worker import TableTask
 
 SPILL_NAME = "table-spill"
-"""The folder beside the database for the rows of a table while it is made."""
+"""The folder beside the database for the rows of tables while they are made."""
 _AT_ONCE = 512
 
 _Read = tuple[int, int, bytes]
@@ -35,8 +37,9 @@ async def table(
             "name an array, as in array=/items, or fields of the document, as in fields=/total", field="array"
         )
     await audit.note_in(svc, endpoint.project, "snapshot.export", target=f"{endpoint.name} {form}")
+    folder = new_folder(svc)
     task = TableTask(
-        spill=str(svc.config.storage.data_dir / SPILL_NAME),
+        spill=str(folder),
         now_ms=svc.clock.now_ms(),
         request=request,
         form=form,
@@ -45,7 +48,12 @@ async def table(
         known=deltas.known_keys(svc, endpoint.id),
     )
     made = _versions(svc, endpoint.id)
-    return svc.state(TableMaker).make(endpoint.project, table_worker.ARGUMENT, msgspec.json.encode(task), made)
+    return svc.state(TableMaker).make(endpoint.project, table_worker.ARGUMENT, msgspec.json.encode(task), made, folder)
+
+
+def new_folder(svc: Services) -> Path:
+    """For the rows of one table."""
+    return svc.config.storage.data_dir / SPILL_NAME / uuid4().hex
 
 
 async def _versions(svc: Services, endpoint: int) -> AsyncIterator[bytes]:

@@ -16,7 +16,7 @@ from delta_server.core.tables.writing import Form
 from delta_server.features.audit import service as audit
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.exports import store
-from delta_server.features.exports.histories import SPILL_NAME
+from delta_server.features.exports.histories import new_folder
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from delta_server.storage.contents import contents
@@ -50,15 +50,17 @@ async def table(
         raise TooCostly(f"more than {MOST_LABELS} labels, or rows of more than 16 MiB: take a shorter range of labels")
     moments = await svc.spare_cpu(_moments, answer.written)
     reads = [await _read(svc, of.id, name, moments, plan) for name, of in named.items()]
+    folder = new_folder(svc)
     task = FeatureTask(
-        spill=str(svc.config.storage.data_dir / SPILL_NAME),
+        spill=str(folder),
         plan=plan,
         rows=msgspec.Raw(answer.written),
         versions=[await _version(svc, read) for read in reads],
         form=form,
         escape_formulas=escape_formulas,
     )
-    return svc.state(TableMaker).make(project, feature_worker.ARGUMENT, msgspec.json.encode(task), _known(svc, reads))
+    known = _known(svc, reads)
+    return svc.state(TableMaker).make(project, feature_worker.ARGUMENT, msgspec.json.encode(task), known, folder)
 
 
 class _Moment(msgspec.Struct, frozen=True):
