@@ -23,6 +23,8 @@ LONG = [
     "/v1/export/events?format=parquet",
     "/v1/export/aggregated?format=csv",
     "/v1/backup",
+    "/v1/sync/download",
+    "/v1/sync/watermelon/pull",
 ]
 
 

@@ -20,6 +20,7 @@ _ESCAPE = re.compile(
 )
 _SUSPECT = re.compile(rb"\\u[dD]")
 _HIDDEN = re.compile(MARK + rb"(?=u[dD][89a-fA-F][0-9a-fA-F]{2})")
+_HALF_OF_TEXT = re.compile("\U0010ffffu[dD][89a-fA-F][0-9a-fA-F]{2}")
 _HIDDEN_HALF = re.compile(MARK + rb"u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
@@ -30,6 +31,11 @@ def hide(document: bytes) -> bytes:
 
 def _hide(escape: re.Match[bytes]) -> bytes:
     return MARK + escape[1] if escape[1] else escape[0]
+
+
+def are_in(text: str) -> bool:
+    """Whether text that was read holds a hidden half, or what cannot be told from one."""
+    return "\U0010ffff" in text and _HALF_OF_TEXT.search(text) is not None
 
 
 def replaced(document: bytes) -> bytes:

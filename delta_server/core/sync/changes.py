@@ -23,6 +23,12 @@ Named = Annotated[str, Meta(min_length=1, max_length=200)]
 RecordId = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
+def require_whole(name: str, field: str) -> None:
+    """Raise Invalid for one with half of a surrogate pair: it is not the same in each device's language."""
+    if surrogates.are_in(name):
+        raise Invalid("an id has no half of a surrogate pair", field=field)
+
+
 class SentChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`data` is any JSON and is kept as it stands, `encrypted` base64 of whatever the device made of it; an update may
     send `patch`, JSON Patch operations on `base_version`, instead. `checksum` is the SHA-256, in hex, of the bytes
@@ -60,6 +66,8 @@ class Prepared(msgspec.Struct, frozen=True):
     base: int | None = None
     updated_at: int | None = None
     patch: bytes | None = None
+    is_patch: bool = False
+    """It came as one: what the record is then depends on what it was made on."""
     refusal: tuple[str, str] | None = None
     lacks_base: bool = False
     """There is no such version to patch."""
@@ -89,7 +97,8 @@ def _prepared(sent: SentChange, now_ms: int, limit_bytes: int) -> Prepared:
         raise Invalid("checksum is not the SHA-256 of what was sent, in hex: send it again", field="checksum")
     if sent.patch is ABSENT:
         return Prepared(sent.change_id, sent.record_id, kind, content, checksum, sent.base_version, at)
-    return Prepared(sent.change_id, sent.record_id, JSON, base=sent.base_version, updated_at=at, patch=content)
+    base = sent.base_version
+    return Prepared(sent.change_id, sent.record_id, JSON, base=base, updated_at=at, patch=content, is_patch=True)
 
 
 def patched(change: Prepared, before: bytes, limit_bytes: int, budget: patching.Budget) -> Prepared:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from delta_server.core.errors import Invalid
 from delta_server.core.json import surrogates
 from delta_server.core.sync import documents
+from delta_server.core.sync.changes import require_whole
 from delta_server.core.sync.documents import Members, Stored
 
 OWN = ("_rev", "_meta", "_attachments")
@@ -57,6 +58,7 @@ def _record_id(new: Members, primary: str, field: str) -> str:
         found = ""
     if not 1 <= len(found) <= 256:
         raise Invalid(f"a document has its id in {primary}, a string of 1 to 256 characters", field=field)
+    require_whole(found, field)
     return found
 
 

@@ -14,6 +14,7 @@ from msgspec import Meta
 from delta_server.core.errors import Invalid, TooLarge
 from delta_server.core.json import surrogates
 from delta_server.core.sync import documents
+from delta_server.core.sync.changes import require_whole
 from delta_server.core.sync.documents import Members, Stored
 
 OWN = ("_status", "_changed")
@@ -93,6 +94,8 @@ def changes(sent: SentPush) -> dict[str, list[Change]]:
         each = [_change(row, f"changes.{table}.created", is_new=True) for row in of.created]
         each += [_change(row, f"changes.{table}.updated", is_new=False) for row in of.updated]
         each += [Change(record_id, None) for record_id in of.deleted]
+        for change in each:
+            require_whole(change.record_id, f"changes.{table}")
         if len({change.record_id for change in each}) != len(each):
             raise Invalid("an id stands in it twice", field=f"changes.{table}")
         if each:

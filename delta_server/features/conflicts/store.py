@@ -59,11 +59,18 @@ class KnownConflict(msgspec.Struct, frozen=True):
     uid: bytes
     server: int
     version: int | None
+    collection: int
+    record_id: str
+    kind: int
+    checksum: bytes | None
 
 
 def known_conflicts(tx: Tx, device: int, change_ids: Sequence[str]) -> dict[str, KnownConflict]:
     """Of changes that came before and were conflicts."""
-    sql = f"SELECT change_id, uid, server, version FROM sync_conflict WHERE device = ? AND change_id IN {LISTED}"
+    sql = (
+        "SELECT change_id, uid, server, version, collection, record_id, kind, checksum FROM sync_conflict"
+        f" WHERE device = ? AND change_id IN {LISTED}"
+    )
     return {change_id: KnownConflict(*row) for change_id, *row in tx.all(sql, device, listed(change_ids))}
 
 

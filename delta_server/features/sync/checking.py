@@ -1,7 +1,8 @@
 """Records against the JSON Schema of their data type, before the one writer sees them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -11,6 +12,8 @@ from delta_server.core.sync.changes import Prepared
 from delta_server.core.sync.judging import JSON
 from delta_server.features.conflicts import service as conflicts
 from delta_server.services import Services
+
+T = TypeVar("T")
 
 CODE = "SCHEMA_MISMATCH"
 MOST_S = 20.0
@@ -40,13 +43,19 @@ async def checked(svc: Services, project: int, data_type: str, changes: Sequence
         return changes
     contents = [change.content if change.kind == JSON and change.refusal is None else None for change in changes]
     is_quick = record_schema.is_quick(schema, [len(content or b"") for content in contents])
+    threads = svc.cpu if is_quick else svc.processes
+    found = await in_time(threads(record_schema.refusals, schema, contents))
+    return [judged(change, said) for change, said in zip(changes, found, strict=True)]
+
+
+def judged(change: Prepared, said: str | None) -> Prepared:
+    """`said` is why it does not fit, None when it does."""
+    return change if said is None else replace(change, refusal=(CODE, f"the record does not fit its schema: {said}"))
+
+
+async def in_time(checks: Awaitable[T]) -> T:
+    """Raises TooCostly."""
     try:
-        found = await asyncio.wait_for(
-            (svc.cpu if is_quick else svc.processes)(record_schema.refusals, schema, contents), MOST_S
-        )
+        return await asyncio.wait_for(checks, MOST_S)
     except TimeoutError:
         raise TooCostly("checking these records against their schema takes too long: push fewer at once") from None
-    return [
-        change if said is None else replace(change, refusal=(CODE, f"the record does not fit its schema: {said}"))
-        for change, said in zip(changes, found, strict=True)
-    ]

@@ -1,14 +1,16 @@
 """Changes that came as JSON Patch, made whole before the one writer sees them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from delta_server.core.json.patching import Budget
-from delta_server.core.sync import changes
+from delta_server.core.sync import changes, record_schema
 from delta_server.core.sync.changes import Prepared
 from delta_server.core.sync.judging import JSON
-from delta_server.features.sync import store
+from delta_server.features.conflicts import service as conflicts
+from delta_server.features.sync import checking, store
 from delta_server.features.sync.spaces import Whose
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -24,7 +26,10 @@ async def made_whole(svc: Services, whose: Whose, data_type: str, sent: Sequence
         return sent
     before = await svc.db.read(_contents, whose, data_type, wanted)
     size = sum(len(content or b"") for content in before.values())
-    return await svc.cpu_beside(size)(_patched, sent, before, svc.config.sync.record_bytes)
+    limit_bytes, schema = svc.config.sync.record_bytes, svc.db.peek(conflicts.schema_of, whose.project, data_type)
+    if schema is None or not _shared(sent):
+        return await svc.cpu_beside(size)(_patched, sent, before, limit_bytes)
+    return await checking.in_time(svc.processes(_patched, sent, before, limit_bytes, schema))
 
 
 def _contents(tx: Tx, whose: Whose, data_type: str, wanted: Mapping[int, str]) -> dict[int, bytes | None]:
@@ -45,16 +50,28 @@ def _contents(tx: Tx, whose: Whose, data_type: str, wanted: Mapping[int, str]) -
     return found
 
 
-def _patched(sent: Sequence[Prepared], before: Mapping[int, bytes | None], limit_bytes: int) -> list[Prepared]:
-    """A patch on a version that an earlier change of the batch was made on applies to what that one made of it."""
-    budget = Budget(MOST_BYTES)
+def _shared(sent: Sequence[Prepared]) -> set[tuple[str, int | None]]:
+    """The versions of records that several changes were made on."""
+    counts = Counter((change.record_id, change.base) for change in sent)
+    return {place for place, count in counts.items() if count > 1}
+
+
+def _patched(
+    sent: Sequence[Prepared], before: Mapping[int, bytes | None], limit_bytes: int, schema: str | None = None
+) -> list[Prepared]:
+    """A patch on a version that an earlier change of the batch was made on applies to what that one made of it, unless
+    it was refused: what others are built on is checked here already."""
+    budget, shared = Budget(MOST_BYTES), _shared(sent)
     made: dict[tuple[str, int | None], bytes] = {}
     found = []
     for change in sent:
         place = change.record_id, change.base
         whole = change if change.patch is None else _whole(change, made.get(place), before, limit_bytes, budget)
-        if whole.kind == JSON and whole.content is not None and whole.refusal is None:
-            made[place] = whole.content
+        content = whole.content if whole.kind == JSON and whole.refusal is None else None
+        if schema is not None and content is not None and place in shared:
+            whole = checking.judged(whole, *record_schema.refusals(schema, [content]))
+        if content is not None and whole.refusal is None:
+            made[place] = content
         found.append(whole)
     return found
 

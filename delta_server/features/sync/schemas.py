@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.core import times
 from delta_server.core.json import json_text, surrogates
-from delta_server.core.sync.changes import Batch
+from delta_server.core.sync.changes import Batch, require_whole
 from delta_server.core.sync.judging import DELETED, ENCRYPTED, JSON, Status
 from delta_server.features.sync import store
 from delta_server.http import aliases
@@ -111,6 +111,16 @@ def batch(body: bytes) -> Batch:
     """Raises BadRequest, Invalid."""
     body = surrogates.hide(body)
     json_text.check(body, "the body")
+    found = _decoded(body)
+    for name in ("device_id", "batch_id"):
+        require_whole(getattr(found, name), name)
+    for number, change in enumerate(found.changes):
+        require_whole(change.change_id, f"changes[{number}].change_id")
+        require_whole(change.record_id, f"changes[{number}].record_id")
+    return found
+
+
+def _decoded(body: bytes) -> Batch:
     with suppress(msgspec.ValidationError):  # names in camelCase are rare: look for them only now
         return _decode_batch(body)
     try:

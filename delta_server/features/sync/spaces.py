@@ -7,6 +7,7 @@ import msgspec
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Invalid, RateLimited
 from delta_server.core.rates import Rate
+from delta_server.core.sync.changes import require_whole
 from delta_server.features.sync import store
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -102,6 +103,9 @@ def checked_type(data_type: str) -> str:
     """Raises Invalid."""
     if not 1 <= len(data_type) <= _MAX_TYPE or "\0" in data_type:
         raise Invalid(f"a data type has 1 to {_MAX_TYPE} characters", field="data_type")
+    if data_type in (".", "..") or not data_type.strip():
+        raise Invalid("a data type is no blank, and no dots that a path leaves out", field="data_type")
+    require_whole(data_type, "data_type")
     if data_type in _ROUTES:
         raise Invalid(f"{data_type} is the name of a route: call the data type otherwise", field="data_type")
     return data_type

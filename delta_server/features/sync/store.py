@@ -63,6 +63,16 @@ class NewChange(msgspec.Struct, frozen=True):
     superseded_by: int | None = None
 
 
+class KnownChange(msgspec.Struct, frozen=True):
+    """One that came before, and the version it made."""
+
+    seq: int
+    collection: int
+    record_id: str
+    kind: int
+    checksum: bytes | None
+
+
 SPACE = "id, seq, changed_at, created_at, records, size_bytes, staged"
 HEADS = "superseded_by IS NULL"
 COLLECTION = "id, data_type, seq, horizon, horizon_at, records, tombstones, size_bytes, digest, day, day_deleted"
@@ -207,10 +217,12 @@ def horizon(tx: Tx, space: int, collection: int) -> int:
 # Changes
 
 
-def known_changes(tx: Tx, device: int, change_ids: Sequence[str]) -> dict[str, int]:
-    """Of those that came before, the versions they made."""
-    sql = f"SELECT change_id, seq FROM sync_change WHERE device = ? AND change_id IN {LISTED}"
-    return dict(tx.all(sql, device, listed(change_ids)))
+def known_changes(tx: Tx, device: int, change_ids: Sequence[str]) -> dict[str, KnownChange]:
+    sql = (
+        "SELECT change_id, seq, collection, record_id, kind, checksum FROM sync_change"
+        f" WHERE device = ? AND change_id IN {LISTED}"
+    )
+    return {change_id: KnownChange(*row) for change_id, *row in tx.all(sql, device, listed(change_ids))}
 
 
 def heads(tx: Tx, collection: int, record_ids: Sequence[str]) -> dict[str, tuple[Head, int]]:

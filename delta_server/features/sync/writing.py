@@ -10,7 +10,7 @@ from delta_server.core import ids, times
 from delta_server.core.errors import Quota, QuotaExceeded, Unavailable
 from delta_server.core.sync import digest, judging
 from delta_server.core.sync.changes import Prepared
-from delta_server.core.sync.judging import DELETED, Conflicts, Head, Pushed, Verdict
+from delta_server.core.sync.judging import DELETED, JSON, Conflicts, Head, Pushed, Verdict
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.conflicts.service import NewConflict
 from delta_server.features.devices import service as devices
@@ -20,6 +20,9 @@ from delta_server.features.sync.store import Collection, NewChange, Space
 from delta_server.storage.database import Tx
 
 UNPATCHED = "the version that the patch was made on is not here, or cannot be patched: send `data` instead"
+UNFOUNDED = "it patches what an earlier change of the batch made, which is not here: send `data` instead"
+CODE_REUSED = "CHANGE_ID_REUSED"
+REUSED = "the device used this change_id for another change: a new change has a new id"
 MOST_WAITING = 1000
 """Conflicts of a space that wait for a choice."""
 
@@ -67,6 +70,9 @@ class Writing:
         self._heads: dict[str, tuple[Head, int]] = {}
         self._buried: dict[str, bytes] = {}
         self._new: dict[int, NewChange] = {}
+        self._own: set[int] = set()
+        self._unfounded: set[tuple[str, int | None]] = set()
+        self._met: dict[str, conflicts.KnownConflict] = {}
         self._waiting: int | None = None
         self._digest = int.from_bytes(collection.digest)
         self.records = collection.records
@@ -78,23 +84,44 @@ class Writing:
         """What becomes of each; what is applied is numbered."""
         self.look(sorted({change.record_id for change in changes}))
         change_ids = [change.change_id for change in changes if change.change_id]
-        known: dict[str, int] = {}
-        met: dict[str, conflicts.KnownConflict] = {}
+        known: dict[str, store.KnownChange] = {}
         if self._device is not None and change_ids:
             known = store.known_changes(self._tx, self._device, change_ids)
-            met = conflicts.known_conflicts(self._tx, self._device, change_ids)
+            self._met = conflicts.known_conflicts(self._tx, self._device, change_ids)
         results = []
         for change in changes:
-            if change.change_id in known:
-                result = _result(change, Verdict("duplicate", known[change.change_id]))
-            elif change.change_id in met:
-                result = self._met_before(change, met[change.change_id])
-            else:
+            before = known.get(change.change_id) or self._met.get(change.change_id)
+            if before is None:
                 result = self._judged(change, policy)
+            elif not self._is_same(change, before):
+                self._unfounded.add((change.record_id, change.base))
+                result = _rejected(change, change.refusal or (CODE_REUSED, REUSED))
+            elif isinstance(before, store.KnownChange):
+                result = self._came_before(change, before)
+            else:
+                result = self._met_before(change, before)
             if result.status == "applied" and change.change_id:
-                known[change.change_id] = self._seq
+                known[change.change_id] = store.KnownChange(
+                    self._seq, self._collection.id, change.record_id, change.kind, change.checksum
+                )
             results.append(result)
         return results
+
+    def _is_same(self, change: Prepared, before: store.KnownChange | conflicts.KnownConflict) -> bool:
+        """Whether it came before, and not another one under its id. A patch sent again may have been made on something
+        else, and what is encrypted again has other bytes."""
+        if (before.collection, before.record_id) != (self._collection.id, change.record_id):
+            return False
+        if change.refusal is not None or change.is_patch:
+            return True
+        return change.kind == before.kind and (change.kind != JSON or change.checksum == before.checksum)
+
+    def _came_before(self, change: Prepared, before: store.KnownChange) -> ChangeResult:
+        if change.checksum == before.checksum:
+            self._own.add(before.seq)
+        else:
+            self._unfounded.add((change.record_id, change.base))
+        return _result(change, Verdict("duplicate", before.seq))
 
     def _met_before(self, change: Prepared, conflict: conflicts.KnownConflict) -> ChangeResult:
         if conflict.version is not None:
@@ -117,12 +144,14 @@ class Writing:
 
     def _judged(self, change: Prepared, policy: Conflicts) -> ChangeResult:
         if change.refusal is not None:
-            code, message = change.refusal
-            return ChangeResult(change.change_id, change.record_id, "rejected", None, code=code, message=message)
+            return _rejected(change, change.refusal)
         head, _ = self._heads.get(change.record_id, (None, 0))
         if change.lacks_base:
             return self._conflict(change, None, head.seq if head else None, UNPATCHED)
-        base = head.seq if change.follows and head is not None and head.seq in self._new else change.base
+        if change.follows and (change.record_id, change.base) in self._unfounded:
+            return self._conflict(change, None, head.seq if head else None, UNFOUNDED)
+        is_own = head is not None and (head.seq in self._new or head.seq in self._own)
+        base = head.seq if change.follows and head is not None and is_own else change.base
         verdict = judging.judge(Pushed(change.kind, change.checksum, base), head, policy)
         if verdict.status == "applied":
             version = self.apply(change)
@@ -203,7 +232,11 @@ class Writing:
             head.seq,
             change.updated_at,
         )
-        return conflicts.insert_conflict(self._tx, self._space.id, self._collection.id, self._device, kept)
+        uid = conflicts.insert_conflict(self._tx, self._space.id, self._collection.id, self._device, kept)
+        self._met[change.change_id] = conflicts.KnownConflict(
+            uid, head.seq, None, self._collection.id, change.record_id, change.kind, change.checksum
+        )
+        return uid
 
     def _conflict(self, change: Prepared, uid: bytes | None, server: int | None, reason: str = "") -> ChangeResult:
         return ChangeResult(
@@ -298,6 +331,11 @@ def _result(change: Prepared, verdict: Verdict, overwritten: Head | None = None)
         verdict.version,
         overwrote=UNSET if overwritten is None else overwritten.seq,
     )
+
+
+def _rejected(change: Prepared, why: tuple[str, str]) -> ChangeResult:
+    code, message = why
+    return ChangeResult(change.change_id, change.record_id, "rejected", None, code=code, message=message)
 
 
 def require_room(before: Space, after: Space, limits: Limits) -> None:

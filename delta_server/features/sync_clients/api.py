@@ -26,6 +26,7 @@ from delta_server.features.sync_clients.schemas import (
 from delta_server.http import body, event_streams
 from delta_server.http.docs import example
 from delta_server.http.event_filters import split
+from delta_server.http.leaving import while_allowed
 from delta_server.http.validation import invalid
 from delta_server.services import Services
 
@@ -160,7 +161,7 @@ async def watermelon_pull(
     last = _of_query(last_pulled_at, Timestamp, "last_pulled_at")
     new = _of_query(migration, Migration, "migration")
     names = None if tables is None else split(tables)
-    return await _pulled(services, _whose(request, caller, project), last, new, names)
+    return await _pulled(request, services, _whose(request, caller, project), last, new, names)
 
 
 def _of_query(text: str | None, kind: type[T], name: str) -> T | None:
@@ -191,17 +192,22 @@ async def watermelon_pull_by_post(
 ) -> Stream:
     """As GET."""
     of = _whose(request, caller, project)
-    return await _pulled(services, of, data.last_pulled_at, data.migration, data.tables)
+    return await _pulled(request, services, of, data.last_pulled_at, data.migration, data.tables)
 
 
 async def _pulled(
-    services: Services, of: Whose, last: int | None, migration: Migration | None, tables: list[str] | None
+    request: Request[Any, Any, Any],
+    services: Services,
+    of: Whose,
+    last: int | None,
+    migration: Migration | None,
+    tables: list[str] | None,
 ) -> Stream:
     names = None if tables is None else list(dict.fromkeys(sync.checked_type(name) for name in tables))
     if names is not None and len(names) > schemas.MAX_TABLES:
         raise Invalid(f"at most {schemas.MAX_TABLES} tables", field="tables")
     pull = await watermelon.begin(services, of, watermelon.AskedPull(last, migration, names))
-    return Stream(watermelon.pieces(services, pull), media_type=_JSON)
+    return Stream(while_allowed(request, watermelon.pieces(services, pull)), media_type=_JSON)
 
 
 @post(

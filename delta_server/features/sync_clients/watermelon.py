@@ -116,6 +116,8 @@ async def push(svc: Services, whose: Whose, body: bytes, *, device_id: str | Non
 def _sent(body: bytes) -> tuple[dict[str, list[Change]], int]:
     json_text.check_document(body, "the body")
     sent = watermelon.decode(body)
+    for table in sent.changes:
+        sync.checked_type(table)
     return watermelon.changes(sent), sent.last_pulled_at or 0
 
 

@@ -67,6 +67,15 @@ async def choose(
     return dict(answer.json())
 
 
+async def test_two_conflicts_under_one_id(client: httpx.AsyncClient, keys: Keys) -> None:
+    await disagree(client, keys)
+    await push(client, keys, batch("phone", 9, change(9, "r2", 1)))
+    sent = [change(1, "r2", 2), change(5, "r1", {"n": 3}, base_version=1), change(5, "r2", 3)]
+    pushed = await push(client, keys, batch("tablet", 2, *sent, mode="per_record"))
+    assert [result["status"] for result in pushed["results"]] == ["rejected", "conflict", "rejected"]
+    assert pushed["results"][2]["code"] == "CHANGE_ID_REUSED"
+
+
 async def test_both_sides_and_a_proposal(client: httpx.AsyncClient, keys: Keys) -> None:
     found = await disagree(client, keys)
     assert (found["data_type"], found["record_id"], found["device"]) == ("notes", "r1", "tablet")

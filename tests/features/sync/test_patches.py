@@ -85,3 +85,46 @@ async def test_a_patched_record_fits_its_schema(client: httpx.AsyncClient, keys:
     await push(client, keys, batch("phone", 1, change(1, "r1", {"done": False})))
     refused = await push(client, keys, batch("phone", 2, patch(2, "r1", 1, {**DONE, "value": 1})), 400)
     assert "at /done" in refused["errors"][0]["message"]
+
+
+async def test_a_refused_patch_takes_no_effect(client: httpx.AsyncClient, keys: Keys) -> None:
+    schema = {"properties": {"n": {"maximum": 10}}}
+    await client.put("/v1/sync/types/notes", json={"schema": schema}, headers=bearer(keys.project))
+    await push(client, keys, batch("phone", 1, change(1, "r1", {"n": 1}), change(2, "r2", {"n": 1})))
+    n, text = {"op": "replace", "path": "/n", "value": 50}, {"op": "add", "path": "/text", "value": "refused"}
+    sent = [
+        patch(10, "r1", 1, n, text),
+        change(11, "r2", {"n": 51, "text": "refused"}, base_version=2),
+        patch(12, "r1", 1, {**n, "value": 5}),
+        patch(13, "r2", 2, {**n, "value": 6}),
+        patch(14, "r1", 1, {**n, "value": 7}),
+    ]
+    pushed = await push(client, keys, batch("phone", 2, *sent, mode="per_record"))
+    assert [result["status"] for result in pushed["results"]] == ["rejected"] * 2 + ["applied"] * 3
+    assert pushed["results"][0]["code"] == "SCHEMA_MISMATCH"
+    found = {record["record_id"]: record["data"] for record in (await pull(client, keys))["changes"]}
+    assert found == {"r1": {"n": 7}, "r2": {"n": 6}}
+
+
+async def test_patches_go_on_from_one_that_came_before(client: httpx.AsyncClient, keys: Keys) -> None:
+    """Its answer got lost, and its device pushes it again together with the next one."""
+    await client.put("/v1/sync/types/notes", json={"conflicts": "reject"}, headers=bearer(keys.project))
+    await push(client, keys, batch("phone", 1, change(1, "r1", {"done": False}), change(2, "r2", {"done": False})))
+    title, more = ({"op": "add", "path": f"/{name}", "value": 1} for name in ("title", "more"))
+    await push(
+        client, keys, batch("phone", 2, patch(3, "r1", 1, DONE), patch(4, "r2", 2, DONE), patch(5, "r2", 2, title))
+    )
+    again = await push(client, keys, batch("phone", 3, patch(3, "r1", 1, DONE), patch(6, "r1", 1, title)))
+    assert statuses(again) == [("duplicate", 3), ("applied", 6)]
+    cut = batch("phone", 4, patch(5, "r2", 2, title), patch(7, "r2", 2, more), mode="per_record")
+    assert statuses(await push(client, keys, cut)) == [("duplicate", 5), ("conflict", 5)], "it lacks one before both"
+    found = {record["record_id"]: record["data"] for record in (await pull(client, keys))["changes"]}
+    assert found == {"r1": {"done": True, "title": 1}, "r2": {"done": True, "title": 1}}
+
+
+async def test_a_patch_of_what_was_refused_under_a_known_id(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", {"n": 1}), change(2, "r2", {"n": 1})))
+    sent = batch("phone", 2, patch(1, "r2", 2, DONE | {"op": "add"}), patch(3, "r2", 2, {"op": "remove", "path": "/n"}))
+    pushed = await push(client, keys, {**sent, "mode": "per_record"})
+    assert [result["status"] for result in pushed["results"]] == ["rejected", "conflict"]
+    assert (await pull(client, keys))["changes"][1]["data"] == {"n": 1}

@@ -34,6 +34,10 @@ def refused(title: str, field: str, body: dict[str, Any]) -> Row:
     return Row(title, "POST", NOTES, 400, body=body, field=field)
 
 
+def halved(title: str, field: str, body: dict[str, Any]) -> Row:
+    return Row(title, "POST", NOTES, 400, raw=json.dumps(body).encode(), field=field, says="surrogate")
+
+
 ROWS = [
     Row("no key", "POST", NOTES, 401, key=None, body=ONE),
     Row("without the scope", "POST", NOTES, 403, key="read", body=ONE, says="sync:write"),
@@ -50,6 +54,11 @@ ROWS = [
     refused("no time", "changes[0]", batch("a", 1, change(1, "r", 1, updated_at="soon"))),
     refused("too large", "changes[0]", batch("a", 1, change(1, "r", "x" * (1 << 20)))),
     refused("a patch of nothing", "changes[0]", batch("a", 1, change(1, "r", operation="update", patch=[]))),
+    halved("half a character", "changes[0].record_id", batch("a", 1, change(1, "\ud83d", 1))),
+    halved("half in a change's name", "changes[0].change_id", batch("a", 1, change(1, "r", 1, change_id="\ud83d"))),
+    refused("what cannot be told from it", "changes[0].record_id", batch("a", 1, change(1, "\U0010ffffud83d", 1))),
+    halved("half in a device's name", "device_id", batch("a\ude00", 1, change(1, "r", 1))),
+    Row("a blank", "POST", "/v1/sync/%20/delta", 400, body=ONE, field="data_type"),
     Row("no cursor", "GET", f"{NOTES}?cursor=x", 400, field="cursor"),
     Row("cursor and since", "GET", f"{NOTES}?cursor=x&since=2026-05-01T00:00:00Z", 400, field="cursor"),
     Row("no time to pull from", "GET", f"{NOTES}?since=soon", 400, field="since"),
@@ -126,6 +135,36 @@ async def test_a_batch_that_comes_again_is_answered_the_same(client: httpx.Async
     cut = await push(client, keys, batch("phone", 2, change(2, "r1", 2), change(4, "r2", 2)))
     assert statuses(cut) == [("duplicate", 2), ("applied", 5)]
     assert [record["data"] for record in (await pull(client, keys))["changes"]] == [9, 2], "cut anew, nothing is undone"
+
+
+async def test_another_change_under_a_known_id_is_not_lost(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1), change(2, "r2", 1), change(3, "r3")))
+    others = [
+        change(1, "r9", 1),
+        change(1, "r1", 2),
+        change(2, "r2"),
+        change(1, "r1", operation="update", encrypted="aGk="),
+        change(7, "r4", 1),
+        change(7, "r5", 1),
+    ]
+    pushed = await push(client, keys, batch("phone", 2, *others, mode="per_record"))
+    assert [result["status"] for result in pushed["results"]] == ["rejected"] * 4 + ["applied", "rejected"]
+    assert {result.get("code") for result in pushed["results"]} == {"CHANGE_ID_REUSED", None}
+    whole = await push(client, keys, batch("phone", 3, change(8, "r6", 1), change(1, "r9", 1)), 400)
+    assert whole["errors"][0]["field"] == "changes[1]"
+    other = {"device_id": "phone", "batch_id": "b4", "changes": [change(1, "r1", 1)], "mode": "per_record"}
+    tags = await client.post("/v1/sync/tags/delta", json=other, headers=bearer(keys.write))
+    assert tags.json()["results"][0]["code"] == "CHANGE_ID_REUSED", "nor does it pass for one of another data type"
+    assert statuses(await push(client, keys, batch("phone", 5, change(1, "r1", 1), change(9, "r9", 1)))) == [
+        ("duplicate", 1),
+        ("applied", 4),
+    ]
+
+
+async def test_what_is_encrypted_anew_is_the_same_change(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", operation="update", encrypted="aGk=")))
+    again = await push(client, keys, batch("phone", 2, change(1, "r1", operation="update", encrypted="aGkh")))
+    assert statuses(again) == [("duplicate", 1)]
 
 
 async def test_deleted_records_stay_deleted(client: httpx.AsyncClient, keys: Keys) -> None:

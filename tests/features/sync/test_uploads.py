@@ -115,6 +115,8 @@ LINES = [
     ("empty", b"", "is empty"),
     ("no type", b'{"record_id":"r1","data":1}', "data_type is missing"),
     ("no such type", json.dumps(line("r1", 1, "types")).encode(), "name of a route"),
+    ("half in an id", json.dumps(line("\ud83d", 1)).encode(), "surrogate"),
+    ("half in a type", json.dumps(line("r1", 1, "\ud83d")).encode(), "surrogate"),
     ("unknown field", json.dumps(line("r1", 1, colour=2)).encode(), "unknown field"),
     ("a patch", json.dumps(line("r1", patch=[], operation="update")).encode(), "unknown field"),
     ("nothing", b'{"data_type":"notes","record_id":"r1"}', "give one of"),
@@ -267,6 +269,25 @@ async def test_nothing_is_seen_of_what_is_staged(
     assert found == {"r1": 11, "r2": 20, "r3": None, "r4": 4, "r5": 5}
     assert [record["version"] for record in (await pull(client, keys))["changes"]] == [7, 8, 9, 10, 11]
     await push(client, keys, batch("tablet", 3, change(6, "r9", 1)))
+
+
+async def test_conflicts_show_nothing_of_what_is_staged(
+    client: httpx.AsyncClient, keys: Keys, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.put("/v1/sync/types/notes", json={"conflicts": "manual"}, headers=bearer(keys.project))
+    await push(client, keys, batch("tablet", 1, change(1, "r1", 1), change(2, "r2", 1)))
+    late = change(1, "r1", 2), change(2, "r2", 2, base_version=3)
+    await push(client, keys, batch("laptop", 1, *late, mode="per_record"))
+    await phone.send(0, line("r1", 10, base_version=1), line("r2", 20, base_version=2), line("r1", 11, base_version=3))
+
+    async def shown() -> list[Any]:
+        answer = await client.get("/v1/sync/conflicts", headers=bearer(keys.read))
+        return [(found["server"], found.get("base")) for found in answer.json()["data"]]
+
+    before = await shown()
+    async with all_staged(monkeypatch, phone, 3):
+        assert await shown() == before
+    assert [server["data"] for server, _ in await shown()] == [11, 20]
 
 
 async def stored(app: Application) -> list[Any]:

@@ -35,6 +35,7 @@ REFUSED = [
     Row("a row of nothing", "POST", PUSH, 400, body=[{}], field="[0].newDocumentState"),
     Row("no id", "POST", PUSH, 400, body=[row({"text": "a"})], field="[0].newDocumentState.id"),
     Row("a number for an id", "POST", PUSH, 400, body=[row({"id": 7})], field="[0].newDocumentState.id"),
+    Row("half in an id", "POST", PUSH, 400, raw=json.dumps([row(doc("\ud83d", "a"))]).encode(), says="surrogate"),
     Row("another primary key", "POST", f"{PUSH}?primary=key", 400, body=[row(doc("a", "b"))]),
     Row("too many", "POST", PUSH, 400, body=[row(doc(f"r{i}", "")) for i in range(1001)]),
     Row("too large", "POST", PUSH, 400, body=[row(doc("a", "x" * (1 << 20)))], field="data"),

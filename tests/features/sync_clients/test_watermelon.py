@@ -42,8 +42,14 @@ REFUSED = [
     Row("no id", "POST", PUSH, 400, body={"changes": {"notes": table({"text": "a"})}}, field="changes.notes.updated"),
     Row("a number for an id", "POST", PUSH, 400, body={"changes": {"notes": table({"id": 7})}}),
     Row("an id twice", "POST", PUSH, 400, body={"changes": {"notes": table(raw("a", "b"), deleted=["a"])}}),
+    *(Row(f"half in {name}", "POST", PUSH, 400, raw=json.dumps({"changes": sent}).encode(), says="surrogate")
+      for name, sent in {
+          "an id": {"notes": table(raw("\ud83d", "b"))}, "a deleted id": {"notes": table(deleted=["\ud83d"])},
+          "a table's name": {"\ud83d": table(raw("a", "b"))}}.items()),
+    *(Row(f"a table {name!r}", "POST", PUSH, 400, body={"changes": {name: table(raw("a", "b"))}}, field="data_type")
+      for name in ("types", "conflicts", "a\0b", "..")),
     Row("too large", "POST", PUSH, 400, body={"changes": {"notes": table(raw("a", "x" * (1 << 20)))}}, field="data"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)

@@ -18,6 +18,8 @@ from delta_server.features.sync import checking, store
 from delta_server.features.sync.committing import commit, limits_of
 from delta_server.features.sync.people import store as people_store
 from delta_server.features.sync.people.conflicts_schemas import Choice
+from delta_server.features.sync.people.records import shown
+from delta_server.features.sync.people.store import Version
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.store import Change, Collection, Space
 from delta_server.features.sync.writing import Limits, Writing
@@ -76,11 +78,18 @@ def _page(tx: Tx, whose: Whose, data_type: str | None, above: int, limit: int) -
 def _pair(tx: Tx, space: Space, conflict: Conflict) -> Pair:
     collection = _collection(tx, space, conflict)
     base = None if conflict.base is None else store.version(tx, space.id, collection.id, conflict.base)
-    if base is not None and base.record_id != conflict.record_id:
+    if base is not None and (base.record_id != conflict.record_id or base.seq > space.seq):
         base = None
-    server, hashed = store.head(tx, space.id, collection.id, conflict.record_id), id_hash(conflict.record_id)
+    server, hashed = _server(tx, space, collection, conflict.record_id), id_hash(conflict.record_id)
     buried = None if server is not None else store.graves(tx, collection.id, [hashed]).get(hashed)
     return Pair(conflict, collection.data_type, base, server, buried)
+
+
+def _server(tx: Tx, space: Space, collection: Collection, record_id: str) -> Change | None:
+    """Its newest version that may be seen."""
+    head = store.head(tx, space.id, collection.id, record_id)
+    found = None if head is None else shown(tx, space, collection, Version(head, 0), content=True)
+    return None if found is None else found.change
 
 
 def _collection(tx: Tx, space: Space, conflict: Conflict) -> Collection:

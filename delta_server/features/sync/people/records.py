@@ -51,7 +51,7 @@ async def list_records(
         place = _place(tx, whose, data_type)
         if place is None:
             return Versions([], {}, None)
-        heads = (_shown(tx, *place, head, content=content) for head in _heads(tx, *place, prefix, above, content))
+        heads = (shown(tx, *place, head, content=content) for head in _heads(tx, *place, prefix, above, content))
         return _page(tx, place[0], (head for head in heads if head is not None), limit)
 
     return await svc.db.read(read)
@@ -108,9 +108,9 @@ def _head(tx: Tx, whose: Whose, data_type: str, record_id: str) -> tuple[Space, 
     """Raises NotFound."""
     place = _place(tx, whose, data_type)
     head = None if place is None else store.head(tx, place[0].id, place[1].id, record_id)
-    found = None if place is None or head is None else _shown(tx, *place, Version(head, 0), content=True)
+    found = None if place is None or head is None else shown(tx, *place, Version(head, 0), content=True)
     if place is None or found is None:
-        raise NotFound("there is no such record: GET /v1/sync/{data_type}/records lists them")
+        raise NotFound(f"there is no such record: GET /v1/sync/{data_type}/records lists them")
     return *place, found.change
 
 
@@ -156,7 +156,7 @@ def _chain(tx: Tx, space: Space, collection: Collection, seq: int | None, conten
         seq = version.change.previous
 
 
-def _shown(tx: Tx, space: Space, collection: Collection, version: Version | None, *, content: bool) -> Version | None:
+def shown(tx: Tx, space: Space, collection: Collection, version: Version | None, *, content: bool) -> Version | None:
     """The version itself, or the last before it that is not hidden."""
     while version is not None and version.change.seq > space.seq:
         before = version.change.previous

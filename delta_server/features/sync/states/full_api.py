@@ -22,6 +22,7 @@ from delta_server.features.sync.states.full_schemas import (
 )
 from delta_server.features.sync.states.reading import cursor_of, freeze
 from delta_server.http.docs import example
+from delta_server.http.leaving import while_allowed
 from delta_server.services import Services
 
 _TAGS = ["Sync"]
@@ -111,7 +112,7 @@ async def download(
     if after and snapshot is None:
         raise Invalid("after goes with snapshot", field="after")
     begun = await downloading.begin(services, whose(request, caller, project), snapshot, after)
-    return Stream(downloading.lines(services, begun), media_type=_NDJSON)
+    return Stream(while_allowed(request, downloading.lines(services, begun)), media_type=_NDJSON)
 
 
 ROUTES = [get_status, compare, download]

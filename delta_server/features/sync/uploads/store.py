@@ -89,8 +89,8 @@ def open_uploads(tx: Tx, space: int) -> tuple[int, int]:
 
 def not_shown(tx: Tx, space: int) -> list[Upload]:
     """Those that are not visible yet: few (receiving.MOST_OPEN), the first begun first."""
-    rows = tx.all(f"SELECT {_UPLOAD} FROM sync_upload WHERE space = ? AND state <> 'done' ORDER BY id", space)
-    return [Upload(*row) for row in rows]
+    rows = tx.all(f"SELECT {_UPLOAD} FROM sync_upload WHERE space = ? AND state <> 'done'", space)
+    return sorted((Upload(*row) for row in rows), key=lambda upload: upload.id)
 
 
 def shown_around(tx: Tx, space: int, seq: int) -> Shown | None:

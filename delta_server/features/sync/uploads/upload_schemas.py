@@ -99,6 +99,7 @@ def _line(row: bytes, number: int, now_ms: int, limit_bytes: int) -> Line:
         sent = _decoded(row)
     except BadRequest as error:
         raise Invalid(error.message) from None
+    changes.require_whole(sent.record_id, "record_id")
     change = SentChange(
         "-",
         sent.record_id,
