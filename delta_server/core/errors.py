@@ -106,6 +106,12 @@ class Unavailable(DeltaError):
         self.retry_after_s = retry_after_s
 
 
+class SpaceBusy(Unavailable):
+    """An upload is being made visible: what is written to its space waits."""
+
+    code = "SPACE_BUSY"
+
+
 class ExternalFailed(DeltaError):
     """Another server, which this needs, does not answer or not as it should."""
 

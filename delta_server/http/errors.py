@@ -51,6 +51,7 @@ TITLES = {
     "QUOTA_EXCEEDED": "Quota exceeded",
     "PAYLOAD_TOO_LARGE": "Payload too large",
     "DATABASE_ERROR": "Database unavailable",
+    "SPACE_BUSY": "Space busy for a moment",
     "BLOB_STORE_ERROR": "Blob store unavailable",
     "EXTERNAL_SERVICE_ERROR": "External service failed",
     "INTERNAL_ERROR": "Internal server error",

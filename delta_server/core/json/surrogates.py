@@ -34,7 +34,7 @@ def _hide(escape: re.Match[bytes]) -> bytes:
 
 
 def are_in(text: str) -> bool:
-    """Whether text that was read holds a hidden half, or what cannot be told from one."""
+    """Whether text that was read holds a hidden half, or text that looks like one."""
     return "\U0010ffff" in text and _HALF_OF_TEXT.search(text) is not None
 
 

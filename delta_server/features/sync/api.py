@@ -30,9 +30,14 @@ Since: TypeAlias = Annotated[
 PageLimit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=pulling.MAX_PAGE, description="How many records at most")]
 Offset: TypeAlias = Annotated[int, QueryParameter(ge=0, description="With `since`: so many records are skipped")]
 OwnDevice: TypeAlias = Annotated[
-    str | None, QueryParameter(description="Who asks: the cursor it brings is remembered as how far it is")
+    str | None,
+    QueryParameter(
+        max_length=200, description="Who asks: the cursor it brings is remembered as how far it is, with sync:write"
+    ),
 ]
-Excluded: TypeAlias = Annotated[str | None, QueryParameter(description="Changes that this device pushed are left out")]
+Excluded: TypeAlias = Annotated[
+    str | None, QueryParameter(max_length=200, description="Changes that this device pushed are left out")
+]
 
 
 def whose(request: Request[Any, Any, Any], caller: Caller, project: int) -> Whose:
@@ -97,7 +102,7 @@ async def pull(
         limit=limit,
         offset=offset,
         exclude_device=exclude_device,
-        device_id=device_id,
+        device_id=device_id if caller.may("sync:write") else None,
         view=view,
     )
     return await _pulled(services, whose(request, caller, project), data_type, wanted)

@@ -160,18 +160,21 @@ def _without_its_own(conflict: ChangeResult, newest: int) -> ChangeResult:
 def _guard(tx: Tx, writing: Writing, data_type: str, request: bytes, confirm: str | None) -> None:
     """Raise Refused for very many deletions that are not confirmed."""
     if writing.is_mass_deletion():
-        require_confirmed(tx, request, confirm, writing.deleted, data_type)
+        require_confirmed(tx, request, confirm, writing.deleted, writing.deleted_before, data_type)
+        writing.is_confirmed = True
 
 
-def require_confirmed(tx: Tx, request: bytes, confirm: str | None, deleted: int, data_type: str) -> None:
-    """Raises Refused."""
+def require_confirmed(
+    tx: Tx, request: bytes, confirm: str | None, deleted: int, before: int, data_type: str
+) -> None:  # fmt: skip
+    """`before` were deleted on this day already. Raises Refused."""
     token = tx.sign("sync deletions", request).hex()[:32]
     if confirm != token:
         raise Refused(
-            f"this would delete {deleted} records of {data_type}, more than half of them in a day: if that is meant,"
-            " send it again with the `confirm` of this answer",
+            f"this would delete {deleted} records of {data_type}, {before + deleted} in a day, more than half of them:"
+            " if that is meant, send it again with the `confirm` of this answer",
             code="MASS_DELETE",
-            members={"confirm": token, "deletions": deleted},
+            members={"confirm": token, "deletions": deleted, "deletions_of_day": before + deleted},
         )
 
 

@@ -83,7 +83,7 @@ def _state(tx: Tx, whose: Whose, data_type: str) -> State:
 
 def whose(caller: Caller, project: int, headers: Mapping[str, str]) -> Whose:
     """Who signed in has a space of their own; admins and keys may name another. Raises Invalid, Forbidden."""
-    named, space = headers.get(USER_HEADER), headers.get(SPACE_HEADER)
+    named, space = _in_utf8(headers.get(USER_HEADER)), headers.get(SPACE_HEADER)
     if caller.user is not None:
         if named is None and space is None:
             return Whose(project, caller.key_id.removeprefix("user "), caller.session)
@@ -97,6 +97,14 @@ def whose(caller: Caller, project: int, headers: Mapping[str, str]) -> Whose:
     if named is not None and not 1 <= len(named) <= MAX_OWNER:
         raise Invalid(f"{USER_HEADER} must have 1 to {MAX_OWNER} characters", field=USER_HEADER)
     return Whose(project, named or "")
+
+
+def _in_utf8(named: str | None) -> str | None:
+    """A header is read as latin-1, and stays that where it is not UTF-8."""
+    try:
+        return named and named.encode("latin-1").decode()
+    except UnicodeError:
+        return named
 
 
 def checked_type(data_type: str) -> str:

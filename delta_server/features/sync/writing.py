@@ -7,7 +7,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from delta_server.core import ids, times
-from delta_server.core.errors import Quota, QuotaExceeded, Unavailable
+from delta_server.core.errors import Quota, QuotaExceeded, SpaceBusy
 from delta_server.core.sync import digest, judging
 from delta_server.core.sync.changes import Prepared
 from delta_server.core.sync.judging import DELETED, JSON, Conflicts, Head, Pushed, Verdict
@@ -47,9 +47,9 @@ class Sums(msgspec.Struct, frozen=True):
 
 
 def require_open(space: Space) -> None:
-    """Raise Unavailable while an upload becomes visible."""
+    """Raise SpaceBusy while an upload becomes visible."""
     if space.staged is not None:
-        raise Unavailable("an upload is being made visible in this space: send it again in a second")
+        raise SpaceBusy("an upload is being made visible in this space: send it again in a second")
 
 
 class Writing:
@@ -79,6 +79,8 @@ class Writing:
         self.bytes = collection.size_bytes
         self.tombstones = collection.tombstones
         self.deleted = 0
+        self.is_confirmed = False
+        """Somebody meant its many deletions: those of the day are counted anew."""
 
     def judge(self, changes: Sequence[Prepared], policy: Conflicts) -> list[ChangeResult]:
         """What becomes of each; what is applied is numbered."""
@@ -261,8 +263,12 @@ class Writing:
         return Record(record_id, "delete", seq, UNSET)
 
     def is_mass_deletion(self) -> bool:
-        deleted = self._collection.day_deleted if self._day() == self._collection.day else 0
-        return judging.is_mass_deletion(self._collection.records, deleted, self.deleted)
+        return judging.is_mass_deletion(self._collection.records, self.deleted_before, self.deleted)
+
+    @property
+    def deleted_before(self) -> int:
+        """On this day, since a mass deletion was confirmed."""
+        return deleted_on(self._collection, self._day())
 
     def _day(self) -> int:
         return self._tx.now_ms // times.DAY_MS
@@ -308,7 +314,7 @@ class Writing:
             size_bytes=self.bytes,
             digest=self._digest.to_bytes(16),
             day=self._day(),
-            day_deleted=self.deleted + (collection.day_deleted if self._day() == collection.day else 0),
+            day_deleted=0 if self.is_confirmed else self.deleted + self.deleted_before,
         )
         store.update_collection(self._tx, space.id, after)
         store.add_activity(
@@ -331,6 +337,10 @@ def _result(change: Prepared, verdict: Verdict, overwritten: Head | None = None)
         verdict.version,
         overwrote=UNSET if overwritten is None else overwritten.seq,
     )
+
+
+def deleted_on(collection: Collection, day: int) -> int:
+    return collection.day_deleted if collection.day == day else 0
 
 
 def _rejected(change: Prepared, why: tuple[str, str]) -> ChangeResult:

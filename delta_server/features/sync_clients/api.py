@@ -70,7 +70,8 @@ async def rxdb_pull(
 ) -> RxdbPage:
     """What a pull handler returns. 410 RESYNC_REQUIRED: remove the replication (`remove()`) and start it again, which
     compares all documents."""
-    wanted = Wanted(cursor=cursor or None, limit=limit, device_id=device_id)
+    asks = device_id if caller.may("sync:write") else None
+    wanted = Wanted(cursor=cursor or None, limit=limit, device_id=asks)
     found = await rxdb.pull(services, _whose(request, caller, project), sync.checked_type(data_type), primary, wanted)
     return RxdbPage(found[0], RxdbCheckpoint(found[1]))
 

@@ -128,6 +128,8 @@ async def test_the_server_merges_what_was_picked(client: httpx.AsyncClient, keys
     answer = await choose(client, keys, found, 400, take="merge", picks={})
     assert "/title" in answer["message"]
     await choose(client, keys, found, 400, take="merge", picks={"/title": "base"})
+    unknown = await choose(client, keys, found, 400, take="merge", picks={"/title": "device", "/n": "device"})
+    assert "'/n' is no place in `open`" in unknown["message"]
     await choose(client, keys, found, 400, take="merge", picks={"/title": "device"}, data=1)
     await choose(client, keys, found, 400, take="device", picks={"/title": "device"})
     await choose(client, keys, found, 409, take="merge", picks={"/title": "device"}, server_version=1)

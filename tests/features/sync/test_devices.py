@@ -51,7 +51,7 @@ async def test_how_far_each_is(app: Application, client: httpx.AsyncClient, keys
     clock.advance(30_000)
     assert [device["state"] for device in await devices(client, keys.read)] == ["unknown", "unknown"]
     for name in ("phone", "tablet", "stranger"):
-        await pull(client, keys, f"device_id={name}&cursor={cursor}")
+        await pull(client, keys, f"device_id={name}&cursor={cursor}", key="project")
     before = await devices(client, keys.read)
     await write_positions(app.services)
     phone, tablet = await devices(client, keys.read)
@@ -59,12 +59,15 @@ async def test_how_far_each_is(app: Application, client: httpx.AsyncClient, keys
     assert (phone["state"], phone["lag"]) == ("behind", {"changes": 2, "seconds": 30})
     assert (tablet["state"], tablet["lag"]) == ("ok", {"changes": 0, "seconds": 0}), "its own are no news to it"
     assert [(at["data_type"], at["version"]) for at in phone["positions"]] == [("notes", 5)]
-    page = await pull(client, keys, f"device_id=phone&cursor={cursor}")
+    page = await pull(client, keys, f"device_id=phone&cursor={cursor}", key="project")
     await write_positions(app.services)
     assert (await devices(client, keys.read))[0]["state"] == "behind", "a page that may be lost does not count"
-    await pull(client, keys, f"device_id=phone&cursor={page['next_cursor']}")
+    await pull(client, keys, f"device_id=phone&cursor={page['next_cursor']}", key="project")
     await write_positions(app.services)
     assert (await devices(client, keys.read))[0]["state"] == "ok"
+    await pull(client, keys, "device_id=phone")
+    await client.get("/v1/sync/notes/rxdb/pull?device_id=phone", headers=bearer(keys.read))
+    assert (await devices(client, keys.read))[0]["state"] == "ok", "who only reads moves no device"
     first = (await client.get(f"{DEVICES}?limit=1", headers=bearer(keys.read))).json()
     assert ([device["device_id"] for device in first["data"]], first["has_more"]) == (["phone"], True)
     rest = await devices(client, keys.read, f"cursor={first['next_cursor']}")
@@ -83,8 +86,8 @@ async def test_those_furthest_behind_come_first_over_all_pages(
         clock.advance(60_000)
         await push(client, keys, batch("phone", number, change(number, f"new-{name}", 1)))
     for name, cursor in seen.items():
-        await pull(client, keys, f"device_id={name}&cursor={cursor}")
-    await pull(client, keys, f"device_id=fresh&cursor={(await pull(client, keys))['next_cursor']}")
+        await pull(client, keys, f"device_id={name}&cursor={cursor}", key="project")
+    await pull(client, keys, f"device_id=fresh&cursor={(await pull(client, keys))['next_cursor']}", key="project")
     expected = ["slowest", "slow", "late", "phone", "silent", "fresh"]
     whole = await devices(client, keys.read, "sort=lag")
     assert [device["device_id"] for device in whole] == expected
@@ -106,7 +109,7 @@ async def test_one_behind_forgotten_deletions_is_to_begin_anew(
 ) -> None:
     await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
     cursor = (await pull(client, keys))["next_cursor"]
-    await pull(client, keys, f"device_id=phone&cursor={cursor}")
+    await pull(client, keys, f"device_id=phone&cursor={cursor}", key="project")
     await write_positions(app.services)
     await push(client, keys, batch("tablet", 1, change(1, "r1")))
     clock.advance(91 * 86_400_000)
@@ -125,7 +128,7 @@ async def test_named_and_removed(app: Application, client: httpx.AsyncClient, ke
     assert (await client.delete(path, headers=bearer(keys.write))).status_code == 204
     assert await devices(client, keys.read) == []
     assert (await client.delete(path, headers=bearer(keys.write))).status_code == 404
-    await pull(client, keys, "device_id=phone")
+    await pull(client, keys, "device_id=phone", key="project")
     await write_positions(app.services)
     assert await devices(client, keys.read) == []
     assert (await pull(client, keys))["changes"][0]["device_id"] == "phone", "what it pushed stays"

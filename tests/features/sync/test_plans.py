@@ -74,7 +74,7 @@ async def test_no_list_reads_more_than_it_shows(
     await disagree(client, keys)
     await push(client, keys, batch("phone", 3, *[change(i, f"r{i}", i) for i in range(10, 20)]))
     await push(client, keys, batch("phone", 4, *[change(20 + i, f"r{i}", base_version=i - 7) for i in range(12, 16)]))
-    await pull(client, keys, "device_id=phone")
+    await pull(client, keys, "device_id=phone", key="project")
     await app.services.db.write(_fill)
     if has_statistics:
         await app.services.db.write(lambda tx: tx.run("ANALYZE"))

@@ -56,12 +56,14 @@ ROWS = [
     refused("a patch of nothing", "changes[0]", batch("a", 1, change(1, "r", operation="update", patch=[]))),
     halved("half a character", "changes[0].record_id", batch("a", 1, change(1, "\ud83d", 1))),
     halved("half in a change's name", "changes[0].change_id", batch("a", 1, change(1, "r", 1, change_id="\ud83d"))),
-    refused("what cannot be told from it", "changes[0].record_id", batch("a", 1, change(1, "\U0010ffffud83d", 1))),
+    refused("what looks like it", "changes[0].record_id", batch("a", 1, change(1, "\U0010ffffud83d", 1))),
     halved("half in a device's name", "device_id", batch("a\ude00", 1, change(1, "r", 1))),
     Row("a blank", "POST", "/v1/sync/%20/delta", 400, body=ONE, field="data_type"),
     Row("no cursor", "GET", f"{NOTES}?cursor=x", 400, field="cursor"),
     Row("cursor and since", "GET", f"{NOTES}?cursor=x&since=2026-05-01T00:00:00Z", 400, field="cursor"),
     Row("no time to pull from", "GET", f"{NOTES}?since=soon", 400, field="since"),
+    Row("a device's long name", "GET", f"{NOTES}?device_id={'x' * 201}", 400, field="device_id"),
+    Row("another's", "GET", f"{NOTES}?exclude_device={'x' * 201}", 400, field="exclude_device"),
     Row("a page of nothing", "GET", f"{NOTES}?limit=0", 400, field="limit"),
 ]
 
@@ -78,8 +80,10 @@ async def push(client: httpx.AsyncClient, keys: Keys, body: dict[str, Any], stat
     return dict(answer.json())
 
 
-async def pull(client: httpx.AsyncClient, keys: Keys, query: str = "", status: int = 200) -> dict[str, Any]:
-    answer = await client.get(f"{NOTES}?{query}", headers=bearer(keys.read))
+async def pull(
+    client: httpx.AsyncClient, keys: Keys, query: str = "", status: int = 200, key: str = "read"
+) -> dict[str, Any]:
+    answer = await client.get(f"{NOTES}?{query}", headers=bearer(getattr(keys, key)))
     assert answer.status_code == status, answer.text
     return dict(answer.json())
 
@@ -243,6 +247,13 @@ async def test_very_many_deletions_want_a_confirmation(client: httpx.AsyncClient
     assert asked["code"] == "MASS_DELETE"
     await push(client, keys, {**many, "confirm": "yes"}, 409)
     assert (await push(client, keys, {**many, "confirm": asked["confirm"]}))["counts"]["applied"] == 60
+    await push(client, keys, batch("phone", 3, change(200, "r60"), change(201, "r61", 1)))
+    few = batch("phone", 4, *[change(300 + i, f"r{62 + i}") for i in range(28)], *[change(400, "r61")])
+    await push(client, keys, batch("phone", 5, *[change(500 + i, f"s{i}", i) for i in range(30)]))
+    await push(client, keys, few)
+    more = await push(client, keys, batch("phone", 6, *[change(600 + i, f"s{i}") for i in range(21)]), 409)
+    assert (more["deletions"], more["deletions_of_day"]) == (21, 51), "those of before the confirmation do not count"
+    assert "delete 21 records of notes, 51 in a day" in more["message"]
 
 
 async def test_each_names_their_own_space(client: httpx.AsyncClient, keys: Keys) -> None:
@@ -255,6 +266,16 @@ async def test_each_names_their_own_space(client: httpx.AsyncClient, keys: Keys)
     assert (await pull(client, keys))["changes"] == []
     others = await client.get(NOTES, headers={**bearer(keys.other), "x-sync-user": "ann"})
     assert others.json()["changes"] == []
+
+
+async def test_people_are_named_in_utf_8(client: httpx.AsyncClient, keys: Keys) -> None:
+    for number, named in enumerate(("Jörg".encode(), "Jörg".encode("latin-1"), "日本".encode())):
+        headers = [(name.encode(), value.encode()) for name, value in bearer(keys.write).items()]
+        sent = batch("phone", number, change(number, "r1", number))
+        answer = await client.post(NOTES, json=sent, headers=[*headers, (b"x-sync-user", named)])
+        assert answer.status_code == 200, answer.text
+    spaces = (await client.get("/v1/sync/spaces", headers=bearer(keys.project))).json()["data"]
+    assert sorted(space["owner"] for space in spaces) == ["Jörg", "日本"]
 
 
 async def test_cursors_of_elsewhere_ask_for_a_resync(client: httpx.AsyncClient, keys: Keys) -> None:

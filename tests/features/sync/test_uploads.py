@@ -136,8 +136,23 @@ async def test_a_part_with_a_wrong_line_leaves_what_was_there(
     headers = {**bearer(keys.write), **NDJSON}
     answer = await client.post(f"{MINE}&offset=1&complete=true", content=content, headers=headers)
     assert (answer.status_code, says in answer.json()["message"]) == (400, True), answer.text
+    assert answer.json()["errors"][0]["field"] == "[2]"
     found = await phone.seen()
     assert (found["state"], found["lines"]) == ("open", 1)
+
+
+async def test_lines_that_do_not_fit_their_schema_are_named(
+    client: httpx.AsyncClient, keys: Keys, phone: Phone
+) -> None:  # fmt: skip
+    for data_type in ("notes", "tags"):
+        sent = {"schema": {"type": "object"}}
+        await client.put(f"/v1/sync/types/{data_type}", json=sent, headers=bearer(keys.project))
+    await phone.send(0, line("r0", {}))
+    wrong = [line("t1", 1, "tags"), line("r1", {}), line("r2", 1), line("t2", {}, "tags"), line("t3", 1, "tags")]
+    refused = await phone.send(1, *wrong, status=400)
+    assert [error["field"] for error in refused["errors"]] == ["[1]", "[3]", "[5]"]
+    assert "line 1: the record does not fit its schema" in refused["message"]
+    assert (await phone.seen())["lines"] == 1
 
 
 async def test_too_much(phone: Phone, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +272,7 @@ async def test_nothing_is_seen_of_what_is_staged(
         assert _without_ids(await everywhere(client, keys, cursor)) == before
         assert (await phone.seen())["state"] == "committing"
         late = await push(client, keys, batch("tablet", 3, change(6, "r9", 1)), 503)
-        assert "upload" in late["message"]
+        assert ("upload" in late["message"], late["code"]) == (True, "SPACE_BUSY")
         again = await push(client, keys, batch("tablet", 2, change(4, "r2"), change(5, "r3", 33)))
         assert again["counts"]["applied"] == 2, "what was answered is answered"
         rows = [{"newDocumentState": {"id": "r1", "_deleted": False}}]

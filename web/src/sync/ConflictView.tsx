@@ -6,7 +6,7 @@ import { Problem } from "../problem.ts";
 import { at, href } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import { toast } from "../state/toasts.ts";
-import { type Conflict, type Field, left, type Picks, type Side, shown } from "./conflict.ts";
+import { type Conflict, type Field, left, ofOpen, type Picks, type Side, shown } from "./conflict.ts";
 import { inSpace } from "./inSpace.ts";
 import { headersOf, type Space } from "./space.ts";
 
@@ -34,7 +34,7 @@ export function ConflictView({ project, space, conflict, done }: ConflictViewPro
         body: {
           take,
           server_version: conflict.server?.version ?? 1,
-          ...(take === "merge" ? { picks } : {}),
+          ...(take === "merge" ? { picks: ofOpen(conflict, picks) } : {}),
         },
       });
       toast(`Chosen: ${conflict.data_type}/${conflict.record_id}`);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Conflict, left, shown } from "./conflict.ts";
+import { type Conflict, left, ofOpen, shown } from "./conflict.ts";
 
 const conflict = {
   merge: {
@@ -18,6 +18,10 @@ const conflict = {
 test("places without a side are left", () => {
   expect(left(conflict, { "/title": "device", "/tags/a~1b": "device", "/note": "device" })).toEqual([]);
   expect(left(conflict, { "/title": "server" })).toEqual(["/tags/a~1b", "/note"]);
+});
+
+test("a choice is sent for open places alone", () => {
+  expect(ofOpen(conflict, { "/title": "device", "/done": "device" })).toEqual({ "/title": "device" });
 });
 
 test("values stand in a line, and what is not there says so", () => {

@@ -11,6 +11,10 @@ export type Picks = Readonly<Record<string, Side>>;
 export const left = (conflict: Conflict, picks: Picks): string[] =>
   (conflict.merge?.open ?? []).filter((path) => !(path in picks));
 
+/** Those of places that are still open: the record may have changed since they were chosen. */
+export const ofOpen = (conflict: Conflict, picks: Picks): Picks =>
+  Object.fromEntries(Object.entries(picks).filter(([path]) => conflict.merge?.open.includes(path)));
+
 const MOST_CHARACTERS = 200;
 
 /** A value in one line. */

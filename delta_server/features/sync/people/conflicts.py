@@ -134,6 +134,8 @@ async def _picked(svc: Services, whose: Whose, id: str, server_version: int, pic
     found = await svc.cpu_for(sum(map(len, sides)))(merging.merge, *sides, picks)
     if left := [path for path in found.open if path not in picks]:
         raise Invalid(f"choose a side for {left[0]!r} too", field="picks")
+    if unknown := picks.keys() - found.open:
+        raise Invalid(f"{min(unknown)!r} is no place in `open`: there is nothing to choose", field="picks")
     return found.data
 
 

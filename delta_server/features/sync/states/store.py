@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 from delta_server.core.sync.documents import Stored
 from delta_server.core.sync.judging import DELETED
-from delta_server.features.sync.store import Change
+from delta_server.features.sync.store import CHANGE, Change
 from delta_server.storage.database import Tx, listed
-
-_CHANGE = "seq, record_id, kind, content, checksum, device, previous, updated_at, changed_at"
 
 
 def stored(tx: Tx, collection: int, record_ids: Sequence[str]) -> dict[str, Stored]:
@@ -23,7 +21,7 @@ def stored(tx: Tx, collection: int, record_ids: Sequence[str]) -> dict[str, Stor
 def versions_at(tx: Tx, space: int, collection: int, until: int, after: int, limit: int) -> list[Change]:
     """Of the records as they were when `until` was the newest number, those with versions above `after`, in order."""
     still = tx.all(
-        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL AND seq > ?"
+        f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL AND seq > ?"
         " AND seq <= ? ORDER BY seq LIMIT ?",
         space,
         collection,
@@ -32,7 +30,7 @@ def versions_at(tx: Tx, space: int, collection: int, until: int, after: int, lim
         limit,
     )
     since = tx.all(
-        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND superseded_by > ? AND collection = ? AND seq > ?"
+        f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND superseded_by > ? AND collection = ? AND seq > ?"
         " AND seq <= ? ORDER BY seq LIMIT ?",
         space,
         until,
@@ -54,7 +52,7 @@ def living_at(tx: Tx, space: int, until: int, after: int, end: int, limit: int) 
     """Of all collections the records that lived when `until` was the newest number, with versions above `after` and up
     to `end`, in order."""
     rows = tx.all(
-        f"SELECT collection, {_CHANGE} FROM sync_change WHERE space = ? AND seq > ? AND seq <= ? AND kind <> {DELETED}"
+        f"SELECT collection, {CHANGE} FROM sync_change WHERE space = ? AND seq > ? AND seq <= ? AND kind <> {DELETED}"
         " AND (superseded_by IS NULL OR superseded_by > ?) ORDER BY seq LIMIT ?",
         space,
         after,

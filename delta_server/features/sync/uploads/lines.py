@@ -5,12 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 import zstandard
 
+from delta_server.core.errors import FieldError, Invalid
 from delta_server.core.sync.changes import Prepared
 from delta_server.core.sync.judging import Status
-from delta_server.features.sync.uploads.store import MOST_LINES
+from delta_server.features.sync.uploads.store import MOST_LINES_OF_PART
 
-LINES_OF_PART, BYTES_OF_PART = MOST_LINES, 1 << 20
+LINES_OF_PART, BYTES_OF_PART = MOST_LINES_OF_PART, 1 << 20
 """What the one writer takes at a time, in 5 ms."""
+MOST_WRONG = 20
+"""Wrong lines that a refusal names."""
 _LEVEL = 1
 
 
@@ -44,6 +47,13 @@ class PackedLines(msgspec.Struct, frozen=True):
     lines: int
     size_bytes: int
     content: bytes
+
+
+def refused(wrong: Sequence[tuple[int, str]]) -> Invalid:
+    """A part with lines, by their numbers, that cannot be kept."""
+    errors = [FieldError(f"[{number}]", message) for number, message in wrong]
+    number, message = wrong[0]
+    return Invalid(f"line {number}: {message}; nothing of this part was kept", errors=errors)
 
 
 def parts(lines: Iterable[tuple[Line, int]]) -> Iterator[PackedLines]:

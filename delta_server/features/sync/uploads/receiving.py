@@ -8,7 +8,7 @@ import msgspec
 
 from delta_server.core.errors import Conflict, NotFound, Quota, QuotaExceeded, Refused
 from delta_server.features.devices import service as devices
-from delta_server.features.sync import checking, spaces, store
+from delta_server.features.sync import checking, store
 from delta_server.features.sync.committing import limits_of
 from delta_server.features.sync.spaces import NEWS, Whose
 from delta_server.features.sync.uploads import lines, staging
@@ -43,7 +43,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 async def receive(svc: Services, whose: Whose, ref: Ref, sent: Sent) -> Upload:
     """Raises Invalid, Refused with how many lines there are, QuotaExceeded; what came before stays."""
-    await _require_fit(svc, whose, sent.lines)
+    await _require_fit(svc, whose, sent)
     size = sum(size for _, size in sent.lines)
     parts = await svc.cpu_beside(size)(lambda: list(lines.parts(sent.lines)))
     upload = await svc.db.write(_open, whose, ref, sent, limits_of(svc))
@@ -56,13 +56,18 @@ async def receive(svc: Services, whose: Whose, ref: Ref, sent: Sent) -> Upload:
     return await _ended(svc, whose, upload) if sent.is_complete else upload
 
 
-async def _require_fit(svc: Services, whose: Whose, sent: Sequence[tuple[Line, int]]) -> None:
-    by_type: dict[str, list[Line]] = {}
-    for line, _ in sent:
-        by_type.setdefault(line.data_type, []).append(line)
+async def _require_fit(svc: Services, whose: Whose, sent: Sent) -> None:
+    """Raises Invalid."""
+    by_type: dict[str, list[tuple[int, Line]]] = {}
+    for number, (line, _) in enumerate(sent.lines, sent.offset):
+        by_type.setdefault(line.data_type, []).append((number, line))
+    wrong: list[tuple[int, str]] = []
     for data_type, of in by_type.items():
-        spaces.checked_type(data_type)
-        checking.require(await checking.checked(svc, whose.project, data_type, [line.change("") for line in of]))
+        found = await checking.checked(svc, whose.project, data_type, [line.change("") for _, line in of])
+        numbers = (number for number, _ in of)
+        wrong += [(number, each.refusal[1]) for number, each in zip(numbers, found, strict=True) if each.refusal]
+    if wrong:
+        raise lines.refused(sorted(wrong)[: lines.MOST_WRONG])
 
 
 def _open(tx: Tx, whose: Whose, ref: Ref, sent: Sent, limits: Limits) -> Upload:

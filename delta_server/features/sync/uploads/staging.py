@@ -27,7 +27,7 @@ from delta_server.features.sync.uploads import lines
 from delta_server.features.sync.uploads import store as uploads
 from delta_server.features.sync.uploads.lines import Line, Result
 from delta_server.features.sync.uploads.store import Part, Upload
-from delta_server.features.sync.writing import Limits, Writing, require_room
+from delta_server.features.sync.writing import Limits, Writing, deleted_on, require_room
 from delta_server.services import Services
 from delta_server.storage import jobs
 from delta_server.storage.database import Tx
@@ -186,9 +186,11 @@ def _show(tx: Tx, whose: Whose, uid: bytes, limits: Limits) -> None:
         collection = people_store.collection_of(tx, space.id, id)
         if collection is None:
             continue
-        deleted = collection.day_deleted if collection.day == day else 0
-        if judging.is_mass_deletion(collection.records, deleted, sums.deleted):
-            require_confirmed(tx, uid + upload.lines.to_bytes(8), upload.confirm, sums.deleted, collection.data_type)
+        deleted = deleted_on(collection, day)
+        is_mass = judging.is_mass_deletion(collection.records, deleted, sums.deleted)
+        if is_mass:
+            request = uid + upload.lines.to_bytes(8)
+            require_confirmed(tx, request, upload.confirm, sums.deleted, deleted, collection.data_type)
         digest = int.from_bytes(collection.digest) ^ int.from_bytes(sums.digest)
         store.update_collection(
             tx,
@@ -201,7 +203,7 @@ def _show(tx: Tx, whose: Whose, uid: bytes, limits: Limits) -> None:
                 size_bytes=collection.size_bytes + sums.size_bytes,
                 digest=digest.to_bytes(16),
                 day=day,
-                day_deleted=deleted + sums.deleted,
+                day_deleted=0 if is_mass else deleted + sums.deleted,
             ),
         )
         if sums.changes:

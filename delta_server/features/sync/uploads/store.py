@@ -8,8 +8,7 @@ import msgspec
 from delta_server.features.sync.writing import Sums
 from delta_server.storage.database import Tx, frees_space
 
-MOST_LINES = 100
-"""Of a part."""
+MOST_LINES_OF_PART = 100
 
 State: TypeAlias = Literal["open", "waiting", "staging", "undoing", "done"]
 
@@ -132,7 +131,7 @@ def parts(tx: Tx, space: int, upload: Upload, line: int, limit: int, *, with_con
         f" AND first_line > ? AND first_line + lines > ?{some} ORDER BY first_line LIMIT ?",
         space,
         upload.id,
-        line - MOST_LINES,
+        line - MOST_LINES_OF_PART,
         line,
         limit,
     )

@@ -7,14 +7,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from delta_server.core.errors import BadRequest, DeltaError, FieldError, Invalid, TooLarge
+from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
 from delta_server.core.json import json_text, surrogates
 from delta_server.core.json_schema import documented
 from delta_server.core.sync import changes
 from delta_server.core.sync.changes import ABSENT, RecordId, SentChange
 from delta_server.features.sync.schemas import PushCounts
+from delta_server.features.sync.spaces import checked_type
 from delta_server.features.sync.uploads import staging
-from delta_server.features.sync.uploads.lines import Line, Result
+from delta_server.features.sync.uploads.lines import MOST_WRONG, Line, Result, refused
 from delta_server.features.sync.uploads.store import Upload
 from delta_server.http import aliases
 from delta_server.http.validation import invalid
@@ -22,7 +23,6 @@ from delta_server.http.validation import invalid
 MOST_LINES = 20_000
 MOST_BYTES = 16 << 20
 """Of one request."""
-_ERRORS = 20
 
 UploadState = Literal["open", "committing", "done", "refused"]
 
@@ -80,16 +80,16 @@ def lines(body: bytes, first: int, now_ms: int, limit_bytes: int) -> list[tuple[
     if len(rows) > MOST_LINES:
         raise TooLarge(f"a part of an upload has at most {MOST_LINES} lines: send it in more parts")
     found: list[tuple[Line, int]] = []
-    wrong: list[FieldError] = []
+    wrong: list[tuple[int, str]] = []
     for number, row in enumerate(rows, first):
         try:
             found.append((_line(row, number, now_ms, limit_bytes), len(row)))
         except DeltaError as error:
-            wrong.append(FieldError(f"[{number}]", error.message))
-            if len(wrong) == _ERRORS:
+            wrong.append((number, error.message))
+            if len(wrong) == MOST_WRONG:
                 break
     if wrong:
-        raise Invalid(f"line {wrong[0].field[1:-1]}: {wrong[0].message}; nothing of this part was kept", errors=wrong)
+        raise refused(wrong)
     return found
 
 
@@ -99,6 +99,7 @@ def _line(row: bytes, number: int, now_ms: int, limit_bytes: int) -> Line:
         sent = _decoded(row)
     except BadRequest as error:
         raise Invalid(error.message) from None
+    checked_type(sent.data_type)
     changes.require_whole(sent.record_id, "record_id")
     change = SentChange(
         "-",
