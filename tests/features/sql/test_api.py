@@ -31,6 +31,8 @@ ROWS = [
     refused("too many parameters", "params", "at most 1000", sql="SELECT 1", params=[1] * 1001),
     refused("an unknown member", "query", "unknown", sql="SELECT 1", query="SELECT 1"),
     refused("a file", "sql", "no table", sql="SELECT * FROM '/etc/passwd'"),
+    refused("no SQL", "sql", 'at line 1, column 1: syntax error at or near "selec"', sql="selec 1"),
+    refused("no SQL in the second line", "sql", "at line 2, column 4:", sql="SELECT 'ü',\n 1 +"),
     refused("another statement", "sql", "only a SELECT", sql="DROP VIEW events"),
     refused("an unknown column", "sql", "colour", sql="SELECT colour FROM events"),
     refused("a parameter too few", "sql", "parameters", sql="SELECT ?"),

@@ -1,15 +1,12 @@
-import { useState } from "preact/hooks";
-import { Dialog } from "../parts/Dialog.tsx";
-import { Choice, Field, Form, SubmitOrCancel, text } from "../parts/Form.tsx";
 import { Icon } from "../parts/Icon.tsx";
-import { query, setQuery } from "../state/location.ts";
-import { addCondition, breakDownBy, removeCondition, setMetrics } from "./changing.ts";
-import { conditionName, metricName, OF_NUMBERS } from "./names.ts";
-import { EACH, OPERATIONS, type Operation, offered, type Question, readCondition } from "./question.ts";
-import type { Found } from "./rows.ts";
+import { setQuery } from "../state/location.ts";
+import { Conditions } from "./Conditions.tsx";
+import { breakDownBy, setMetrics } from "./changing.ts";
+import { metricName, OF_NUMBERS } from "./names.ts";
+import { EACH, offered, type Question } from "./question.ts";
+import { COLUMNS, type Found } from "./rows.ts";
 
 const USUAL = ["count", "unique_users", "unique_sessions", "unique_sources"];
-const COLUMNS = ["eventType", "source", "status", "userId", "sessionId", "tags"];
 
 interface BarProps {
   question: Question;
@@ -18,8 +15,6 @@ interface BarProps {
 
 /** The question in words, each a control: what is counted, by what, where, how often, against what. */
 export function QuestionBar({ question, found }: BarProps) {
-  const [adding, setAdding] = useState(false);
-  const texts = query.value.getAll("f").filter((text) => readCondition(text) !== null);
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset does not scroll sideways
     <div class="fields ask-q" role="group" aria-label="The question">
@@ -27,12 +22,7 @@ export function QuestionBar({ question, found }: BarProps) {
       <span class="word">by</span>
       <BreakDown question={question} found={found} />
       <span class="word">where</span>
-      {texts.map((each) => (
-        <ConditionChip key={each} text={each} />
-      ))}
-      <button class="fchip" type="button" aria-label="Add a filter" onClick={() => setAdding(true)}>
-        <Icon name="add" />
-      </button>
+      <Conditions found={found} />
       <span class="word">each</span>
       <select
         class="fchip"
@@ -57,7 +47,6 @@ export function QuestionBar({ question, found }: BarProps) {
       >
         the time before
       </button>
-      {adding ? <AddFilter found={found} close={() => setAdding(false)} /> : null}
     </div>
   );
 }
@@ -144,61 +133,4 @@ function Adder({ label, options, name, add }: AdderProps) {
       </select>
     </span>
   );
-}
-
-function ConditionChip({ text: written }: { text: string }) {
-  const condition = readCondition(written);
-  if (!condition) return null;
-  const { field, value } = conditionName(condition);
-  return (
-    <button class="fchip by" type="button" title="Without this" onClick={() => removeCondition(written)}>
-      <i>{field}</i> <code>{value}</code>
-      <b>×</b>
-    </button>
-  );
-}
-
-const NEEDS_NUMBER: readonly string[] = ["gt", "gte", "lt", "lte"];
-
-function AddFilter({ found, close }: { found: Found; close: () => void }) {
-  const fields = [...new Set([...found.groups, ...found.numbers, ...COLUMNS])];
-  const send = async (data: FormData) => {
-    const operation = text(data, "operation") as Operation;
-    const typed = text(data, "value");
-    const values = operation === "exists" || operation === "missing" ? [] : [typedValue(typed, operation)];
-    addCondition({ field: text(data, "field").trim(), operation, values });
-    close();
-  };
-  return (
-    <Dialog title="Only events where" close={close}>
-      <Form send={send}>
-        {(form) => (
-          <>
-            <datalist id="filter-fields">
-              {fields.map((field) => (
-                <option key={field} value={field} />
-              ))}
-            </datalist>
-            <label class="field">
-              <span>Field</span>
-              <input name="field" list="filter-fields" required maxLength={200} spellcheck={false} autocomplete="off" />
-              <small>eventType, source, status ..., or data.NAME</small>
-            </label>
-            <Choice label="Is" name="operation" options={Object.entries(OPERATIONS)} />
-            <Field label="Value" name="value" form={form} autocomplete="off" maxLength={1000} />
-            <SubmitOrCancel form={form} close={close}>
-              Add
-            </SubmitOrCancel>
-          </>
-        )}
-      </Form>
-    </Dialog>
-  );
-}
-
-/** true, false and what is compared by size are themselves; other texts stay texts, which numbers are found by too. */
-function typedValue(typed: string, operation: Operation): string | number | boolean {
-  if (typed === "true" || typed === "false") return typed === "true";
-  const number = Number(typed);
-  return NEEDS_NUMBER.includes(operation) && typed.trim() !== "" && !Number.isNaN(number) ? number : typed;
 }

@@ -28,7 +28,8 @@ export interface Found {
   numbers: readonly string[];
 }
 
-const COLUMNS = ["eventType", "source", "status", "userId", "sessionId", "tags"] as const;
+/** The fields of every event that groups are made of. */
+export const COLUMNS = ["eventType", "source", "status", "userId", "sessionId", "tags"] as const;
 const DEEPEST = 3;
 /** Numbers of so many values are read as names. */
 const FEW = 10;

@@ -94,6 +94,8 @@ function find(keys: string): (() => void) | undefined {
 /** Where letters are text: inputs, and layers that have keys of their own. */
 export function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
+  const within = target.shadowRoot?.activeElement; // outside of a shadow root its host is the target
+  if (within) return isTyping(within);
   return (
     target.isContentEditable ||
     /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName) ||

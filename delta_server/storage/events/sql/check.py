@@ -71,8 +71,16 @@ def _tree(connection: Any, text: str) -> dict[str, Any]:
         said = str(tree.get("error_message", ""))
         if said.startswith("Only SELECT"):
             said = "only a SELECT can be run"
-        raise Invalid(f"sql cannot be read: {said}", field="sql")
+        raise Invalid(f"sql cannot be read{_place(text, tree.get('position'))}: {said}", field="sql")
     return tree
+
+
+def _place(text: str, position: object) -> str:
+    """Where DuckDB stopped to understand the text, by the byte that it names."""
+    if not isinstance(position, str) or not position.isdigit():
+        return ""
+    read = text.encode(errors="replace")[: int(position)].decode(errors="replace")
+    return f" at line {read.count(chr(10)) + 1}, column {len(read) - read.rfind(chr(10))}"
 
 
 def _refuse_other_statements(tree: dict[str, Any], parts: Sequence[dict[str, Any]]) -> None:

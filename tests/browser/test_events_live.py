@@ -1,0 +1,79 @@
+"""Events as they come in: shown at once, filtered, held back, opened."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import visitors
+from tests.browser.conftest import NARROW, PROJECT, WIDE, Open
+from tests.server_process import Server
+
+LIVE = f"/p/{PROJECT}/events/live"
+
+
+def event(id: str, **more: Any) -> dict[str, Any]:
+    at = datetime.now(UTC).isoformat()
+    return {"messageId": id, "eventType": "page", "source": "web", "userId": "ann", "timestamp": at, **more}
+
+
+@pytest.mark.parametrize(("dark", "size"), [(False, WIDE), (True, NARROW)])
+def test_what_comes_is_shown_filtered_held_and_opened(
+    server: Server, visit: Open, dark: bool, size: tuple[int, int]
+) -> None:
+    client = visitors.signed_in(server)
+    tag = f"{size[0]}"
+    window = visit(server, dark=dark, size=size)
+    window.sign_in()
+    page = window.go(LIVE)
+    rows = page.locator(".event-list li")
+    page.get_by_text("came since you look").wait_for()
+    expect(page.locator(".live")).to_contain_text("Live" if size == WIDE else "")
+    visitors.send(client, iter([event(f"a{tag}", data={"path": "<img src=x onerror=alert(1)>"})]))
+    expect(rows.first).to_contain_text("<img src=x onerror=alert(1)>")
+    window.axe()
+    page.get_by_role("button", name="Pause").click()
+    visitors.send(client, iter([event(f"b{tag}", eventType=f"bought{tag}"), event(f"c{tag}", source="app")]))
+    page.get_by_role("button", name="Go on (2 new)").click()
+    expect(page.get_by_text(f"bought{tag}")).to_be_visible()
+    page.get_by_role("button", name="Add a filter").click()
+    form = page.get_by_role("dialog")
+    form.get_by_label("Field").fill("source")
+    form.get_by_label("Is").select_option("is_not")
+    form.get_by_label("Value").fill("web")
+    form.get_by_role("button", name="Add").click()
+    expect(page).to_have_url(re.compile("f=source%3Ais_not%3Aweb"))
+    expect(page.get_by_text(f"bought{tag}")).to_have_count(0)
+    page.get_by_title("Without this").click()
+    page.get_by_role("searchbox", name="Words in events").fill(f"BOUGHT{tag} ann")
+    expect(rows).to_have_count(1)
+    rows.first.get_by_role("button").click()
+    expect(page.get_by_role("dialog")).to_contain_text("no library says so")
+    window.axe()
+    page.keyboard.press("Escape")
+    page.get_by_role("searchbox", name="Words in events").fill("nowhere")
+    expect(page.get_by_text("None of the newest events meets all of that")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_what_a_library_says_of_itself_and_its_clock_is_shown(server: Server, visit: Open) -> None:
+    client = visitors.signed_in(server)
+    call = {
+        "event": "signup",
+        "userId": "bo",
+        "messageId": "lib",
+        "context": {"library": {"name": "lib-x", "version": "2"}},
+    }
+    slow = datetime.now(UTC) - timedelta(hours=2)
+    late = {"sentAt": slow.isoformat(), "timestamp": (slow - timedelta(seconds=10)).isoformat()}
+    answer = client.post("/v1/track", json=call | late, headers={"x-tenant-id": PROJECT})
+    assert answer.status_code == 200, answer.text
+    window = visit(server)
+    window.sign_in()
+    page = window.go(LIVE)
+    page.locator(".event-list button", has_text="signup").click()
+    opened = page.get_by_role("dialog")
+    expect(opened).to_contain_text("lib-x 2")
+    expect(opened).to_contain_text("slow and was corrected")
