@@ -10,8 +10,12 @@ _ROUTE = re.compile(r'\{ pattern: (?:"([^"]+)"|`\$\{ENDPOINT\}([^`]*)`|(ENDPOINT
 
 
 def inside(project: str, endpoint: str) -> dict[str, str]:
-    """The pages of who is signed in: their address by their name."""
-    return {name: path for name, path, is_open in _all(project, endpoint) if not is_open and name != "Home"}
+    """The pages of who is signed in: their address by their name, but for those of one thing more (a person)."""
+    return {
+        name: path
+        for name, path, is_open in _all(project, endpoint)
+        if not is_open and name != "Home" and ":" not in path
+    }
 
 
 def outside() -> dict[str, str]:
