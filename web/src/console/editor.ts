@@ -12,15 +12,7 @@ import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { PostgreSQL, sql } from "@codemirror/lang-sql";
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { Compartment, EditorState, Prec, StateEffect, StateField } from "@codemirror/state";
-import {
-  Decoration,
-  type DecorationSet,
-  drawSelection,
-  EditorView,
-  keymap,
-  lineNumbers,
-  placeholder,
-} from "@codemirror/view";
+import { Decoration, type DecorationSet, drawSelection, EditorView, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import type { Place } from "./place.ts";
 
@@ -58,7 +50,6 @@ const LOOK = EditorView.theme({
   ".cm-cursor": { borderLeftColor: "var(--ink)" },
   ".cm-gutters": { backgroundColor: "var(--surface)", color: "var(--ink-3)", border: "0" },
   ".cm-selectionBackground, &.cm-focused .cm-selectionBackground": { background: "var(--selected) !important" },
-  ".cm-placeholder": { color: "var(--ink-3)" },
   ".cm-tooltip": { background: "var(--surface)", border: "1px solid var(--line-strong)", color: "var(--ink)" },
   ".cm-tooltip-autocomplete ul li[aria-selected]": { background: "var(--ink)", color: "var(--ink-inverse)" },
   ".cm-completionDetail": { color: "inherit" },
@@ -136,7 +127,6 @@ export function openEditor(host: HTMLElement, wanted: Wanted): Editor {
         syntaxHighlighting(WORDS),
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({ "aria-label": "SQL", spellcheck: "false", autocapitalize: "off" }),
-        placeholder("SELECT event_type, count(*) FROM events GROUP BY 1"),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) wanted.onChange(update.state.doc.toString());
         }),

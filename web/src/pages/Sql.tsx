@@ -86,7 +86,10 @@ export default function Sql({ params }: PageProps) {
           {answer.error ? <Failure tried="Running it" error={answer.error} /> : null}
           {answer.result ? <Results result={answer.result} /> : null}
           {!answer.result && !answer.error ? (
-            <p class="said quiet">One SELECT in DuckDB’s language. Ctrl+Enter runs it; the result shows here.</p>
+            <p class="said quiet">
+              One SELECT in DuckDB’s language, such as select event_type, count(*) from events group by 1. Ctrl+Enter
+              runs it.
+            </p>
           ) : null}
         </div>
         <section class="step" aria-label="What there is">
