@@ -1,0 +1,145 @@
+import { useMemo } from "preact/hooks";
+import { post } from "../api.ts";
+import { ask } from "../explore/asking.ts";
+import { Share } from "../explore/Breakdown.tsx";
+import { Conditions } from "../explore/Conditions.tsx";
+import { setAll } from "../explore/changing.ts";
+import { EventsHead } from "../explore/EventsHead.tsx";
+import { figure } from "../explore/names.ts";
+import { RANGES, readQuestion } from "../explore/question.ts";
+import { filtersOf, type Row } from "../explore/rows.ts";
+import { barsOf, changed, FEWEST, MOST, stepsOf, WINDOWS } from "../funnel/steps.ts";
+import { percent } from "../numbers.ts";
+import { Failure } from "../parts/Failure.tsx";
+import { Loading } from "../parts/Loading.tsx";
+import { Segments } from "../parts/Segments.tsx";
+import type { PageProps } from "../routes.ts";
+import { useLoad } from "../state/load.ts";
+import { query, setQuery } from "../state/location.ts";
+import { zone } from "../state/zone.ts";
+import { roughly } from "../time/clock.ts";
+import "../style/lists.css";
+import "../explore/explore.css";
+import "../funnel/funnel.css";
+
+const NOTHING = { groups: [], numbers: [] };
+
+/** How many get from one step to the next, and how long they take. */
+export default function Funnels({ params }: PageProps) {
+  const project = params.project as string;
+  const asked = query.value.toString();
+  const question = useMemo(() => readQuestion(new URLSearchParams(asked), zone.value, Date.now()), [asked, zone.value]);
+  const steps = stepsOf(query.value);
+  const given = query.value.get("window") ?? "7d";
+  const window = given in WINDOWS ? (given as keyof typeof WINDOWS) : "7d";
+  const range = [question.span.fromMs, question.span.toMs].map((ms) => new Date(ms).toISOString());
+  const types = useLoad(
+    async (signal) => {
+      const order = [["count", "desc"]];
+      const { rows } = await ask(project, { groupBy: ["eventType"], range, orderBy: order, limit: 200 }, signal);
+      return rows.map(({ eventType }) => String(eventType));
+    },
+    [project, range.join()],
+  );
+  const found = useLoad(
+    async (signal) => {
+      if (steps.length < FEWEST) return null;
+      const filters = filtersOf(question.where) as unknown[];
+      const body = { steps: [...steps], window, range, timezone: question.zone, filters };
+      return (await post("/v1/query/funnel", { in: project, body, signal })).rows as readonly Row[];
+    },
+    [project, asked, range.join()],
+  );
+  const set = (place: number, name: string | null) => setAll("s", changed(steps, place, name));
+  return (
+    <main id="main" class="wrap app explore-page funnel-page">
+      <EventsHead project={project} />
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset does not scroll sideways */}
+      <div class="fields ask-q" role="group" aria-label="The question">
+        <span class="word">where</span>
+        <Conditions found={NOTHING} />
+        <span class="word">within</span>
+        <select
+          class="fchip"
+          aria-label="Within"
+          value={window}
+          onChange={(event) => setQuery({ window: event.currentTarget.value })}
+        >
+          {Object.entries(WINDOWS).map(([name, words]) => (
+            <option key={name} value={name}>
+              {words}
+            </option>
+          ))}
+        </select>
+        <Segments
+          label="Range"
+          options={RANGES}
+          value={question.range}
+          choose={(name) => setQuery({ range: name === "7d" ? null : name })}
+        />
+      </div>
+      <section class="doc" aria-label="Steps">
+        <ol class="funnel-steps">
+          {[...steps, ...(steps.length < MOST ? [""] : [])].map((step, i) => (
+            <Step
+              key={i}
+              place={i}
+              step={step}
+              types={types.data ?? []}
+              bar={found.data && step !== "" ? barsOf(found.data)[i] : undefined}
+              set={set}
+            />
+          ))}
+        </ol>
+        {found.error ? <Failure tried="Following people" error={found.error} retry={found.again} /> : null}
+        {found.busy ? <Loading /> : null}
+        {steps.length < FEWEST ? (
+          <p class="said">Choose what people do first, and what comes after: at least two steps.</p>
+        ) : null}
+      </section>
+    </main>
+  );
+}
+
+interface StepProps {
+  place: number;
+  step: string;
+  types: readonly string[];
+  bar: ReturnType<typeof barsOf>[number] | undefined;
+  set: (place: number, name: string | null) => void;
+}
+
+function Step({ place, step, types, bar, set }: StepProps) {
+  const offered = step === "" || types.includes(step) ? types : [step, ...types];
+  return (
+    <li>
+      <div class="bar">
+        <select
+          class="fchip"
+          aria-label={`Step ${place + 1}`}
+          value={step}
+          onChange={(event) => set(place, event.currentTarget.value || null)}
+        >
+          <option value="">{step === "" ? "Add a step" : "Without this step"}</option>
+          {offered.map((type) => (
+            <option key={type} value={type}>
+              {type}
+            </option>
+          ))}
+        </select>
+        {bar ? (
+          <p class="pos">
+            <b>{figure(bar.users)}</b> people, {percent(bar.share)}
+            {bar.medianMs === null ? "" : `, half of them within ${roughly(bar.medianMs)}`}
+          </p>
+        ) : null}
+      </div>
+      {bar ? <Share of={bar.share} /> : null}
+      {bar && bar.lost > 0 ? (
+        <p class="quiet lost">
+          {figure(bar.lost)} went no further: {percent(1 - bar.shareBefore)} of the step before
+        </p>
+      ) : null}
+    </li>
+  );
+}
