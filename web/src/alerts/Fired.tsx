@@ -1,8 +1,12 @@
 // biome-ignore-all lint/a11y/noSvgWithoutTitle: bars beside their numbers
+import { useState } from "preact/hooks";
 import { at, href } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { moment, roughly } from "../time/clock.ts";
 import { type Draft, limitText, type Trial, withValue } from "./rule.ts";
+
+/** So many are seen at first, the newest: what other limits would do stands below. */
+const FIRST = 10;
 
 export const SENT: Readonly<Record<string, string>> = {
   now: "at once",
@@ -26,6 +30,7 @@ interface FiredProps {
 
 /** When it would have fired, and how often with other limits. */
 export function Fired({ project, trial, draft, saved, atMs, onMoment, onLimit }: FiredProps) {
+  const [shown, setShown] = useState(FIRST);
   const most = Math.max(1, ...trial.sweep.map(({ fired }) => fired));
   return (
     <div class="sum">
@@ -47,7 +52,7 @@ export function Fired({ project, trial, draft, saved, atMs, onMoment, onLimit }:
           <tbody>
             {trial.fired
               .toReversed()
-              .slice(0, 100)
+              .slice(0, shown)
               .map((each) => {
                 const ms = Date.parse(each.from);
                 const to = draft.endpoint
@@ -69,6 +74,11 @@ export function Fired({ project, trial, draft, saved, atMs, onMoment, onLimit }:
               })}
           </tbody>
         </table>
+      ) : null}
+      {trial.fired.length > shown ? (
+        <button class="btn ghost more" type="button" onClick={() => setShown(trial.fired.length)}>
+          Show all {trial.fired.length}
+        </button>
       ) : null}
       {trial.sweep.length > 0 ? (
         <>

@@ -51,7 +51,7 @@ export function Rules({
   );
 }
 
-const NAMES = { state: "Any state", endpoint: "All endpoints", kind: "Any kind" } as const;
+const NAMES = { state: "State", endpoint: "Endpoint", kind: "Kind" } as const;
 
 /** What the list shows stands in the address. */
 function Filter({ rules, shown }: { rules: readonly Rule[]; shown: number }) {
