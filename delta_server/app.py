@@ -26,6 +26,7 @@ from delta_server.features.datasets import feature as datasets
 from delta_server.features.deltas import feature as deltas
 from delta_server.features.devices import feature as devices
 from delta_server.features.endpoints import feature as endpoints
+from delta_server.features.enforcement import feature as enforcement
 from delta_server.features.erasures import feature as erasures
 from delta_server.features.events import feature as events
 from delta_server.features.exports import feature as exports
@@ -106,6 +107,7 @@ FEATURES = [
     polling.FEATURE,
     usage.FEATURE,
     endpoints.FEATURE,
+    enforcement.FEATURE,
     contents.FEATURE,
     fields.FEATURE,
     lives.FEATURE,

@@ -96,6 +96,7 @@ WITHOUT_TENANT = {
         "endpoints": "being_removed due next_uncounted",
         "polling": "due next_due due_later",
         "schemas": "all_times",
+        "enforcement": "endpoints_with_rules",
         "polls": "next_endpoint",
         "profiles": "projects_waiting old_aliases",
         "fields": "compact find_single_times",

@@ -95,7 +95,7 @@ async def test_rows_that_point_at_others_go_before_those(config: Config, clock: 
         order = [one.__module__.split(".")[2] for one in services.owned_by("endpoint")]
     assert order == [
         "alerts", "feeds", "inbound_webhooks", "schemas", "polls", "snapshots", "deltas", "activity", "contents",
-        "usage", "polling",
+        "enforcement", "usage", "polling",
     ]  # fmt: skip
 
 

@@ -39,6 +39,12 @@ class BadRequest(DeltaError):
     code, status = "BAD_REQUEST", 400
 
 
+class DoesNotFit(DeltaError):
+    """A document does not fit the schema of its endpoint; `errors` are the places."""
+
+    code, status = "SCHEMA_MISMATCH", 422
+
+
 class Unauthorized(DeltaError):
     code, status = "UNAUTHORIZED", 401
 

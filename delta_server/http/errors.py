@@ -46,6 +46,7 @@ TITLES = {
     "CONFLICT": "Conflict",
     "MASS_DELETE": "Many deletions at once",
     "MASS_REMOVAL": "Most rows are missing",
+    "SCHEMA_MISMATCH": "Does not fit the schema",
     "RESYNC_REQUIRED": "Resync required",
     "RATE_LIMIT": "Too many requests",
     "QUOTA_EXCEEDED": "Quota exceeded",

@@ -136,6 +136,7 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
             "record_id": "note",
             "webhook_id": hook.json()["webhook"]["id"],
             "delivery_id": SOME_ID,
+            "kept_id": SOME_ID,
             "rule_id": rule.json()["rule"]["id"],
             "endpoint": snapshot["endpoint_id"],
             "snapshot": snapshot["id"],

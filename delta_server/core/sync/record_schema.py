@@ -42,7 +42,7 @@ def check(schema: Mapping[str, Any]) -> str:
         raise Invalid(f"a schema is at most {_MAX_DEPTH} levels deep", field="schema")
     _count(schema)
     try:
-        _validator(text)
+        validator(text)
     except (ValidationError, ReferencingError, ValueError) as error:
         said = error.message if isinstance(error, ValidationError) else str(error)
         raise Invalid(f"it is not a schema of JSON Schema 2020-12: {said[:_LONGEST]}", field="schema") from None
@@ -57,15 +57,15 @@ def is_quick(text: str, sizes: Sequence[int]) -> bool:
 
 def refusals(text: str, contents: Sequence[bytes | None]) -> list[str | None]:
     """None for what fits, and for what is not there."""
-    validator = _validator(text)
-    return [None if content is None else _refusal(validator, content) for content in contents]
+    judge = validator(text)
+    return [None if content is None else _refusal(judge, content) for content in contents]
 
 
-def _refusal(validator: "Draft202012Validator", content: bytes) -> str | None:
+def _refusal(judge: "Draft202012Validator", content: bytes) -> str | None:
     from jsonschema_rs import ValidationError
 
     try:
-        validator.validate(msgspec.json.decode(surrogates.hide(content)))
+        judge.validate(msgspec.json.decode(surrogates.hide(content)))
     except ValidationError as error:
         place = "".join(f"/{pointer.escape(str(step))}" for step in error.instance_path)
         return f"at {place or 'the top'}: {error.message[:_LONGEST]}"
@@ -75,11 +75,15 @@ def _refusal(validator: "Draft202012Validator", content: bytes) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _validator(text: str) -> "Draft202012Validator":
+def validator(text: str, *, with_formats: bool = False) -> "Draft202012Validator":
+    """Of a schema that was checked."""
     from jsonschema_rs import Draft202012Validator, RegexOptions
 
     return Draft202012Validator(
-        msgspec.json.decode(text), offline=True, pattern_options=RegexOptions(size_limit=_PATTERN_BYTES)
+        msgspec.json.decode(text),
+        offline=True,
+        validate_formats=with_formats,
+        pattern_options=RegexOptions(size_limit=_PATTERN_BYTES),
     )
 
 

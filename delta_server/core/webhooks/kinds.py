@@ -22,6 +22,7 @@ Kind: TypeAlias = Literal[
     "alert.cleared",
     "alert.digest",
     "schema.changed",
+    "schema.violated",
     "quota.exceeded",
     "webhook.disabled",
 ]

@@ -83,6 +83,8 @@ _OF_KIND: dict[str, dict[str, Any]] = {
     "alert.cleared": {"endpoint": _ENDPOINT, "alert": {**_ALERT, "cleared_at": _TIME}, "tell": []},
     "alert.digest": {"digest": {"count": 1, "lines": [_LINE]}},
 }
+_MISFIT = {"path": "/items/0/price", "reason": '"12" is not of type "number"'}
+_OF_KIND["schema.violated"] = {"endpoint": _ENDPOINT, "snapshot_id": _ID, "captured_at": _TIME, "misfits": [_MISFIT]}
 _ANY = {"message": "this is a test"}
 
 

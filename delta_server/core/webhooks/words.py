@@ -51,6 +51,9 @@ def _of(kind: str, data: Mapping[str, Any]) -> Words:
         return Words(f"{name}: polls {'work again' if what == 'recovered' else 'fail'}", _of_poll(data))
     if family == "alert":
         return _of_alert(what, data)
+    if kind == "schema.violated":
+        misfits = [f"{each.get('path') or 'the top'}: {each.get('reason')}" for each in data.get("misfits") or ()]
+        return Words(f"{name}: a document does not fit its schema", [_line(line) for line in misfits[:MOST_FIELDS]])
     if family == "schema":
         return _of_schema(name, data.get("schema") or {})
     if kind == "webhook.disabled":

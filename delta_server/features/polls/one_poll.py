@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from delta_server.core import ids, times
-from delta_server.core.errors import DeltaError, NotFound, QuotaExceeded
+from delta_server.core.errors import DeltaError, DoesNotFit, NotFound, QuotaExceeded
 from delta_server.core.polling import outcome, schedule
 from delta_server.core.polling.outcome import PollFailed, Source
 from delta_server.core.polling.schedule import Verdict
@@ -16,6 +16,7 @@ from delta_server.core.sealing import Unreadable
 from delta_server.egress.steps import Steps
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.enforcement import service as enforcement
 from delta_server.features.polling import service as polling
 from delta_server.features.polling.service import Polled
 from delta_server.features.polls import happenings, reading, store
@@ -115,6 +116,9 @@ async def _ask(svc: Services, endpoint: EndpointRef, row: Polled, source: Source
     new = NewSnapshot(endpoint, read.result, svc.clock.now_ms(), SOURCE_NAME, checked=True, is_latest=True)
     try:
         created = await snapshots.create_snapshots(svc, endpoint.project, [new], IdempotencyKey.none())
+    except DoesNotFit as error:
+        await enforcement.keep_aside(svc, endpoint, read.result, error)
+        raise PollFailed("expect", f"{error.message}; it is kept aside", status=status) from None
     except DeltaError as error:
         raise _not_stored(error, status) from None
     finally:

@@ -1,19 +1,25 @@
 """What an endpoint's documents have in common, learned from them, with the history of its changes."""
 
-from delta_server.features.schemas import api, schemas, store, tasks
+from delta_server.features.schemas import api, enforcement_api, enforcement_schemas, schemas, store, tasks
 from delta_server.http.feature import Feature
-from delta_server.http.guards import READ
+from delta_server.http.guards import READ, Access
 from delta_server.services import Cascade
 from delta_server.tasks.loops import Loop
 
 FEATURE = Feature(
     name="schemas",
     family="snapshots",
-    routes=api.ROUTES,
-    fields=schemas.FIELDS,
+    routes=[*api.ROUTES, *enforcement_api.ROUTES],
+    fields={**schemas.FIELDS, **enforcement_schemas.FIELDS},
+    path_parameters={"kept_id": "The id that the list of documents kept aside gives"},
     guards={
         ("GET", "/v1/endpoints/{}/schema"): READ,
         ("GET", "/v1/endpoints/{}/schema/changes"): READ,
+        ("GET", "/v1/endpoints/{}/schema/enforcement"): READ,
+        ("PUT", "/v1/endpoints/{}/schema/enforcement"): Access("write", family="endpoints"),
+        ("POST", "/v1/endpoints/{}/schema/try"): READ,
+        ("GET", "/v1/endpoints/{}/schema/kept-aside"): READ,
+        ("GET", "/v1/endpoints/{}/schema/kept-aside/{}"): READ,
     },
     tables=["endpoint_schema", "endpoint_schema_change"],
     cascades=[Cascade("endpoint", lambda _: store.delete_some)],

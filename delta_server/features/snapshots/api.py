@@ -124,7 +124,7 @@ def _refuse_beside_envelope(**given: str | None) -> None:
 def _answers(created: service.CreatedSnapshots) -> list[Stored]:
     deltas = created.deltas or [None] * len(created.snapshots)
     return [
-        Stored(schemas.without_created_flag(kept), delta, kept.endpoint_created or UNSET)
+        Stored(schemas.without_created_flag(kept), delta, kept.endpoint_created or UNSET, list(kept.misfits) or UNSET)
         for kept, delta in zip(created.snapshots, deltas, strict=True)
     ]
 

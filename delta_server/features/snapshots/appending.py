@@ -12,6 +12,7 @@ from delta_server.features.activity import service as activity
 from delta_server.features.deltas.service import Delta
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.enforcement import service as enforcement
 from delta_server.features.snapshots import happenings, schemas, store, timeline
 from delta_server.features.snapshots.incoming import NewSnapshot
 from delta_server.features.snapshots.schemas import StoredAnswer
@@ -249,6 +250,7 @@ def _insert_snapshots(
         stored[number] = stored_answer(
             new, entry, at, endpoint, created=isinstance(new.endpoint, str) and new.endpoint in created
         )
+        enforcement.note(tx, endpoint, at.uid, entry.captured_at, new.misfits)
         placed[number] = endpoint.id, at.content
         rows.append(at.id)
         counted.setdefault(endpoint.id, {})[entry.captured_at] = 1
@@ -298,7 +300,7 @@ def stored_answer(
 ) -> StoredAnswer:
     """The answer about one snapshot."""
     shown = schemas.snapshot(_row(new, entry, placed, endpoint))
-    return StoredAnswer(**msgspec.structs.asdict(shown), endpoint_created=created)
+    return StoredAnswer(**msgspec.structs.asdict(shown), endpoint_created=created, misfits=tuple(new.misfits))
 
 
 def _row(new: NewSnapshot, entry: PlannedEntry | TailSnapshot, placed: PlacedSnapshot, endpoint: EndpointRef) -> Row:

@@ -9,6 +9,7 @@ from delta_server.core import times
 from delta_server.core.errors import BadRequest, Invalid, NotFound, TooLarge
 from delta_server.core.json import json_text
 from delta_server.core.packs import codec
+from delta_server.core.schemas.fitting import Misfit
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots.schemas import ReceivedSnapshot
@@ -30,6 +31,8 @@ class NewSnapshot(msgspec.Struct, frozen=True):
     metadata: str | None = None
     checked: bool = False
     """The body is known to be JSON."""
+    misfits: Sequence[Misfit] = ()
+    """Where it does not fit its endpoint's schema, and is stored all the same."""
     is_latest: bool = False
     """The caller gave no time: it comes after all the endpoint has, even when the clock was set back meanwhile."""
 

@@ -16,6 +16,7 @@ from delta_server.core.packs import codec
 from delta_server.features.activity import service as activity
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.enforcement import service as enforcement
 from delta_server.features.snapshots import happenings, timeline
 from delta_server.features.snapshots.appending import (
     ATTEMPTS,
@@ -243,6 +244,7 @@ def _insert_round(
                 placed, tail = timeline.insert_last(tx, endpoint.id, tail, last)
                 left.take(needs)
                 added[last.captured_at] = placed.id
+                enforcement.note(tx, endpoint, placed.uid, last.captured_at, new.misfits)
                 appended = CreatedSnapshots(
                     [stored_answer(new, last, placed, endpoint)], [(endpoint.id, placed.content)]
                 )

@@ -11,6 +11,7 @@ from delta_server.core import ids, times
 from delta_server.core.errors import Invalid
 from delta_server.core.json import json_text, surrogates
 from delta_server.core.json.slices import Kind
+from delta_server.core.schemas.fitting import Misfit
 from delta_server.features.deltas.service import Delta
 from delta_server.features.snapshots import places, store
 from delta_server.http import aliases
@@ -70,15 +71,18 @@ class StoredAnswer(Snapshot, frozen=True, omit_defaults=True):
     """What is kept of an answer for a repeated request."""
 
     endpoint_created: bool = False
+    misfits: tuple[Misfit, ...] = ()
 
 
 class Stored(msgspec.Struct, frozen=True):
     """`delta` is what changed since the snapshot before, when requested by `include=delta` and when there is one.
-    `endpoint_created` is true when the request made the endpoint (a mistyped name does), else absent."""
+    `endpoint_created` is true when the request made the endpoint (a mistyped name does), else absent; `misfits` is
+    there when the document does not fit the endpoint's schema, which only warns."""
 
     snapshot: Snapshot
     delta: Delta | None = None
     endpoint_created: bool | UnsetType = UNSET
+    misfits: list[Misfit] | UnsetType = UNSET
 
 
 class AllStored(msgspec.Struct, frozen=True):
@@ -248,10 +252,11 @@ def place(found: places.Place) -> Place:
 
 
 def without_created_flag(kept: StoredAnswer) -> Snapshot:
-    return Snapshot(*msgspec.structs.astuple(kept)[:-1])
+    return Snapshot(*msgspec.structs.astuple(kept)[:-2])
 
 
 FIELDS = {
+    "Stored.misfits": "Where the document does not fit its endpoint's schema, the first 50 places",
     "Snapshot.id": "Id of the snapshot",
     "endpoint_id": "Id of the endpoint",
     "Snapshot.endpoint": "Name of the endpoint",

@@ -17,6 +17,7 @@ from delta_server.features.audit import service as audit
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.enforcement import service as enforcement
 from delta_server.features.snapshots import appending, lanes, places, store, timeline
 from delta_server.features.snapshots.appending import CreatedSnapshots as CreatedSnapshots
 from delta_server.features.snapshots.happenings import CREATED as CREATED
@@ -62,8 +63,13 @@ async def create_snapshots(
     with_deltas: bool = False,
     limited: bool = True,
 ) -> CreatedSnapshots:
-    """Store `news` all or none, in the order of their times. Those of commands are not `limited` by the project's plan,
-    and not counted among those of the hour. Raises QuotaExceeded, Conflict after three lost races."""
+    """Store `news` all or none, in the order of their times. Those of commands are not `limited`: neither by the
+    project's plan nor by schemas of endpoints, nor counted among those of the hour. Raises QuotaExceeded, DoesNotFit,
+    Conflict after three lost races."""
+    if limited:
+        misfits = await enforcement.check(svc, [(new.endpoint, new.body) for new in news])
+        if any(misfits):
+            news = [msgspec.structs.replace(new, misfits=found) for new, found in zip(news, misfits, strict=True)]
     with svc.foreground.waiting(project):
         async with usage.reporting_exceeded(svc, project):
             appended = await _create(svc, project, news, svc.config.plans if limited else None, idempotency_key)
@@ -149,6 +155,11 @@ async def list_snapshots(
 ) -> list[Snapshot]:
     """Up to `limit` snapshots of one endpoint, or of the whole project in order of time."""
     return await svc.db.read(_list_page, project, None if endpoint is None else endpoint.id, span, limit, changed_only)
+
+
+def page_of(tx: Tx, project: int, endpoint: int, span: TimelineSpan, limit: int) -> list[Snapshot]:
+    """As `list_snapshots`, those with a document of their own, of one endpoint."""
+    return _list_page(tx, project, endpoint, span, limit, True)
 
 
 def _list_page(

@@ -114,6 +114,11 @@ SAID = [
         },
         "a: its schema changed, breaking\n/x nullable\nand 1 more",
     ),
+    (
+        "schema.violated",
+        {"endpoint": {"name": "a"}, "misfits": [{"path": "/x", "reason": '1 is not of type "string"'}]},
+        'a: a document does not fit its schema\n/x: 1 is not of type "string"',
+    ),
     ("quota.exceeded", {"quota": {}, "message": "the plan allows 5"}, "the plan allows 5"),
     (
         "event.created",

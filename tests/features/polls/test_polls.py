@@ -9,6 +9,7 @@ from delta_server.core import plan_windows, times
 from delta_server.core.caller import Caller
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints
+from delta_server.features.enforcement import service as enforcement
 from delta_server.features.polls import schemas, service, tasks
 from delta_server.features.polls.running import RunningPolls
 from delta_server.features.projects import service as projects
@@ -48,6 +49,22 @@ async def test_a_source_is_stored_when_it_changes(services: Services, clock: Fak
     assert (head.uid, head.source) == (rows[2].snapshot, "poll")
     assert '"connect"' in rows[0].steps
     assert '"store"' in rows[0].steps
+
+
+async def test_what_does_not_fit_the_schema_is_kept_aside(services: Services) -> None:
+    async with source(json(b'{"price": "1"}')) as api:
+        endpoint = await p.polled(services, api.url)
+        rule = enforcement.Rule("reject", "given", '{"properties":{"price":{"type":"number"}}}', 0)
+        await enforcement.set_rule(services, endpoint, rule)
+        for _ in range(2):
+            ended = await p.poll(services, endpoint)
+            assert (ended.error_class, ended.changed) == ("expect", False)
+            assert "/price" in (ended.detail or "")
+        api.always(json(b'{"price": 2}'))
+        assert (await p.poll(services, endpoint)).changed
+    [kept] = await enforcement.list_kept(services, endpoint, 1 << 62, 10)
+    assert [misfit.path for misfit in kept.misfits] == ["/price"]
+    assert await enforcement.kept_document(services, endpoint, kept.uid) == b'{"price": "1"}'
 
 
 async def test_a_304_costs_no_row_and_no_body(services: Services) -> None:
