@@ -10,6 +10,7 @@ const TABS = [
   ["Alerts", "Alerts", ["alerts"]],
   ["Feeds", "Feeds", ["connect", "feeds"]],
   ["Devices", "Devices", ["devices"]],
+  ["Datasets", "Datasets", ["datasets"]],
 ] as const;
 
 /** Ways in has the others of its address beside it; pages below one of them are part of it. */

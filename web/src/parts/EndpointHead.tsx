@@ -8,6 +8,7 @@ const TABS = [
   ["document", "Document", "Document", []],
   ["changes", "Changes", "Changes", ["changes"]],
   ["fields", "Fields", "Fields", ["fields"]],
+  ["schema", "Schema", "Schema", ["schema"]],
   ["charts", "Charts", "Charts", ["charts"]],
   ["versions", "Versions", "Versions", ["versions"]],
   ["polls", "Polls", "Polls", ["polls"]],

@@ -1,0 +1,73 @@
+"""Datasets and schemas in the dashboard: what a delivery changes, its promotion, and what a schema would refuse."""
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import EMAIL, PASSWORD, PROJECT, Open
+from tests.server_process import Server, serving
+
+IN = {"project_id": PROJECT}
+
+
+def _rows(count: int, price: int) -> bytes:
+    return b"\n".join(json.dumps({"sku": f"A-{n:04}", "price": price + n}).encode() for n in range(count))
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    env = {"DELTA_ADMIN_EMAIL": EMAIL, "DELTA_ADMIN_PASSWORD": PASSWORD}
+    with serving(tmp_path_factory.mktemp("datasets"), **env) as server, httpx.Client(base_url=server.url) as client:
+        signed_in = client.post("/v1/auth/login", json={"email": EMAIL, "password": PASSWORD}).json()
+        client.headers["authorization"] = f"Bearer {signed_in['access_token']}"
+        assert client.post("/v1/projects", json={"name": PROJECT}).status_code == 201
+        for count, price in ((400, 0), (100, 1)):
+            kind = {"content-type": "application/x-ndjson"}
+            path = "/v1/datasets/products/shop/current"
+            sent = client.put(path, params=IN, content=_rows(count, price), headers=kind)
+            assert sent.status_code == 200, sent.text
+            if price == 0:
+                client.post("/v1/datasets/products/shop/promote", params=IN)
+        prices: tuple[int | str | None, ...] = (1, "2", None)
+        for each in prices:
+            document = {"items": [{"price": each}]}
+            assert client.post("/v1/snapshots", params={**IN, "endpoint": "prices"}, json=document).status_code == 201
+        yield server
+
+
+def test_a_delivery_that_lacks_most_rows(filled: Server, visit: Open) -> None:
+    window = visit(filled)
+    window.sign_in()
+    page = window.page
+    window.settle(f"/p/{PROJECT}/datasets")
+    expect(page.get_by_role("list", name="What changed")).to_contain_text("300 removed")
+    page.get_by_role("radio", name="Changed").click()
+    expect(page.get_by_role("row", name="A-0000")).to_contain_text("Changed")
+    page.get_by_role("button", name="Promote").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Promote")).to_be_disabled()
+    dialog.get_by_label("Type the client's name").fill("shop")
+    dialog.get_by_role("button", name="Promote").click()
+    expect(page.get_by_text("The next delivery will be compared with the previous one.")).to_be_visible()
+
+
+def test_a_schema_and_what_it_would_refuse(filled: Server, visit: Open) -> None:
+    window = visit(filled)
+    window.sign_in()
+    page = window.page
+    window.settle(f"/p/{PROJECT}/e/prices/schema")
+    expect(page.get_by_role("row", name="price")).to_contain_text("integer or string or null")
+    page.get_by_role("button", name="items").click()
+    expect(page.get_by_role("row", name="price")).to_have_count(0)
+    page.get_by_role("radio", name="TypeScript").click()
+    expect(page.locator("pre")).to_contain_text("export type Prices")
+    page.get_by_role("radio", name="Reject").click()
+    schema = {"properties": {"items": {"items": {"properties": {"price": {"type": "integer"}}}}}}
+    page.get_by_label("JSON Schema; empty").fill(json.dumps(schema))
+    page.get_by_role("button", name="Try on the last documents").click()
+    expect(page.get_by_role("status").filter(has_text="would not fit")).to_contain_text("2 of the last 3 documents")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The enforcement is saved")).to_be_visible()

@@ -1,0 +1,130 @@
+import { useState } from "preact/hooks";
+import type { Place } from "../compare/data.ts";
+import { counted } from "../numbers.ts";
+import { Ago } from "../parts/Ago.tsx";
+import { Failure } from "../parts/Failure.tsx";
+import { Loading } from "../parts/Loading.tsx";
+import { Locked } from "../parts/Locked.tsx";
+import { Segments } from "../parts/Segments.tsx";
+import { useLoad } from "../state/load.ts";
+import { toast } from "../state/toasts.ts";
+import { type Enforcement, enforcementOf, keptOf, type Mode, save, type Trial, tried } from "./data.ts";
+
+const MODES: Record<Mode, string> = { off: "Off", warn: "Warn", reject: "Reject" };
+const SAID: Record<Mode, string> = {
+  off: "Documents are stored whatever they are.",
+  warn: "A document that does not fit is stored, and its sender and webhooks hear of it.",
+  reject: "A document that does not fit is refused; a polled one is kept aside.",
+};
+
+/** What documents are held against, with what that would have refused of the last ones. */
+export function Enforce({ place }: { place: Place }) {
+  const own = useLoad((signal) => enforcementOf(place, signal), [place]);
+  if (own.error) return <Failure tried="Loading the enforcement" error={own.error} retry={own.again} />;
+  if (!own.data) return <Loading label="Loading the enforcement" />;
+  return <Form key={own.data.changed_at} place={place} stored={own.data} again={own.again} />;
+}
+
+function Form({ place, stored, again }: { place: Place; stored: Enforcement; again: () => void }) {
+  const [mode, setMode] = useState<Mode>(stored.mode);
+  const [text, setText] = useState(stored.source === "given" ? JSON.stringify(stored.schema, null, 2) : "");
+  const [trial, setTrial] = useState<Trial | null>(null);
+  const [failure, setFailure] = useState<{ tried: string; error: unknown } | null>(null);
+  const [busy, setBusy] = useState(false);
+  const run = async (what: string, work: () => Promise<void>) => {
+    setBusy(true);
+    setFailure(null);
+    try {
+      await work();
+    } catch (error) {
+      setFailure({ tried: what, error });
+    }
+    setBusy(false);
+  };
+  const attempt = () => run("Trying it", async () => setTrial(await tried(place, text, new AbortController().signal)));
+  const send = () =>
+    run("Saving", async () => {
+      await save(place, mode, text);
+      toast("The enforcement is saved");
+      again();
+    });
+  return (
+    <Locked scope="endpoints:write" by="An editor of the project">
+      <div class="enforce">
+        <Segments label="Enforcement" options={MODES} value={mode} choose={setMode} />
+        <p class="quiet">{SAID[mode]}</p>
+        {mode !== "off" && (
+          <label class="given">
+            <span>JSON Schema; empty: what has been learned by now</span>
+            <textarea
+              rows={6}
+              spellcheck={false}
+              value={text}
+              onInput={(event) => {
+                setText(event.currentTarget.value);
+                setTrial(null);
+              }}
+            />
+          </label>
+        )}
+        {trial && <Verdict trial={trial} />}
+        {failure && <Failure tried={failure.tried} error={failure.error} />}
+        <div class="acts">
+          {mode !== "off" && (
+            <button type="button" class="btn" disabled={busy} onClick={() => void attempt()}>
+              Try on the last documents
+            </button>
+          )}
+          <button type="button" class="btn primary" disabled={busy} onClick={() => void send()}>
+            Save
+          </button>
+        </div>
+        <KeptAside place={place} />
+      </div>
+    </Locked>
+  );
+}
+
+function Verdict({ trial }: { trial: Trial }) {
+  return (
+    <div class="verdict" role="status">
+      {trial.refused === 0 ? (
+        `All of the last ${counted(trial.tried, "document")} fit.`
+      ) : (
+        <>
+          <b>
+            {trial.refused.toLocaleString()} of the last {counted(trial.tried, "document")}
+          </b>{" "}
+          would not fit.
+        </>
+      )}
+      <ul class="places">
+        {trial.places.slice(0, 8).map(({ path, documents, reason }) => (
+          <li key={path}>
+            <code>{path || "the document"}</code> <span class="quiet">in {counted(documents, "document")}:</span>{" "}
+            {reason}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function KeptAside({ place }: { place: Place }) {
+  const kept = useLoad((signal) => keptOf(place, signal), [place]);
+  if (kept.error) return <Failure tried="Loading what was kept aside" error={kept.error} retry={kept.again} />;
+  if (!kept.data?.length) return null;
+  return (
+    <>
+      <h3>Kept aside</h3>
+      <ul class="places">
+        {kept.data.map(({ id, captured_at, misfits }) => (
+          <li key={id}>
+            <Ago at={captured_at} /> <code>{misfits[0]?.path || "the document"}</code> {misfits[0]?.reason}
+            {misfits.length > 1 && <span class="quiet"> and {misfits.length - 1} more</span>}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}

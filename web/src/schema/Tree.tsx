@@ -1,0 +1,104 @@
+import { useState } from "preact/hooks";
+import type { Place } from "../compare/data.ts";
+import { Ago } from "../parts/Ago.tsx";
+import { at, href } from "../state/location.ts";
+import type { SchemaField } from "./data.ts";
+import { named, open, typeText, valueText } from "./words.ts";
+
+const ROWS = 300;
+
+/** Each place of a schema, behind the one it is in. */
+export function Tree({ place, fields, sought }: { place: Place; fields: readonly SchemaField[]; sought: string }) {
+  const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
+  const [most, setMost] = useState(ROWS);
+  const wanted = sought.toLowerCase();
+  const found = wanted ? fields.filter(({ path }) => path.toLowerCase().includes(wanted)) : open(fields, closed);
+  const toggle = (path: string) => {
+    const next = new Set(closed);
+    if (!next.delete(path)) next.add(path);
+    setClosed(next);
+  };
+  if (found.length === 0) return <p class="none">No place holds “{sought}”.</p>;
+  return (
+    <div class="tree">
+      <table class="tb schema-tree">
+        <thead>
+          <tr>
+            <th scope="col">Place</th>
+            <th scope="col">Type</th>
+            <th scope="col">Values</th>
+            <th scope="col" class="when">
+              Changed
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {found.slice(0, most).map((field) => (
+            <Row
+              key={field.path}
+              place={place}
+              field={field}
+              isFlat={wanted !== ""}
+              isClosed={closed.has(field.path)}
+              toggle={holds(field) ? () => toggle(field.path) : null}
+            />
+          ))}
+        </tbody>
+      </table>
+      {found.length > most && (
+        <p class="more">
+          <button type="button" class="btn" onClick={() => setMost(most + ROWS)}>
+            {(found.length - most).toLocaleString()} more places
+          </button>
+        </p>
+      )}
+    </div>
+  );
+}
+
+function holds({ types }: SchemaField): boolean {
+  return types.includes("object") || types.includes("array");
+}
+
+interface RowProps {
+  place: Place;
+  field: SchemaField;
+  isFlat: boolean;
+  isClosed: boolean;
+  toggle: (() => void) | null;
+}
+
+function Row({ place, field, isFlat, isClosed, toggle }: RowProps) {
+  const { depth, name } = named(field.path);
+  const label = isFlat ? field.path || name : name;
+  const values = valueText(field);
+  return (
+    <tr>
+      <th scope="row" title={field.path} style={isFlat ? undefined : { "--depth": depth }}>
+        {toggle && !isFlat ? (
+          <button type="button" class="fold" aria-expanded={!isClosed} onClick={toggle}>
+            <code>{label}</code>
+          </button>
+        ) : (
+          <code>{label}</code>
+        )}
+        {field.optional && <small class="quiet"> optional</small>}
+      </th>
+      <td class="types">{typeText(field)}</td>
+      <td class="values" title={values}>
+        {values}
+      </td>
+      <td class="when">
+        {field.changed_at && (
+          <a
+            href={href(
+              `${at("p", place.project, "e", place.endpoint)}?${new URLSearchParams({ at: field.changed_at })}`,
+            )}
+          >
+            <Ago at={field.changed_at} />
+          </a>
+        )}
+      </td>
+    </tr>
+  );
+}
