@@ -29,6 +29,8 @@ MOST_TEXTS, FEW_TEXTS, LONGEST_TEXT = 12, 3, 60
 """Strings that are kept of a place: all, or of more, or longer ones, the first few."""
 _SPLIT_FROM = 2048
 """Bytes from which on a value is split, for its parts may be known already."""
+_KNOWN_BELOW = 1 << 14
+"""Longer values are hardly ever the same as before, and not looked up."""
 _MOST_SEEN = 20_000
 _BOTH = (float("-inf"), float("inf"))
 _EXACT, _HUGE = 1 << 53, 10**300
@@ -40,14 +42,16 @@ class Node:
     """A place on its way to a Shape. `parent` None: the root, or no longer in the tree."""
 
     __slots__ = (
-        "formats", "high", "in_array", "is_map", "items", "level", "low", "many", "own", "parent", "props", "required",
-        "rest", "seen", "seen_raw", "texts", "types", "weight",
+        "formats", "high", "in_array", "is_map", "items", "last", "level", "low", "many", "own", "parent", "props",
+        "required", "rest", "seen", "seen_raw", "texts", "types", "weight",
     )  # fmt: skip
 
     def __init__(self, parent: "Node | None", level: int, *, in_array: bool = False) -> None:
         self.parent, self.level, self.in_array = parent, level, in_array
         self.types, self.formats, self.many, self.is_map = 0, ALL_FORMATS, False, False
         self.texts: set[str] = set()
+        self.last: str | None = None
+        """Of the few strings that are kept of many; later ones say nothing."""
         self.low: int | float | None = None
         self.high: int | float | None = None
         self.props: dict[str, Node] = {}
@@ -88,11 +92,13 @@ class Learner:
 
     def _raw(self, node: Node, raw: bytes) -> None:
         first = raw[0]
-        if len(raw) < _SPLIT_FROM or first not in (slices.OPEN_OBJECT, slices.OPEN_ARRAY):
+        if len(raw) < _KNOWN_BELOW:
             key = hash(raw)
-            if key not in node.seen_raw:
-                _note(node.seen_raw, key)
-                self._value(node, _decoded(raw))
+            if key in node.seen_raw:
+                return
+            _note(node.seen_raw, key)
+        if len(raw) < _SPLIT_FROM or first not in (slices.OPEN_OBJECT, slices.OPEN_ARRAY):
+            self._value(node, _decoded(raw))
         elif len(raw) >= pieces.LARGE_BYTES:
             self._pieces(node, raw, is_object=first == slices.OPEN_OBJECT)
         elif first == slices.OPEN_OBJECT:
@@ -203,6 +209,8 @@ class Learner:
             node.high = value
 
     def _text(self, node: Node, text: str) -> None:
+        if node.last is not None and not node.formats and text >= node.last:
+            return
         _note(node.seen, text)
         self._see(node, STRING)
         left = formats_of(text, node.formats)
@@ -317,8 +325,9 @@ class Learner:
 def _add_texts(node: Node, texts: Iterable[str], *, many: bool) -> None:
     node.texts.update(texts)
     node.many = node.many or many or len(node.texts) > MOST_TEXTS
-    if node.many and len(node.texts) > FEW_TEXTS:
+    if node.many and len(node.texts) >= FEW_TEXTS:
         node.texts = set(sorted(node.texts)[:FEW_TEXTS])
+        node.last = max(node.texts)
 
 
 def _note(seen: set[Any], key: Any) -> None:
