@@ -22,7 +22,10 @@ from delta_server.services import Services
     summary="Speak the Model Context Protocol",
     tags=["MCP"],
     status_code=200,
-    responses={200: ResponseSpec(Answer, generate_examples=False)},
+    responses={
+        200: ResponseSpec(Answer, generate_examples=False),
+        202: ResponseSpec(None, description="A notification, which is not answered", generate_examples=False),
+    },
     opt=example(request=schemas.EXAMPLE_CALL, answer=schemas.EXAMPLE_ANSWER),
 )
 async def speak(
