@@ -89,8 +89,7 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
         account = tmp_path / "account.json"
         with serving_generations() as address:
             account.write_text(json.dumps({"gcs_base_url": address, "disable_oauth": True, **NO_ACCOUNT}))
-            options = {"allow_http": True}
-            yield RemoteBlobs(GCSStore(bucket, service_account_path=str(account), client_options=options))
+            yield RemoteBlobs(GCSStore(bucket, service_account_path=str(account), client_options={"allow_http": True}))
 
 
 def azure(address: str, container: str) -> AzureStore:
@@ -107,9 +106,12 @@ def azure(address: str, container: str) -> AzureStore:
     )
     assert connection.getresponse().status == 201
     connection.close()
-    options = {"allow_http": True}
     return AzureStore(
-        container, account_name=AZURE_ACCOUNT, account_key=AZURE_KEY, endpoint=address, client_options=options
+        container,
+        account_name=AZURE_ACCOUNT,
+        account_key=AZURE_KEY,
+        endpoint=address,
+        client_options={"allow_http": True},
     )
 
 
