@@ -8,13 +8,15 @@ from msgspec import UNSET, UnsetType
 Id = str | int
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A request, or without an `id` a notification, which is not answered. What a client answers has no `method`."""
 
     jsonrpc: Literal["2.0"]
     method: str = ""
     id: Id | UnsetType = UNSET
     params: dict[str, Any] = {}
+    result: dict[str, Any] | UnsetType = UNSET
+    error: dict[str, Any] | UnsetType = UNSET
 
 
 class Fault(msgspec.Struct, frozen=True):

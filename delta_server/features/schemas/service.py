@@ -1,12 +1,13 @@
 """Schemas of endpoints: what is known of their documents, and since when."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 
 import msgspec
 
 from delta_server.core import ids, times
-from delta_server.core.errors import NotFound
+from delta_server.core.errors import NotFound, Unavailable
 from delta_server.core.schemas import fields, json_schema, python_structs, steps, typescript
 from delta_server.core.schemas.presenting import presented
 from delta_server.features.endpoints import service as endpoints
@@ -36,9 +37,10 @@ class KnownSchema(msgspec.Struct, frozen=True):
 async def known_schema(svc: Services, endpoint: EndpointRef, at_ms: int | None) -> KnownSchema:
     """With what the last versions add; as of a time `at_ms`. Raises NotFound where there is none."""
     if at_ms is None:
-        for _ in range(_MOST_PARTS):
-            if not await learning.learn_part(svc, endpoint.project, endpoint.id):
-                break
+        with suppress(Unavailable):  # a full disk: what was learned before is told
+            for _ in range(_MOST_PARTS):
+                if not await learning.learn_part(svc, endpoint.project, endpoint.id):
+                    break
     else:
         at_ms = endpoints.moment(svc, endpoint, at_ms)
     found = await svc.db.read(_known, endpoint, at_ms)
