@@ -8,6 +8,7 @@ they find is kept (in the cache, say) by who waits for them.
 
 import asyncio
 import ctypes
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,8 @@ from delta_server.storage.turns import Callers, Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_AGAIN_S = 0.05
 
 
 class Interrupted(BaseException):
@@ -45,6 +48,7 @@ class _Call:
                 if self._is_interrupted:
                     raise Interrupted
                 self._thread = threading.get_ident()
+            _RUNNING[self._thread] = self
             return self._work()
         finally:
             self._end()
@@ -58,6 +62,7 @@ class _Call:
     def _end(self) -> None:
         while True:
             try:
+                _RUNNING.pop(threading.get_ident(), None)
                 with self._lock:
                     thread, self._thread = self._thread, None
                 if thread is not None:
@@ -67,6 +72,26 @@ class _Call:
                 return
             except Interrupted:
                 continue
+
+
+_RUNNING: dict[int, _Call] = {}
+"""By the threads they run on."""
+
+
+class _UnraisableHook:
+    """Of `sys`: what is raised in a callback of a weak reference or of the collector ends there. An interrupt that came
+    in such a moment is repeated a moment later; of all else is told as before."""
+
+    def __init__(self, before: "Callable[[sys.UnraisableHookArgs], object]") -> None:
+        self._before = before
+
+    def __call__(self, raised: "sys.UnraisableHookArgs", /) -> None:
+        if raised.exc_type is not Interrupted:
+            self._before(raised)
+        elif (call := _RUNNING.get(threading.get_ident())) is not None:
+            timer = threading.Timer(_AGAIN_S, call.interrupt)  # from here it would be raised in this very hook
+            timer.daemon = True
+            timer.start()
 
 
 def _raise_in_thread(thread: int, error: type[BaseException] | None) -> None:
@@ -84,6 +109,8 @@ class ThreadPool:
         initializer = partial(lower_priority, WITH_LOCK) if behind else None
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=initializer)
         self._calls: set[_Call] = set()
+        if not isinstance(sys.unraisablehook, _UnraisableHook):
+            sys.unraisablehook = _UnraisableHook(sys.unraisablehook)
 
     async def __call__(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`fn`'s result; `fn` is interrupted when the task that waits for it is cancelled. Raises Unavailable once

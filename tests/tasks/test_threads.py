@@ -131,6 +131,37 @@ async def test_an_interrupt_never_hits_the_next_call() -> None:
     await cpu.close()
 
 
+async def test_an_interrupt_that_the_interpreter_drops_is_repeated() -> None:
+    """What is raised in the callback of a weak reference ends with it."""
+    inside, ended = threading.Event(), threading.Event()
+
+    class Thing: ...
+
+    def callback(_: object) -> None:
+        inside.set()
+        while True:
+            pass
+
+    def work() -> None:
+        thing = Thing()
+        held = weakref.ref(thing, callback)
+        try:
+            del thing
+            while held() is None:
+                pass
+        finally:
+            ended.set()
+
+    pool = ThreadPool(1, "test")
+    task = asyncio.create_task(pool(work))
+    await asyncio.to_thread(inside.wait)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(ended.wait, 60)
+    await pool.close()
+
+
 async def test_a_turn_past_its_time_is_refused_and_its_thread_is_free_again() -> None:
     cpu = FairThreadPool(1, "test", seconds=0.01)
     with pytest.raises(TooCostly, match="answer_seconds"):

@@ -99,27 +99,27 @@ async def test_what_is_sent(services: Services) -> None:
     async with source(json(b"{}")) as api:
         endpoint = await p.polled(
             services,
-            f"{api.url}?token=k1",
+            f"{api.url}?token=key-one",
             method="POST",
-            headers={"X-Tenant": "k2", "user-agent": "mine"},
+            headers={"X-Tenant": "key-two", "user-agent": "mine"},
             body={"query": "{ a }"},
-            auth={"type": "basic", "username": "me", "password": "k3"},
+            auth={"type": "basic", "username": "me", "password": "key-three"},
         )
         await p.poll(services, endpoint)
     asked = api.asked[0]
-    assert (asked.method, asked.path, asked.body) == ("POST", "/data?token=k1", b'{"query":"{ a }"}')
+    assert (asked.method, asked.path, asked.body) == ("POST", "/data?token=key-one", b'{"query":"{ a }"}')
     sent = {name: asked.headers[name] for name in ("x-tenant", "user-agent", "content-type", "authorization")}
     assert sent == {
-        "x-tenant": "k2",
+        "x-tenant": "key-two",
         "user-agent": "mine",
         "content-type": "application/json",
-        "authorization": "Basic bWU6azM=",
+        "authorization": "Basic bWU6a2V5LXRocmVl",
     }
     # Of all that, the database has nothing to read
     stored = p.row(services, endpoint)
-    assert not any(secret in repr(stored) for secret in ("k1", "k2", "k3"))
+    assert not any(secret in repr(stored) for secret in ("key-one", "key-two", "key-three"))
     shown = endpoints.view(endpoints.get_endpoint(services, endpoint.project, endpoint.name))
-    assert not any(secret in repr(shown) for secret in ("k1", "k2", "k3"))
+    assert not any(secret in repr(shown) for secret in ("key-one", "key-two", "key-three"))
 
 
 async def test_signing_in_by_client_credentials(services: Services, clock: FakeClock) -> None:
