@@ -26,7 +26,9 @@ PRICES = [
 def look(page: Page, *seen: Locator) -> None:
     """In light and dark, wide and narrow: what matters is seen, and nothing is wider than the window."""
     for dark in (True, False):
-        page.emulate_media(color_scheme="dark" if dark else "light")
+        theme = "dark" if dark else "light"
+        page.emulate_media(color_scheme=theme)
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
         for width, height in (NARROW, WIDE):
             page.set_viewport_size({"width": width, "height": height})
             for each in seen:
