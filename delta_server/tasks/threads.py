@@ -80,7 +80,7 @@ _RUNNING: dict[int, _Call] = {}
 
 class _UnraisableHook:
     """Of `sys`: what is raised in a callback of a weak reference or of the collector ends there. An interrupt that came
-    in such a moment is repeated a moment later; of all else is told as before."""
+    in such a moment is repeated a moment later; of all else is reported as before."""
 
     def __init__(self, before: "Callable[[sys.UnraisableHookArgs], object]") -> None:
         self._before = before

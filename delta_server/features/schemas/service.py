@@ -37,7 +37,7 @@ class KnownSchema(msgspec.Struct, frozen=True):
 async def known_schema(svc: Services, endpoint: EndpointRef, at_ms: int | None) -> KnownSchema:
     """With what the last versions add; as of a time `at_ms`. Raises NotFound where there is none."""
     if at_ms is None:
-        with suppress(Unavailable):  # a full disk: what was learned before is told
+        with suppress(Unavailable):  # a full disk: what was learned before is answered
             for _ in range(_MOST_PARTS):
                 if not await learning.learn_part(svc, endpoint.project, endpoint.id):
                     break
