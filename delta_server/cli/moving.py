@@ -2,7 +2,7 @@
 no webhooks, no addresses that are polled: those are secrets, or of the place they were."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from itertools import chain
@@ -15,7 +15,15 @@ import msgspec
 from delta_server import app
 from delta_server.cli import counting, project_archive
 from delta_server.cli.options import with_config, with_database
-from delta_server.cli.project_archive import EndHead, EndpointHead, EventsHead, ProjectHead, SnapshotHead, Writer
+from delta_server.cli.project_archive import (
+    EndHead,
+    EndpointHead,
+    EventsHead,
+    ProjectHead,
+    RuleHead,
+    SnapshotHead,
+    Writer,
+)
 from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.core.actor import COMMAND_LINE
@@ -26,11 +34,14 @@ from delta_server.core.query.plan import Listing, Span
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.commands import EndpointSettings
+from delta_server.features.enforcement import service as enforcement
 from delta_server.features.events import service as events
-from delta_server.features.events.commands import EventsInto
+from delta_server.features.events.commands import EventsInto, EventsMoved
 from delta_server.features.projects import service as projects
+from delta_server.features.projects.project_commands import MovedHere
+from delta_server.features.schemas.commands import MovedRule
 from delta_server.features.snapshots import exporting
-from delta_server.features.snapshots.commands import Into
+from delta_server.features.snapshots.commands import Done, Into
 from delta_server.features.snapshots.commands import parts as version_parts
 from delta_server.features.snapshots.importing import Version
 from delta_server.services import Services
@@ -41,6 +52,7 @@ from delta_server.tasks.feeding import Feed, Part
 
 EVENTS_AT_ONCE = 1000
 ALL_TIME = TimelineSpan(times.EARLIEST_MS, times.LATEST_MS + 1, descending=False)
+_MOST_REASONS = 10
 _ALL_EVENTS = Span(times.EARLIEST_MS, times.LATEST_MS + 1)
 
 Counted = Callable[[int, int], None]
@@ -65,16 +77,42 @@ def export_project(config: Config, name: str, file: Path, overwrite: bool) -> No
 
 @click.command(
     "import-project",
-    help="Make a project of FILE, which export-project has written. What is there already is skipped: after a failure, "
-    "run it again. The server may run meanwhile.",
+    help="Make a project of FILE, which export-project has written. After a failure, run it again with "
+    "--into-existing: what is there already is skipped. The server may run meanwhile.",
 )
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--name", help="What it is called here.  [default: as it was]")
+@click.option(
+    "--into-existing", is_flag=True, help="Add to a project that is there: it and its endpoints keep their settings."
+)
 @with_config
-def import_project(config: Config, file: Path, name: str | None) -> None:
+def import_project(config: Config, file: Path, name: str | None, into_existing: bool) -> None:
+    left = _LeftOut()
     with file.open("rb") as opened:
-        project, done = asyncio.run(_import(config, opened, str(file), name))
+        try:
+            project, done = asyncio.run(_import(config, opened, (str(file), name, into_existing), left))
+        finally:
+            for reason in left.reasons:
+                click.echo(f"refused: {reason}", err=True)
+            if left.refused > len(left.reasons):
+                click.echo(f"and {left.refused - len(left.reasons)} more", err=True)
     click.echo(f"{project}: {_said(done)} read from {file}; what was there already was skipped")
+    if left.settings:
+        click.echo(f"endpoints that were there already and keep their settings: {left.settings}")
+    if left.refused:
+        raise DeltaError(f"{left.refused} of the snapshots were refused; all else was stored")
+
+
+class _LeftOut:
+    """What an import did not store: snapshots, with the reasons of the first, and settings of endpoints there are."""
+
+    def __init__(self) -> None:
+        self.refused = self.settings = 0
+        self.reasons: list[str] = []
+
+    def add(self, refused: int, reasons: Sequence[str]) -> None:
+        self.refused += refused
+        self.reasons = [*self.reasons, *reasons][:_MOST_REASONS]
 
 
 def _said(done: EndHead) -> str:
@@ -129,8 +167,8 @@ async def write(svc: Services, project: int, out: Writer, counted: Counted) -> E
     for shown in found:
         row = shown.endpoint
         settings = msgspec.json.decode(row.diff), msgspec.json.decode(row.retention)
-        out.write(EndpointHead(row.name, row.description, *settings))
         endpoint = endpoints.resolve(svc, project, row.name)
+        out.write(EndpointHead(row.name, row.description, *settings, _rule(svc, endpoint.id)))
         async for one in exporting.export(svc, project, endpoint, ALL_TIME):
             out.write(SnapshotHead(one.captured_at, one.source, one.metadata), one.body)
             snapshots += 1
@@ -149,6 +187,11 @@ async def write(svc: Services, project: int, out: Writer, counted: Counted) -> E
     end = EndHead(len(found), snapshots, sent)
     out.write(end)
     return end
+
+
+def _rule(svc: Services, endpoint: int) -> RuleHead | None:
+    rule = enforcement.rule_of(svc, endpoint)
+    return None if rule is None or rule.mode == "off" else RuleHead(rule.mode, rule.source, rule.schema)
 
 
 class _Carrier:
@@ -177,34 +220,53 @@ async def _carrier(config: Config) -> AsyncIterator[_Carrier]:
         yield _Carrier(config, None)
 
 
-async def _import(config: Config, file: Any, name: str, wanted: str | None) -> tuple[str, EndHead]:
+async def _import(
+    config: Config, file: Any, asked: tuple[str, str | None, bool], left: _LeftOut
+) -> tuple[str, EndHead]:
+    """`asked`: the file's name, the project's, and whether that may be there."""
     ACTING.set(COMMAND_LINE)
+    name, wanted, into_existing = asked
     pieces = project_archive.read(file, name)
     head, _ = next(pieces)
     if not isinstance(head, ProjectHead) or head.format != project_archive.FORMAT:
         raise DeltaError(f"{name} was made by another version of Delta: use that one")
-    project, sections = wanted or head.name, _Sections(pieces)
+    project, sections = wanted or head.name, _Sections(pieces, left)
     async with _carrier(config) as carrier:
         with _bar("importing", None) as counted:
-            await carrier.run("events import", EventsInto(project, head.event_retention), iter(()))
+            if await carrier.run("project move", MovedHere(project, head.description, into_existing)):
+                await carrier.run("events import", EventsInto(project, head.event_retention), iter(()))
             while (section := await asyncio.to_thread(sections.next)) is not None:
                 if isinstance(section, EndpointHead):
-                    settings = EndpointSettings(
-                        project, section.name, section.description, section.diff, section.retention
-                    )
-                    await carrier.run("endpoint settings", settings)
-                    await carrier.run("import", Into(project, section.name), version_parts(sections.versions(), None))
+                    await _import_endpoint(carrier, project, section, sections, left)
                 else:
-                    await carrier.run("events import", EventsInto(project), sections.events())
+                    before = sections.stored_events
+                    moved: EventsMoved = await carrier.run("events import", EventsInto(project), sections.events())
+                    if moved.stored + moved.duplicates != sections.stored_events - before:
+                        raise DeltaError(f"{name} does not hold the events it says: it is damaged")
                 counted(sections.snapshots, sections.stored_events)
     return project, sections.counted()
+
+
+async def _import_endpoint(
+    carrier: _Carrier, project: str, head: EndpointHead, sections: "_Sections", left: _LeftOut
+) -> None:
+    settings = EndpointSettings(project, head.name, head.description, head.diff, head.retention)
+    if not await carrier.run("endpoint settings", settings):
+        left.settings += 1
+    elif head.rule is not None:
+        rule = MovedRule(project, head.name, head.rule.mode, head.rule.source, head.rule.schema)
+        await carrier.run("endpoint rule", rule)
+    versions = version_parts(sections.versions(head.name), None)
+    done: Done = await carrier.run("import", Into(project, head.name), versions)
+    left.add(done.imported.refused, done.imported.reasons)
 
 
 class _Sections:
     """What is read, an endpoint or all events at a time. The parts of one are read to their end before the next."""
 
-    def __init__(self, pieces: Iterator[tuple[project_archive.Head, bytes]]) -> None:
+    def __init__(self, pieces: Iterator[tuple[project_archive.Head, bytes]], left: _LeftOut) -> None:
         self._pieces = pieces
+        self._left = left
         self._ahead: tuple[project_archive.Head, bytes] | None = None
         self._end: EndHead | None = None
         self.endpoints = self.snapshots = self.stored_events = 0
@@ -226,10 +288,14 @@ class _Sections:
             raise DeltaError("the file is not in order: it is damaged")
         return None
 
-    def versions(self) -> Iterator[Version]:
+    def versions(self, endpoint: str) -> Iterator[Version]:
         for head, body in self._while(SnapshotHead):
             self.snapshots += 1
-            yield Version(head.at, body, source=head.source, metadata=head.metadata)
+            if times.EARLIEST_MS <= head.at <= times.LATEST_MS:
+                place = f"{endpoint} at {times.format(head.at)}"
+                yield Version(head.at, body, place, source=head.source, metadata=head.metadata)
+            else:
+                self._left.add(1, [f"{endpoint}: the time of a snapshot is not in the years 1 to 9999"])
 
     def events(self) -> Iterator[Part]:
         for head, body in self._while(EventsHead):

@@ -2,16 +2,18 @@
 written as a stream.
 
     project     name, description, retention of events
-    endpoint    name, description, how it is compared, retention; its snapshots follow
+    endpoint    name, description, how it is compared, retention, its rule for documents; its snapshots follow
     snapshot    when, from whom, metadata; its body is the document, byte for byte
     events      its body is lines (core/events/moved_event.py)
     end         how many of each there are: without it the file is not whole
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
+from uuid import uuid4
 
 import msgspec
 import zstandard
@@ -32,11 +34,18 @@ class ProjectHead(msgspec.Struct, frozen=True, tag_field="kind", tag="project"):
     format: int = FORMAT
 
 
+class RuleHead(msgspec.Struct, frozen=True):
+    mode: Literal["warn", "reject"]
+    source: Literal["given", "inferred"]
+    schema: str
+
+
 class EndpointHead(msgspec.Struct, frozen=True, tag_field="kind", tag="endpoint"):
     name: str
     description: str
     diff: dict[str, Any]
     retention: dict[str, Any]
+    rule: RuleHead | None = None
 
 
 class SnapshotHead(msgspec.Struct, frozen=True, tag_field="kind", tag="snapshot"):
@@ -74,10 +83,10 @@ class Writer:
 
 @contextmanager
 def written(path: Path) -> Iterator[Writer]:
-    """The file has its name only once it is whole. Raises DeltaError."""
-    part = path.with_name(path.name + ".part")
+    """The file has its name only once it is whole, and is its owner's alone. Raises DeltaError."""
+    part = path.with_name(f".{uuid4().hex}.part")
     try:
-        with part.open("wb") as out:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
             writer = Writer(out)
             yield writer
             writer.end()
@@ -94,10 +103,12 @@ def read(file: BinaryIO, name: str) -> Iterator[tuple[Head, bytes]]:
     unpacked = zstandard.ZstdDecompressor(max_window_size=1 << _WINDOW_LOG).stream_reader(file)
     try:
         for part in feeding.received(cast("BinaryIO", _Exact(unpacked))):
+            if whole == "yes":
+                raise DeltaError(f"{name} is damaged: it goes on after its end")
             head = _decode(part.head)
             whole = "yes" if isinstance(head, EndHead) else "no"
             yield head, part.body
-    except (zstandard.ZstdError, msgspec.MsgspecError):
+    except (zstandard.ZstdError, msgspec.MsgspecError, RecursionError):
         raise DeltaError(f"{name} is damaged, or was not made by export-project") from None
     except ConnectionError:
         whole = "no"

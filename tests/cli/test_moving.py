@@ -1,13 +1,17 @@
 """`export-project` and `import-project`: every byte, every event and every answer is the same on the other server."""
 
+import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import zstandard
 
+from delta_server.cli.project_archive import EndHead, EndpointHead, EventsHead, Head, ProjectHead, SnapshotHead, written
 from tests.conftest import bearer
 from tests.server_process import Server, create_key, run, serving
 
@@ -45,11 +49,15 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dic
             "diff": {"array_keys": {"/items": ["sku"]}}, "retention": {"keep_last": 100}})  # fmt: skip
         assert made.status_code == 201, made.text
         client.post("/v1/endpoints", json={"name": "empty"})
+        project = client.get("/v1/projects").json()["data"][0]["id"]
+        assert client.patch(f"/v1/projects/{project}", json={"description": "ours"}).is_success
         for number, body in enumerate(DOCUMENTS):
             at = f"2026-01-01T00:00:0{number}Z"
             sent = client.post("/v1/snapshots", params={"endpoint": "GET /prices", "captured_at": at}, content=body,
                                headers={"content-type": "application/json"})  # fmt: skip
             assert sent.status_code == 201, sent.text
+        rule = {"mode": "warn", "schema": {"type": "object", "required": ["items"]}}
+        assert client.put("/v1/endpoints/GET%20%2Fprices/schema/enforcement", json=rule).is_success
         assert client.put("/v1/events/retention", json={"days": 4000}).status_code == 200
         for start in range(0, len(EVENTS), 500):
             assert client.post("/v1/events/batch", json={"events": EVENTS[start : start + 500]}).is_success
@@ -68,6 +76,9 @@ def answers(client: httpx.Client) -> dict[str, Any]:
     for name in ("GET /prices", "empty"):
         shown = client.get(f"/v1/endpoints/{name.replace('/', '%2F').replace(' ', '%20')}").json()["endpoint"]
         found[name] = {part: shown[part] for part in ("name", "description", "diff", "retention")}
+    rule = client.get("/v1/endpoints/GET%20%2Fprices/schema/enforcement").json()
+    found["rule"] = {part: rule[part] for part in ("mode", "source", "schema")}
+    found["description"] = client.get("/v1/projects").json()["data"][0]["description"]
     found["retention"] = client.get("/v1/events/retention").json()
     for number, query in enumerate(QUERIES):
         answer = client.post("/v1/query", json=query)
@@ -85,14 +96,16 @@ def test_all_of_it_is_there_on_another_server(
     origin: tuple[Path, dict[str, Any]], tmp_path: Path, running: bool
 ) -> None:
     file, wanted = origin
-    key = create_key(tmp_path, "moved")
     importing = ("import-project", str(file), "--name", "moved")
     if not running:
-        for _ in range(2):  # again: nothing is there twice
-            assert "moved: 2 endpoints, 3 snapshots, 1204 events" in run(tmp_path, *importing).stdout
+        for more in ((), ("--into-existing",)):  # again: nothing is there twice
+            assert "moved: 2 endpoints, 3 snapshots, 1204 events" in run(tmp_path, *importing, *more).stdout
     with serving(tmp_path) as server:
         if running:
             run(tmp_path, *importing)
+        refused = run(tmp_path, *importing, check=False)
+        assert (refused.returncode, "--into-existing" in refused.stderr) == (1, True)
+        key = run(tmp_path, "key", "create", "--project", "moved", "--scope", "admin").stdout.split()[-1]
         compare(server, key, wanted)
 
 
@@ -119,3 +132,66 @@ def test_no_key_is_in_it(origin: tuple[Path, dict[str, Any]], tmp_path: Path) ->
         text = zstandard.ZstdDecompressor().stream_reader(file).read()
     assert b"GET /prices" in text
     assert b"dk_" not in text
+
+
+AT = 1_780_000_000_000
+END = EndHead(1, 1, 0)
+
+
+def archive(path: Path, *parts: tuple[Head, bytes]) -> Path:
+    with written(path) as out:
+        out.write(ProjectHead("there", "", msgspec.Raw(b'{"days":1}')))
+        for head, body in parts:
+            out.write(head, body)
+    return path
+
+
+def test_what_is_there_keeps_its_settings_and_what_is_refused_is_told(tmp_path: Path) -> None:
+    key = create_key(tmp_path, "there")
+    deep, new = b"[" * 3000 + b"]" * 3000, EndpointHead("new", "", {}, {})
+    file = archive(
+        tmp_path / "file",
+        (EndpointHead("old", "other", {"ignore": ["/v"]}, {"keep_last": 1}), b""),
+        (new, b""),
+        (SnapshotHead(AT, None, None), b'{"ok":1}'),
+        (SnapshotHead(AT + 1, None, None), b"{not json"),
+        (SnapshotHead(AT + 2, None, None), deep),
+        (SnapshotHead(AT + 3, "s" * 5000, None), b"{}"),
+        (SnapshotHead(10**18, None, None), b"{}"),
+        (SnapshotHead(-(10**18), None, None), b"{}"),
+        (EndHead(2, 6, 0), b""),
+    )
+    with serving(tmp_path) as server, httpx.Client(base_url=server.url, headers=bearer(key), timeout=60) as client:
+        client.post("/v1/endpoints", json={"name": "old", "description": "mine", "retention": {"keep_days": 9}})
+        watched = ("/v1/endpoints/old", "/v1/events/retention")
+        before = [client.get(path).json() for path in watched]
+        done = run(tmp_path, "import-project", str(file), "--into-existing", check=False)
+        assert [client.get(path).json() for path in watched] == before
+        assert len(client.get("/v1/snapshots", params={"endpoint": "new"}).json()["data"]) == 1
+    assert (done.returncode, "keep their settings: 1" in done.stdout) == (1, True)
+    assert "5 of the snapshots were refused" in done.stderr
+    assert done.stderr.count("refused: new") == 5
+    assert "Traceback" not in done.stderr
+
+
+def test_what_cannot_be_stored_is_refused(tmp_path: Path) -> None:
+    event = {"time_ms": AT, "received_at": AT, "event_type": "x"}
+    lines = b"".join(json.dumps({**event, **more}).encode() + b"\n" for more in ({}, {"priority": 10**30}))
+    cases: list[tuple[str, list[tuple[Head, bytes]]]] = [
+        ("event 2 of the file: priority", [(EventsHead(2), lines), (EndHead(0, 0, 2), b"")]),
+        ("not hold the events", [(EventsHead(5), msgspec.json.encode(event)), (EndHead(0, 0, 5), b"")]),
+        ("goes on after its end", [(EndHead(0, 0, 0), b""), (EndpointHead("new", "", {}, {}), b""), (END, b"")]),
+    ]
+    for number, (says, parts) in enumerate(cases):
+        file = archive(tmp_path / f"{number}", *parts)
+        refused = run(tmp_path, "import-project", str(file), "--name", f"x{number}", check=False)
+        assert (refused.returncode, says in refused.stderr) == (1, True), refused.stderr
+
+
+def test_an_archive_is_its_owners_and_touches_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_bytes(b"mine")
+    (tmp_path / "file.part").symlink_to("mine")
+    archive(tmp_path / "file", (END, b""))
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
+    assert ((tmp_path / "mine").read_bytes(), (tmp_path / "file.part").is_symlink()) == (b"mine", True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "file.part", "mine"]

@@ -6,13 +6,18 @@ from typing import Any
 import msgspec
 
 from delta_server.core import times
-from delta_server.core.errors import Invalid
+from delta_server.core.errors import DeltaError, Invalid
 from delta_server.core.events import validate
 from delta_server.core.events.event import Event
 from delta_server.core.events.persons import identifies
 from delta_server.core.events.profile_update import Alias, ProfileUpdate, TraitsUpdate
+from delta_server.core.events.validate import MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, text
 
-_NULL = msgspec.Raw(b"null")
+MOST_LINES = 10_000
+"""Of a part of a file: they are stored together."""
+_MOST_FLAGS = (1 << 31) - 1
+_GROWN = 2
+"""What is kept of an event may be longer than what was sent: bytes become base64, control characters are escaped."""
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
@@ -38,7 +43,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
 
 _NAMES = _Line.__struct_fields__
 _encode = msgspec.json.Encoder().encode_lines
-_decode = msgspec.json.Decoder(_Line).decode_lines
+_decode = msgspec.json.Decoder(_Line).decode
 
 
 def encoded(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
@@ -47,42 +52,62 @@ def encoded(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     return _encode([_Line(**{name: row[place] for name, place in places.items()}) for row in rows])
 
 
-def decoded(lines: bytes) -> list[Event]:
-    """Raises Invalid."""
-    try:
-        return [_event(line) for line in _decode(lines)]
-    except (msgspec.DecodeError, ValueError) as error:
-        raise Invalid(f"this is no event: {error}") from None
+def decoded(lines: bytes, event_bytes: int, before: int = 0) -> list[Event]:
+    """What ingest would refuse is refused here too, by its line's number, counted from `before`. Raises Invalid."""
+    if lines.count(b"\n") > MOST_LINES:
+        raise Invalid(f"there are more than {MOST_LINES} events in a part of the file")
+    found = []
+    for number, line in enumerate(lines.splitlines(), before + 1):
+        try:
+            found.append(_event(_decode(line), event_bytes))
+        except RecursionError:
+            raise Invalid(f"event {number} of the file is nested too deep") from None
+        except DeltaError as error:
+            raise Invalid(f"event {number} of the file: {error.message}") from None
+        except ValueError as error:  # msgspec's too
+            raise Invalid(f"event {number} of the file is no event: {error}") from None
+    return found
 
 
-def _event(line: _Line) -> Event:
-    if not all(times.EARLIEST_MS <= at <= times.LATEST_MS for at in (line.time_ms, line.received_at)):
-        raise ValueError("its time is out of range")
+def _event(line: _Line, event_bytes: int) -> Event:
+    size_bytes = len(line.data or "") + len(line.metadata or "")
+    if size_bytes > _GROWN * event_bytes:
+        raise ValueError(f"it has {size_bytes} bytes, more than {_GROWN} times events.event_bytes = {event_bytes}")
+    if line.flags is not None and not 0 <= line.flags <= _MOST_FLAGS:
+        raise ValueError("its flags are out of range")
     return Event(
-        line.time_ms,
-        line.received_at,
-        line.event_type,
-        source=line.source,
-        user_id=line.user_id,
-        anonymous_id=line.anonymous_id,
-        session_id=line.session_id,
-        duration=line.duration,
-        priority=line.priority,
-        status=line.status,
-        tags=line.tags,
+        _time(line.time_ms),
+        _time(line.received_at),
+        validate.event_type(line.event_type, "event_type"),
+        source=text(line.source, "source", MOST_ID),
+        user_id=text(line.user_id, "user_id", MOST_ID),
+        anonymous_id=text(line.anonymous_id, "anonymous_id", MOST_ID),
+        session_id=text(line.session_id, "session_id", MOST_ID),
+        duration=validate.duration(line.duration),
+        priority=validate.priority(line.priority),
+        status=text(line.status, "status", MOST_STATUS),
+        tags=validate.tags(line.tags),
         data=_object(line.data, "data"),
         metadata=_object(line.metadata, "metadata"),
-        message_id=line.message_id,
-        original_at=line.original_at,
+        message_id=text(line.message_id, "message_id", MOST_MESSAGE_ID),
+        original_at=None if line.original_at is None else _time(line.original_at),
         flags=line.flags or 0,
     )
 
 
-def _object(text: str | None, field: str) -> msgspec.Raw | None:
-    if text is None:
+def _time(at: int) -> int:
+    if not times.EARLIEST_MS <= at <= times.LATEST_MS:
+        raise ValueError("its time is out of range")
+    return at
+
+
+def _object(said: str | None, field: str) -> msgspec.Raw | None:
+    """Its depth is bounded before it is read."""
+    if said is None:
         return None
-    msgspec.json.decode(text)
-    return validate.json_object(msgspec.Raw(text.encode()), field)
+    found = validate.json_object(msgspec.Raw(said.encode()), field)
+    msgspec.json.decode(said)
+    return found
 
 
 def profile_updates(events: Sequence[Event]) -> list[tuple[int, ProfileUpdate]]:
@@ -99,12 +124,16 @@ def _updates(event: Event) -> Iterable[ProfileUpdate]:
     person, named = user or anonymous, data.get("groupId")
     if event.type == "identify" and person:
         yield TraitsUpdate("user", person, dict(data), event.at, anonymous=user is None)
-    if event.type == "group" and isinstance(named, str) and named:
+    if event.type == "group" and isinstance(named, str) and _is_id(named):
         traits = {name: value for name, value in data.items() if name != "groupId"}
         yield TraitsUpdate("group", named, traits, event.at)
     previous = data.get("previousId") if event.type == "alias" else None
     if user and event.type in ("identify", "alias"):
-        if isinstance(previous, str) and previous != user and identifies(previous):
+        if isinstance(previous, str) and previous != user and identifies(previous) and _is_id(previous):
             yield Alias(previous, user, event.at)
         if anonymous and anonymous != previous:
             yield Alias(anonymous, user, event.at, anonymous=True)
+
+
+def _is_id(said: str) -> bool:
+    return 0 < len(said) <= MOST_ID and "\0" not in said

@@ -12,6 +12,7 @@ from delta_server.features.endpoints.schemas import DiffChange, EndpointChange, 
 from delta_server.features.projects import service as projects
 from delta_server.services import Services
 from delta_server.storage.contents import maintenance
+from delta_server.storage.database import Tx
 from delta_server.tasks.commands import Command, NoArguments, Progress
 
 
@@ -36,20 +37,29 @@ class EndpointSettings(msgspec.Struct, frozen=True):
     retention: dict[str, Any]
 
 
-async def _set(svc: Services, wanted: EndpointSettings, _: Progress) -> None:
-    """Raises Invalid."""
+async def _make(svc: Services, wanted: EndpointSettings, _: Progress) -> bool:
+    """False where it is there: then it keeps its own. Raises Invalid."""
     try:
         diff = msgspec.convert(wanted.diff, DiffChange)
         retention = msgspec.convert(wanted.retention, RetentionChange)
     except msgspec.ValidationError as error:
         raise Invalid(f"settings of {wanted.name}: {error}") from None
     project, _name = await svc.db.write(projects.ensure_project, wanted.project)
-    await svc.db.write(service.ensure, project, wanted.name)
+    if not await svc.db.write(_insert, project, wanted.name):
+        return False
     change = EndpointChange(description=wanted.description, diff=diff, retention=retention)
     await service.update_endpoint(svc, project, wanted.name, change)
+    return True
+
+
+def _insert(tx: Tx, project: int, name: str) -> bool:
+    if not isinstance(service.find_or_name(tx, project, name), str):
+        return False
+    service.ensure(tx, project, name)
+    return True
 
 
 COMMANDS: dict[str, Command] = {
-    "endpoint settings": Command(EndpointSettings, None, _set),
+    "endpoint settings": Command(EndpointSettings, bool, _make),
     "pack": Command(NoArguments, tuple[int, int], _pack),
 }

@@ -96,7 +96,7 @@ async def _move(svc: Services, into: EventsInto, _: Progress, feed: Feed) -> Eve
             raise Invalid(f"the retention of events: {error}") from None
     stored = duplicates = 0
     while (part := await asyncio.get_running_loop().run_in_executor(feed.thread, next, feed.parts, None)) is not None:
-        moved, updates = await svc.cpu(_read, part.body)
+        moved, updates = await svc.cpu(_read, part.body, svc.config.events.event_bytes, stored + duplicates)
         known = await svc.event_writer.append_events(project, moved, updates)
         stored, duplicates = stored + len(moved) - len(known), duplicates + len(known)
         svc.topics.wake("events", project)
@@ -105,8 +105,8 @@ async def _move(svc: Services, into: EventsInto, _: Progress, feed: Feed) -> Eve
     return EventsMoved(stored, duplicates)
 
 
-def _read(lines: bytes) -> tuple[list[Event], profiles.PackedUpdates | None]:
-    moved = moved_event.decoded(lines)
+def _read(lines: bytes, event_bytes: int, before: int) -> tuple[list[Event], profiles.PackedUpdates | None]:
+    moved = moved_event.decoded(lines, event_bytes, before)
     updates = moved_event.profile_updates(moved)
     return moved, profiles.pack_updates(updates) if updates else None
 

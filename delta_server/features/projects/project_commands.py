@@ -7,9 +7,9 @@ from msgspec import UNSET
 
 from delta_server.core import ids, names, scopes
 from delta_server.core.caller import Caller
-from delta_server.core.errors import Invalid
+from delta_server.core.errors import Conflict, Invalid
 from delta_server.features.accounts import service as accounts
-from delta_server.features.projects import schemas, service
+from delta_server.features.projects import schemas, service, store
 from delta_server.features.projects.schemas import NewProject, ProjectChange, ProjectRole
 from delta_server.features.projects.store import Project
 from delta_server.services import Services
@@ -40,6 +40,14 @@ class NewProjectNamed(msgspec.Struct, frozen=True):
     name: str
     description: str
     plan: str | None
+
+
+class MovedHere(msgspec.Struct, frozen=True):
+    """A project of another server, by name."""
+
+    name: str
+    description: str
+    into_existing: bool
 
 
 class Renamed(msgspec.Struct, frozen=True):
@@ -228,9 +236,30 @@ async def _set_member(svc: Services, change: MemberChange, _: Progress) -> None:
         await service.set_member(svc, operator, change.project, change.email, change.role)
 
 
+async def _move_here(svc: Services, moved: MovedHere, _: Progress) -> bool:
+    """Whether it was made: one that is there stays as it is. Raises Invalid, Conflict."""
+    return await svc.db.write(_make_moved, moved)
+
+
+def _make_moved(tx: Tx, moved: MovedHere) -> bool:
+    account, name = accounts.default_account(tx), names.check(moved.name)
+    description = names.check_description(moved.description)
+    if store.by_name(tx, account, name) is not None:
+        if moved.into_existing:
+            return False
+        raise Conflict(
+            f"there is a project named {name}: name another with --name, or pass --into-existing to add to it, also "
+            "after an import that was broken off"
+        )
+    made = service.ensure(tx, account, name)
+    store.update_project(tx, account, made.id, name=name, description=description)
+    return True
+
+
 COMMANDS: dict[str, Command] = {
     "project list": Command(After, list[ListedProject], _list),
     "project create": Command(NewProjectNamed, ListedProject, _create),
+    "project move": Command(MovedHere, bool, _move_here),
     "project rename": Command(Renamed, ListedProject, _rename),
     "project plan": Command(PlanChange, ListedProject, _plan),
     "project list-deleted": Command(Before, ListedBin, _list_deleted),

@@ -1,6 +1,6 @@
 """What an endpoint's documents have in common, learned from them, with the history of its changes."""
 
-from delta_server.features.schemas import api, enforcement_api, enforcement_schemas, schemas, store, tasks
+from delta_server.features.schemas import api, commands, enforcement_api, enforcement_schemas, schemas, store, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ, Access
 from delta_server.services import Cascade
@@ -21,6 +21,7 @@ FEATURE = Feature(
         ("GET", "/v1/endpoints/{}/schema/kept-aside"): READ,
         ("GET", "/v1/endpoints/{}/schema/kept-aside/{}"): READ,
     },
+    commands=commands.COMMANDS,
     tables=["endpoint_schema", "endpoint_schema_change"],
     cascades=[Cascade("endpoint", lambda _: store.delete_some)],
     loops=[Loop("learn schemas", tasks.follow)],

@@ -68,7 +68,7 @@ class LocalBlobs:
     async def create_write_stream(self, key: str) -> AsyncIterator[WriteStream]:
         path, draft = self._path(key), self._folder / DRAFTS / uuid4().hex
         await self.do(_make_folder, draft.parent)
-        file = await self.do(draft.open, "xb", 0)
+        file = await self.do(_new_file, draft)
         try:
             yield _FileStream(self, file)
             await self.do(_publish, file, draft, path)
@@ -109,7 +109,7 @@ class LocalBlobs:
             if found != tag:
                 raise Changed
             draft = self._folder / DRAFTS / uuid4().hex
-            with draft.open("xb", 0) as file:
+            with _new_file(draft) as file:
                 _write_all(file, content)
                 _publish(file, draft, path)
         return _tag(content)
@@ -143,6 +143,11 @@ class _FileStream:
 
     async def write(self, piece: bytes) -> None:
         await self._blobs.do(_write_all, self._file, piece)
+
+
+def _new_file(path: Path) -> IO[bytes]:
+    """Its owner's alone, whatever the umask: backups hold everything."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb", 0)
 
 
 def _write_all(file: IO[bytes], piece: bytes) -> None:

@@ -6,6 +6,7 @@ import base64
 import hmac
 import json
 import os
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -264,6 +265,19 @@ async def test_a_store_that_refuses_says_so(endpoint: str, tmp_path: Path) -> No
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(BlobStoreFailed, match="the blob store failed"):
         await write(LocalBlobs(tmp_path / "file"), "a", b"x")
+
+
+async def test_files_and_folders_are_their_owners_alone(tmp_path: Path) -> None:
+    blobs, before = LocalBlobs(tmp_path / "backups"), os.umask(0)
+    try:
+        async with blobs.create_write_stream("a/b") as stream:
+            await stream.write(b"all")
+        await blobs.put_if("a/c", b"{}", None)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "backups", *tmp_path.rglob("a"))}
+    assert modes == {"backups": 0o700, "a": 0o700}
+    assert {stat.S_IMODE((tmp_path / "backups/a" / name).stat().st_mode) for name in "bc"} == {0o600}
 
 
 async def test_drafts_of_a_server_that_was_killed_go(tmp_path: Path) -> None:
