@@ -27,7 +27,7 @@ def look(page: Page, *seen: Locator) -> None:
     """In light and dark, wide and narrow: what matters is seen, and nothing is wider than the window."""
     for dark in (True, False):
         theme = "dark" if dark else "light"
-        page.emulate_media(color_scheme=theme)
+        page.emulate_media(color_scheme="dark" if dark else "light")
         expect(page.locator("html")).to_have_attribute("data-theme", theme)
         for width, height in (NARROW, WIDE):
             page.set_viewport_size({"width": width, "height": height})
