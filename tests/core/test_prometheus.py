@@ -1,6 +1,10 @@
 """The part of PromQL that is parsed, and how samples are computed."""
 
+from collections import Counter
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from delta_server.core.errors import Invalid
 from delta_server.core.prometheus import samples
@@ -42,6 +46,21 @@ def test_what_is_not_is_refused(text: str) -> None:
         parse(text)
 
 
+def test_what_a_selector_finds() -> None:
+    def found(matcher: str) -> list[str]:
+        selector = parse_selector(f'delta_field{{endpoint="e",{matcher}}}')
+        return [record for record in ("", "x", "y", "z") if selector.finds({"endpoint": "e", "record": record})]
+
+    assert found('record="x"') == ["x"]
+    assert found('record!="x"') == ["", "y", "z"]
+    assert found('record=~"x|y"') == ["x", "y"]
+    assert found('record!~"x|y"') == ["", "z"]
+    assert found('record=""') == [""]
+    assert found('record!=""') == ["x", "y", "z"]
+    assert found('record=~".*"') == ["", "x", "y", "z"]
+    assert found('endpoint!="e"') == []
+
+
 def test_selectors_alone() -> None:
     assert parse_selector('{__name__="delta_field",endpoint="x"}').only("endpoint") == "x"
     assert parse_selector('delta_field{endpoint=~"x|y"}').only("endpoint") is None
@@ -55,7 +74,7 @@ def test_durations(text: str, ms: int) -> None:
 def test_increases_are_of_the_buckets_before() -> None:
     minute = samples.MINUTE_MS
     counts = {0: 1.0, minute: 2.0, 3 * minute: 4.0}
-    found = samples.increases(counts, range(0, 5 * minute + 1, minute), size_ms=minute, range_ms=2 * minute)
+    found = samples.increases(counts, range(0, 5 * minute + 1, minute), 2 * minute)
     assert [value for _, value in found] == [0, 1, 3, 2, 4, 4]
 
 
@@ -72,3 +91,46 @@ def test_sums_keep_their_labels() -> None:
 def test_ranges_are_bounded(start: int, end: int, step: int) -> None:
     with pytest.raises(Invalid):
         samples.moments(start, end, step)
+
+
+# Counts at moments against a plain count of the events
+
+MINUTE = samples.MINUTE_MS
+DAY = 86_400_000
+NOW = 20_000 * DAY
+seconds = st.integers(-3 * 86_400, 3 * 86_400)
+steps = st.sampled_from([1, 15, 60, 90, 300, 3600, 86_400])
+ranges = st.sampled_from([1, 60, 90, 300, 1200, 1800, 3600, 86_400])
+
+
+@given(st.lists(seconds, max_size=30), seconds, steps, ranges, st.integers(1, 40))
+def test_increases_are_what_was_counted(events: list[int], start: int, step: int, length: int, points: int) -> None:
+    begin, step_ms, range_ms = NOW + start * 1000, step * 1000, length * 1000
+    at = range(begin, begin + step_ms * points, step_ms)
+    times = [NOW + second * 1000 for second in events]
+    size_ms = samples.bucket_ms(at, range_ms)
+    assert size_ms % MINUTE == 0
+    assert DAY % size_ms == 0
+    counts = Counter(time - time % size_ms for time in times)
+    minutes = -(-range_ms // MINUTE) * MINUTE
+    wanted = []
+    for moment in at:
+        end = moment // MINUTE * MINUTE
+        wanted.append((moment, len([time for time in times if end - minutes <= time < end])))
+    assert samples.increases(counts, at, range_ms) == wanted
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "length", "size", "count"),
+    [
+        (0, 60, 60, 1, 10),
+        (0, 3600, 3600, 60, 10),
+        (20 * 60, 3600, 3600, 20, 30),
+        (7 * 60, 3600, 86_400, 1, 9 * 60 + 1440),
+        (0, 86_400, 7 * 86_400, 1440, 16),
+    ],
+)
+def test_buckets_are_as_long_as_can_be(start: int, step: int, length: int, size: int, count: int) -> None:
+    at = range(NOW + start * 1000, NOW + (start + 10 * step) * 1000, step * 1000)
+    assert samples.bucket_ms(at, length * 1000) == size * MINUTE
+    assert samples.bucket_count(at, length * 1000) == count

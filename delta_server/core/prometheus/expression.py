@@ -5,6 +5,7 @@ sum by (source) (rate(delta_events{event_type="bought"}[5m]))
 """
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -40,6 +41,9 @@ class Selector(msgspec.Struct, frozen=True):
         """The one value that the label must have."""
         found = [one.values for one in self.matchers if one.label == label and not one.is_not]
         return found[0][0] if len(found) == 1 and len(found[0]) == 1 else None
+
+    def finds(self, labels: Mapping[str, str]) -> bool:
+        return all((labels.get(one.label, "") in one.values) is not one.is_not for one in self.matchers)
 
 
 class Expression(msgspec.Struct, frozen=True):
@@ -183,7 +187,7 @@ class _Reader:
         self._place += 3
         value = re.sub(r"\\(.)", r"\1", text[1:-1])
         if sign in ("=", "!="):
-            return Matcher(label, (value,) if value else (), sign == "!=")
+            return Matcher(label, (value,) if value or label == "record" else (), sign == "!=")
         return Matcher(label, _alternatives(text[1:-1]), sign == "!~")
 
 

@@ -6,6 +6,7 @@ from itertools import accumulate
 from math import gcd
 
 from delta_server.core.errors import Invalid
+from delta_server.core.times import DAY_MS
 
 MINUTE_MS = 60_000
 MOST_POINTS = 11_000
@@ -26,19 +27,33 @@ def moments(start_ms: int, end_ms: int, step_ms: int) -> range:
     return range(start_ms, end_ms + 1, step_ms)
 
 
-def bucket_ms(step_ms: int, range_ms: int) -> int:
-    """Whole minutes that a step and a range are made of, as nearly as minutes can."""
-    return MINUTE_MS * gcd(max(1, step_ms // MINUTE_MS), max(1, -(-range_ms // MINUTE_MS)))
+def minute_of(moment: int) -> int:
+    """Where the minute begins that a moment lies in: up to there is counted."""
+    return moment - moment % MINUTE_MS
 
 
-def increases(counts: Mapping[int, float], at: range, *, size_ms: int, range_ms: int) -> Samples:
-    """How much was counted in the `range_ms` before each moment, by buckets of `size_ms` that begin at the keys."""
+def whole_minutes(range_ms: int) -> int:
+    """The length that is counted for a range."""
+    return -(-range_ms // MINUTE_MS) * MINUTE_MS
+
+
+def bucket_ms(at: range, range_ms: int) -> int:
+    """The longest parts of a day that begin and end with all that is counted at the moments."""
+    return gcd(DAY_MS, whole_minutes(range_ms), *map(minute_of, at))
+
+
+def bucket_count(at: range, range_ms: int) -> int:
+    return (minute_of(at[-1]) - minute_of(at[0]) + whole_minutes(range_ms)) // bucket_ms(at, range_ms)
+
+
+def increases(counts: Mapping[int, float], at: range, range_ms: int) -> Samples:
+    """How much was counted in the whole minutes of a range before each moment, by buckets that begin at the keys."""
     begins = sorted(counts)
     sums = [0.0, *accumulate(counts[begin] for begin in begins)]
-    span_ms = -(-range_ms // size_ms) * size_ms
+    span_ms = whole_minutes(range_ms)
     found = []
     for moment in at:
-        end = moment - moment % size_ms
+        end = minute_of(moment)
         found.append((moment, sums[bisect_left(begins, end)] - sums[bisect_left(begins, end - span_ms)]))
     return found
 

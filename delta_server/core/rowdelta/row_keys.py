@@ -24,7 +24,8 @@ _DIGITS = b"0123456789\n"
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 _first, _last = itemgetter(0), itemgetter(-1)
 _OPENS, _CLOSES = set(b"{"), set(b"}")
-_LACKING = (AttributeError, IndexError, TypeError, msgspec.ValidationError)
+_LACKING = (AttributeError, IndexError, KeyError, TypeError, msgspec.ValidationError)
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_raw = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -35,9 +36,10 @@ class RowReader:
         self.fields = fields
         paths = [*pointer.key_paths(fields), *[(name,) for name in others]]
         self._count = len(fields)
-        kind = _row_type(tuple(paths)) if paths else msgspec.Raw
+        is_struct = columns.can_be_members(tuple(paths))
+        kind = (_row_type(tuple(paths)) if is_struct else dict[str, msgspec.Raw]) if paths else msgspec.Raw
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
-        self._getters = [_getter(path) for path in paths]
+        self._getters = [_getter(path) if is_struct else _picker(path) for path in paths]
 
     def read(self, block: bytes, lines: list[bytes], what: str, first: int) -> tuple[list[Any], list[int]]:
         """The decoded rows, UNSET for one that is not an object, and the places of the lines that are blank, which have
@@ -172,6 +174,19 @@ def _getter(path: tuple[str, ...]) -> Callable[[Any], Any]:
         return row
 
     return get
+
+
+def _picker(path: tuple[str, ...]) -> Callable[[Any], Any]:
+    """Takes from a row of names that a struct cannot have, which is a dict, what `_getter` takes from a struct."""
+
+    def pick(row: Any) -> Any:
+        found = row[path[0]]
+        for name in path[1:]:
+            is_element = bytes(found)[:1] == b"[" and _INDEX.fullmatch(name)
+            found = _decode_list(found)[int(name)] if is_element else columns.decode_members(found)[name]
+        return found
+
+    return pick
 
 
 # Which fields are the key

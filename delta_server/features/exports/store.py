@@ -4,6 +4,7 @@ from typing import Any
 
 from delta_server.core.query.plan import Field
 from delta_server.core.tables.training import EventFeature, KnownBy, Plan
+from delta_server.storage.events.query import exact_numbers
 
 
 def query(plan: Plan) -> tuple[str, tuple[Any, ...]]:
@@ -36,23 +37,36 @@ def query(plan: Plan) -> tuple[str, tuple[Any, ...]]:
 def _metric(each: EventFeature, known_by: KnownBy) -> str:
     same = "".join(f" AND {_text(field, 'e.')} = l.s{each.column}_{n}" for n, field in enumerate(each.same))
     known = " AND epoch_ms(e.received_at) <= l.t" if known_by == "arrival" else ""
+    value = "NULL"
+    if each.of is not None:
+        value = _text(each.of, "e.") if each.metric == "distinct" else f"({_json(each.of, 'e.')})::VARCHAR"
+    found = (
+        f"SELECT l.id, {value} AS r FROM l JOIN events e ON e.event_type = ?{same} AND e.time_ms < l.t"
+        f" AND e.time_ms >= l.t - ?{known}"
+    )
+    if each.of is None:
+        return f"SELECT id, count(*) AS v FROM ({found}) GROUP BY id"
+    if each.metric == "distinct":
+        return f"SELECT id, count(DISTINCT r) AS v FROM ({found}) GROUP BY id"
+    return f"SELECT id, {_of_numbers(each.metric)} AS v FROM ({_numbers(found)}) GROUP BY id"
+
+
+def _numbers(found: str) -> str:
+    """What /v1/query takes for a number, `n`; exact as a whole one, `h`, or as a fraction, `q`."""
+    texts = f"SELECT id, {exact_numbers.number_text('r')} AS t FROM ({found})"
+    doubles = f"SELECT id, t, {exact_numbers.finite('try_cast(t AS DOUBLE)')} AS n FROM ({texts})"
     return (
-        f"SELECT l.id, {_aggregate(each)} AS v FROM l JOIN events e ON e.event_type = ?{same} AND e.time_ms < l.t"
-        f" AND e.time_ms >= l.t - ?{known} GROUP BY l.id"
+        f"SELECT id, n, {exact_numbers.to_hugeint('t', 'n')} AS h, {exact_numbers.to_decimal('t', 'n')} AS q"
+        f" FROM ({doubles})"
     )
 
 
-def _aggregate(each: EventFeature) -> str:
-    if each.of is None:
-        return "count(*)"
-    text = _text(each.of, "e.")
-    if each.metric == "distinct":
-        return f"count(DISTINCT {text})"
-    if each.metric in ("min", "max"):
-        return f"{each.metric}(TRY_CAST({text} AS DOUBLE))"
-    exact = f"TRY_CAST({text} AS DECIMAL(38, 10))"  # the same sum in whatever order
-    total = f"sum({exact})::DOUBLE"
-    return total if each.metric == "sum" else f"{total} / count({exact})"
+def _of_numbers(metric: str) -> str:
+    if metric in ("min", "max"):
+        return f"{metric}(n)"
+    exact = "coalesce(sum(h)::DOUBLE, 0) + coalesce(sum(q)::DOUBLE, 0)"  # the same sum in whatever order
+    total = f"CASE WHEN count(n) > 0 THEN CASE WHEN count(h) + count(q) = count(n) THEN {exact} ELSE fsum(n) END END"
+    return total if metric == "sum" else f"({total}) / count(n)"
 
 
 def _json(field: Field, of: str) -> str:

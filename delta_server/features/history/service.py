@@ -20,6 +20,7 @@ from delta_server.features.history.blaming import Resume as Resume
 from delta_server.features.history.blaming import blame as blame
 from delta_server.features.history.kept_series import get_series as get_series
 from delta_server.features.history.schemas import Bucket, Change, HistoryTotals, Stats
+from delta_server.features.history.series import Series as Series
 from delta_server.features.history.series import Size as Size
 from delta_server.features.history.store import storage_totals as storage_totals
 from delta_server.features.history.versions import PathVersion as PathVersion

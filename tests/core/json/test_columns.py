@@ -17,10 +17,22 @@ from delta_server.core.json import columns, pointer
         ('[{"a":null}]', (("a",),), None),
         ('[{"a":true}]', (("a",),), None),
         ('[{"a":1.5}]', (("a",),), None),
+        (r'[{"a\"":1,"\u0000":"x"},{"a\"":2,"\u0000":"y"}]', (('a"',), ("\0",)), [(1, "x"), (2, "y")]),
+        (r'[{"a\"":1},{"b":2}]', (('a"',),), None),
+        (r'[{"a\\":{"\n":7}}]', (("a\\", "\n"),), [7]),
+        (r'[{"a\\":7}]', (("a\\", "\n"),), None),
+        (r'[{"b":7}]', (("a\\", "\n"),), None),
+        ("[7]", (("\x1f",),), None),
     ],
 )
 def test_columns(array: str, paths: columns.Paths, wanted: object) -> None:
     assert columns.of(array.encode(), paths) == wanted
+
+
+def test_each_element_alone_by_names_that_a_struct_cannot_have() -> None:
+    elements = [b'{"a\\"":1.5}', b"{}", b"7", b'{"a\\"":null}', b'{"a\\"":"x"}']
+    assert columns.partial(elements, (('a"',),)) == [b"15e-1", None, None, None, "x"]
+    assert columns.partial(elements, (('a"',), ("b",))) == [None] * 5
 
 
 NUMBERS = [

@@ -226,6 +226,18 @@ def test_keys(tmp_path: Path, row: tuple[str, tuple[str, ...], bytes, bytes, dic
     assert key is None or ops[0]["key"] == key
 
 
+def test_a_hash_whose_name_a_struct_cannot_have(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": 1, 'h"\\': "a", "v": 1},
+        {"id": 2, 'h"\\': "b"},
+        {"id": 3},
+        {"id": 4, "v": [1]},
+    ]
+    after = [rows[0] | {"v": 2}, {"id": 2, 'h"\\': "c"}, rows[2], rows[3]]
+    summary, ops = compared(ndjson(rows), ndjson(after), tmp_path, key_fields=("id",), trusted_hash='h"\\')
+    assert (summary.changed, ops[0]["key"]) == (1, {"id": 2})
+
+
 FOUND = [
     ("an identifier", [{"n": i, "id": i} for i in range(50)], ["id"]),
     ("one of few that come twice", [{"id": i % 48, "n": i} for i in range(50)], ["id"]),

@@ -75,6 +75,23 @@ async def test_refused(filled: None, shared_client: httpx.AsyncClient, shared_ke
     await check(shared_client, shared_keys, row)
 
 
+@shared
+async def test_keys_of_any_name(filled: None, shared_client: httpx.AsyncClient, shared_keys: Keys) -> None:
+    rows = [{'a"': name, "\\": n, "\0": n + 7} for n, name in enumerate("xy")]
+    answer = await shared_client.post(
+        "/v1/snapshots?endpoint=odd", json={"r": rows}, headers=bearer(shared_keys.project)
+    )
+    assert answer.status_code == 201
+    for key, wanted in (("a%22", ["x", "y"]), ("%5C", ["0", "1"]), ("%00", ["7", "8"])):
+        path = f"{LINE}?endpoint=odd&array=/r&format=json&key={key}"
+        found = msgspec.json.decode(await fetch(shared_client, shared_keys, "", path))
+        assert [str(row["key"]) for row in found] == wanted
+    for key in ("%22", "a%5C", "a%0A", "nothing"):
+        path = f"{LINE}?endpoint=odd&array=/r&format=json&key={key}"
+        found = msgspec.json.decode(await fetch(shared_client, shared_keys, "", path))
+        assert [row["key"] for row in found] == [None, None]
+
+
 def parquet(data: bytes, sql: str) -> list[tuple[Any, ...]]:
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect() as connection:
         file.write(data)

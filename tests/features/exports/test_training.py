@@ -240,3 +240,34 @@ async def test_what_comes_later_changes_no_row(
     monkeypatch.setattr(making, "MOST_LABELS", 3)
     with pytest.raises(TooCostly):
         await making.table(app.services, 1, msgspec.convert(FULL, TrainingSpec), "csv")
+
+
+NUMBERS: list[list[Any]] = [
+    [1e27, 9e27, "9999999999999999999999999999"], [1e27, 1e30, 1e-12], [5, "NaN", 7], ["inf", "-Infinity", 3], [True],
+    ["NaN"], [0.1, 0.2, "0.3"], [1 << 60, 1, "1e3"], ["007", "+5", ".5", "1_2", " 7", 2], [1e300, -5], [None, {"a": 1}],
+    [1.7e38] * 5,
+]  # fmt: skip
+
+
+async def test_numbers_are_those_of_queries(client: httpx.AsyncClient, keys: Keys) -> None:
+    sent = [
+        {"eventType": f"k{n}", "userId": "ann", "messageId": f"{n} {place}", "data": {"v": value},
+            "timestamp": "2025-12-31T00:00:00Z"}
+        for n, values in enumerate(NUMBERS) for place, value in enumerate(values)
+    ]  # fmt: skip
+    await post(client, keys, "/v1/events/batch", {"events": [*sent, event("buy", "2025-12-31T01:00:00Z")]})
+    metrics = ("sum", "avg", "min", "max")
+    features = [
+        {"name": f"{metric} {n}", "event_type": f"k{n}", "window": "1d", "metric": metric, "of": "data.v"}
+        for n in range(len(NUMBERS)) for metric in metrics
+    ]  # fmt: skip
+    [row] = await make(client, keys, {"labels": LABELS, "features": features, "known_by": "time"}, "json")
+    for n, values in enumerate(NUMBERS):
+        asked = {"metrics": [f"{metric}_data.v" for metric in metrics], "range": ["2025-12-31", "2026-01-01"],
+            "filters": [["is", "eventType", [f"k{n}"]]]}  # fmt: skip
+        answer = await client.post("/v1/query", json=asked, headers=bearer(keys.read))
+        assert answer.status_code == 200, answer.text
+        [found] = answer.json()["rows"]
+        for metric in metrics:
+            wanted = found[f"{metric}_data.v"]
+            assert row[f"{metric} {n}"] == (wanted if wanted is None else pytest.approx(wanted, rel=1e-15)), values

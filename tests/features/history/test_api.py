@@ -103,6 +103,8 @@ HARMLESS = [
     "/items/]",
     "/items/[sku]",
     "/items/[sku=]",
+    "/items/[\0=1]",
+    "/items/[\x01=1]/price",
     "/items/[sku=C]/price",
     "/items/[sku/x/y=A7]",
     "/items/[price=1e400]",

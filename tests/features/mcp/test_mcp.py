@@ -108,6 +108,7 @@ async def test_what_fails_says_so_in_the_answer(
         ("get_document", {"endpoint": "secret"}, "no such endpoint"),
         ("get_document", {}, "endpoint"),
         ("get_document", {"endpoint": "prices", "time": "soon"}, "time"),
+        ("get_document", {"endpoint": "prices", "path": "/[\x01=1]/v"}, "/[\x01=1]/v"),
         ("get_document", {"endpoint": "prices", "of": 1}, "of"),
         ("field_history", {"endpoint": "prices", "path": "/\0", "limit": "x"}, "limit"),
         ("query_events", {"metrics": ["nonsense"]}, "metric"),

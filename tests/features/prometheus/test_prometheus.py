@@ -14,6 +14,22 @@ ROWS = [
     Row("a public key", "GET", f"{AT}/labels", 403, key="ingest"),
     Row("no query", "GET", f"{AT}/query", 400),
     Row("another function", "GET", f"{AT}/query?query=avg(delta_field)", 400, field="query"),
+    Row(
+        "too many buckets",
+        "GET",
+        f"{AT}/query_range?query=rate(delta_events[5m])&start=61&end=650000&step=60",
+        400,
+        field="step",
+        says="buckets of 1 minutes",
+    ),
+    Row(
+        "too many matchers",
+        "GET",
+        f"{AT}/query?query=rate(delta_events{{{'source!=%22a%22,' * 120}}}[5m])",
+        400,
+        field="query",
+        says="source is one filter too many",
+    ),
     Row("too many points", "GET", f"{AT}/query_range?query=1&start=0&end=99999999&step=1", 400, field="step"),
     Row("no endpoint named", "GET", f"{AT}/query?query=delta_field", 400, field="query"),
     Row("another tenant's endpoint", "GET", f'{AT}/query?query=delta_field{{endpoint="theirs",path="/a"}}', 404),
@@ -37,6 +53,8 @@ async def filled(shared_client: httpx.AsyncClient, shared_keys: Keys) -> None:
         for minute, kind in ((0, "seen"), (1, "seen"), (1, "bought"), (9, "seen"))
     ]
     assert (await shared_client.post("/v1/events/batch", json={"events": sent}, headers=headers)).is_success
+    rows = {"rows": {"x": {"v": 1}, "y": {"v": 2}, "z": {"v": 3}}}
+    assert (await shared_client.post("/v1/snapshots?endpoint=many", json=rows, headers=headers)).is_success
     await shared_client.post("/v1/snapshots?endpoint=theirs", json={"a": 1}, headers=bearer(shared_keys.other))
 
 
@@ -83,13 +101,45 @@ async def test_a_chart_of_events(shared_client: httpx.AsyncClient, shared_keys: 
 
 
 @shared
+async def test_a_range_is_whole_at_any_moment(
+    shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None
+) -> None:
+    """The events are of 00:00:30, twice 00:01:30, and 00:09:30."""
+    for length, wanted in (("5m", 1), ("9m", 3), ("20m", 4), ("30m", 4), ("1h", 4), ("1d", 4), ("90d", 4)):
+        asked = f"sum(increase(delta_events[{length}]))"
+        for second in ("00", "59.5"):
+            time = f"2025-12-31T00:10:{second}Z"
+            [one] = (await data(shared_client, shared_keys, "query", query=asked, time=time))["result"]
+            assert one["value"][1] == f"{wanted:.1f}", length
+    hourly = {"query": "sum(increase(delta_events[1h]))", "start": "2025-12-30T23:10:00Z", "step": "3600"}
+    [line] = (await data(shared_client, shared_keys, "query_range", end="2025-12-31T02:10:00Z", **hourly))["result"]
+    assert [float(value) for _, value in line["values"]] == [0, 4, 0, 0]
+    none = await data(shared_client, shared_keys, "query", query=hourly["query"], time="2025-12-30T00:00:00Z")
+    assert none["result"] == []
+    rate = await data(
+        shared_client, shared_keys, "query", query="sum(rate(delta_events[90s]))", time="2025-12-31T00:02:00Z"
+    )
+    assert float(rate["result"][0]["value"][1]) == 3 / 120, "of whole minutes"
+
+
+@shared
+async def test_records_are_chosen(shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None) -> None:
+    for matcher, wanted in (('="y"', [2]), ('!="y"', [1, 3]), ('=~"x|z"', [1, 3]), ('!~"x|z"', [2]), ('="no"', [])):
+        asked = f'delta_field{{endpoint="many",path="/rows/*/v",record{matcher}}}'
+        found = await data(shared_client, shared_keys, "query", query=asked)
+        assert sorted(float(one["value"][1]) for one in found["result"]) == wanted, matcher
+    odd = await data(shared_client, shared_keys, "query", query='delta_field{endpoint="many",path="/rows/[\x01=1]/v"}')
+    assert odd["result"] == []
+
+
+@shared
 async def test_what_there_is_to_choose(shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None) -> None:
     async def of(path: str, **params: Any) -> Any:
         return await data(shared_client, shared_keys, path, **params)
 
     assert await of("labels") == ["__name__", "endpoint", "event_type", "path", "record", "source"]
     assert await of("label/__name__/values") == ["delta_events", "delta_field"]
-    assert await of("label/endpoint/values") == ["prices"]
+    assert await of("label/endpoint/values") == ["many", "prices"]
     prices = {"match[]": 'delta_field{endpoint="prices"}'}
     assert await of("label/path/values", **prices) == ["/EUR"]
     assert await of("label/event_type/values") == ["bought", "seen"]
