@@ -16,7 +16,8 @@ def json_schema(shape: Shape, versions: int, *, title: str | None = None) -> dic
 
 
 def frozen(shape: Shape) -> dict[str, Any]:
-    """To judge documents that are still to come: types, members and formats; ranges and values may go on."""
+    """To judge documents that are still to come: types, members and formats; ranges and values may go on, and so
+    may members, but for those of maps."""
     return {"$schema": DIALECT} | _written(shape, 0, is_strict=True)
 
 
@@ -59,6 +60,6 @@ def _of_members(shape: Shape, versions: int, *, is_strict: bool) -> dict[str, An
         }
     if shape.required:
         written["required"] = list(shape.required)
-    if shape.rest is not None:
+    if shape.rest is not None and (shape.is_map or not is_strict):
         written["additionalProperties"] = _written(shape.rest, versions, is_strict=is_strict)
     return written

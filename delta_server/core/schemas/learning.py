@@ -14,6 +14,7 @@ what its level may at most. A place never becomes lighter by that, so in any ord
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from math import nextafter
 from typing import Any
 
 import msgspec
@@ -196,17 +197,19 @@ class Learner:
     def _number(self, node: Node, value: int | float, bit: int) -> None:
         if not node.types & bit:
             self._see(node, bit)
-        if not -_EXACT <= value <= _EXACT:
-            if abs(value) >= _HUGE:
-                node.low, node.high = _BOTH
-                return
-            value = float(value)
-        elif bit == NUMBER and value == int(value):
-            value = int(value)
-        if node.low is None or value < node.low:
-            node.low = value
-        if node.high is None or value > node.high:
-            node.high = value
+        low = high = value
+        if -_EXACT <= value <= _EXACT:
+            if bit == NUMBER and value == int(value):
+                low = high = int(value)
+        elif abs(value) >= _HUGE:
+            node.low, node.high = _BOTH
+            return
+        elif isinstance(value, int):
+            low, high = _around(value)
+        if node.low is None or low < node.low:
+            node.low = low
+        if node.high is None or high > node.high:
+            node.high = high
 
     def _text(self, node: Node, text: str) -> None:
         if node.last is not None and not node.formats and text >= node.last:
@@ -320,6 +323,12 @@ class Learner:
                 self._join(self._rest(node), below)
         if other.rest is not None:
             self._join(self._rest(node), other.rest)
+
+
+def _around(value: int) -> tuple[float, float]:
+    """Floats below and above: the nearest may be on either side, and is written with fewer digits than it has."""
+    near = float(value)
+    return nextafter(near, _BOTH[0]), nextafter(near, _BOTH[1])
 
 
 def _add_texts(node: Node, texts: Iterable[str], *, many: bool) -> None:

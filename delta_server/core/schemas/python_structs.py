@@ -19,6 +19,8 @@ import msgspec
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]+", re.ASCII)
 _TYPES = {"date-time": "datetime.datetime", "date": "datetime.date", "uuid": "uuid.UUID"}
 _USED = {"Any", "Literal", "datetime", "uuid", "msgspec", "annotations"}
+_TAKEN = _USED | {"Array", "Record"}
+"""In what is written of a schema, in Python or in TypeScript."""
 _LONGEST = 60
 _REFUSED = re.compile(r'["\\\x00-\x1f]')
 
@@ -36,7 +38,7 @@ def class_name(text: str) -> str:
     """Such as `PricesOfDay`."""
     words = [word for word in _NOT_IN_NAMES.sub(" ", text).replace("_", " ").split() if word]
     name = "".join(word[:1].upper() + word[1:] for word in words)[:_LONGEST]
-    return name if name[:1].isalpha() else f"Schema{name}"
+    return name if name[:1].isalpha() and not keyword.iskeyword(name) and name not in _TAKEN else f"Schema{name}"
 
 
 class _Writer:

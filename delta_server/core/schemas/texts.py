@@ -1,18 +1,43 @@
 """What strings look like, and which names of members are data rather than fields."""
 
 import re
+from collections.abc import Callable
+from datetime import date
 
 FORMATS = ("date-time", "date", "email", "uuid", "uri")
 ALL_FORMATS = (1 << len(FORMATS)) - 1
 _LONGEST = 2048
+_IN_NAME = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_PLAIN_LABEL = r"(?![^.]{64})[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"
+_IN_PATH = r"[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2}"
 _PATTERNS = (
-    r"\d{4}-\d\d-\d\d[Tt][0-2]\d:[0-5]\d:[0-6]\d(?:\.\d{1,12})?(?:[Zz]|[+-]\d\d:\d\d)",
-    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])",
-    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}",
+    r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    r"\d{4}-\d\d-\d\d",
+    rf"(?=[^@]{{1,64}}@.{{1,253}}\Z){_IN_NAME}+(?:\.{_IN_NAME}+)*@{_PLAIN_LABEL}(?:\.{_PLAIN_LABEL}){{1,8}}",
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
-    r"https?://[!-~]{1,2040}",
+    rf"https?://{_LABEL}(?:\.{_LABEL}){{0,8}}(?::\d{{1,5}})?(?:/(?:{_IN_PATH})*)?"
+    rf"(?:\?(?:{_IN_PATH}|\?)*)?(?:#(?:{_IN_PATH}|\?)*)?",
 )
-_TESTS = tuple((1 << n, re.compile(pattern, re.ASCII).fullmatch) for n, pattern in enumerate(_PATTERNS))
+"""No wider than what checks of JSON Schema take: a schema fits the documents it was learned from."""
+_MATCHES = tuple(re.compile(pattern, re.ASCII).fullmatch for pattern in _PATTERNS)
+
+
+def _begins_with_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text[:10])
+    except ValueError:
+        return False
+    return True
+
+
+def _test(name: str, matches: Callable[[str], object]) -> Callable[[str], bool]:
+    if name in ("date", "date-time"):
+        return lambda text: matches(text) is not None and _begins_with_day(text)
+    return lambda text: matches(text) is not None
+
+
+_TESTS = tuple((1 << n, _test(*pair)) for n, pair in enumerate(zip(FORMATS, _MATCHES, strict=True)))
 
 _DATA_NAME = re.compile(
     r"[+-]?\d[\d.,]*|\d{4}-\d\d(?:-\d\d.*)?|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|(?=.*\d)[0-9a-fA-F]{16,}|.*[@/].*|.*\d{5}.*",

@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delta_server.core.schemas import changes, fields, json_schema, python_structs, steps, typescript
+from delta_server.core.schemas.fitting import misfits_of
 from delta_server.core.schemas.learning import Learner
 from delta_server.core.schemas.presenting import presented
 from delta_server.core.schemas.shape import Shape
+from delta_server.core.schemas.texts import format_name, formats_of
+from delta_server.core.sync import record_schema
 from tests.often import FUZZ
 
 ORDER = {
@@ -106,6 +109,58 @@ def test_what_is_written_fits_the_documents(documents: list[Any]) -> None:
             msgspec.json.decode(msgspec.json.encode(document), type=of_python.Whole)
     list(fields.fields(shape, 30))
     typescript.typescript(shape, 30, name="Whole")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://ex.com/a|b", "http://ex.com/?q=[1]", "https://ex.com/a%zz", "http://ex.com/#a#b", "http://[",
+        "http://a@b@c/", "2026-02-30", "2026-13-45T29:59:69Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00+99:99",
+        "2026-06-30T12:59:60Z", "0000-00-00", "a..b@c.de", "a@c-.de", ".a@c.de", "a.@c.de", "a@ab--c.de",
+        "a" * 65 + "@c.de", 1 << 60, 9007199254740993, -9007199254740993, (1 << 63) - 1, 1e308, msgspec.Raw(b"1e400"),
+        msgspec.Raw(b"9" * 400),
+    ],
+)  # fmt: skip
+def test_odd_values_fit_what_is_learned_of_them(value: Any) -> None:
+    document = msgspec.json.encode({"x": value})
+    learner = Learner()
+    learner.learn(document)
+    for written in (json_schema.json_schema(learner.shape(), 1), json_schema.frozen(learner.shape())):
+        assert misfits_of(record_schema.check(written), [document]) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://ex-a.com:8080/a/%20b?c=d&e#f?", "uri"),
+        ("http://localhost", "uri"),
+        ("2024-02-29", "date"),
+        ("2026-01-01t23:59:59.123-05:30", "date-time"),
+        ("a.b+c@mail.c-d.de", "email"),
+        ("a b@c.de", None),
+        ("2026-1-1", None),
+    ],
+)
+def test_formats(text: str, expected: str | None) -> None:
+    assert format_name(formats_of(text)) == expected
+
+
+def test_frozen_takes_new_members_but_in_maps() -> None:
+    shape = presented(learned({"a": "x", "12345": 1, "by": {"12345": 1}}, {"a": "y", "12346": 2, "by": {"12347": 2}}))
+    text = record_schema.check(json_schema.frozen(shape))
+    [first, second] = misfits_of(text, [b'{"a":"y","12346":2,"note":"x","by":{}}', b'{"a":"y","by":{"1":"x"}}'])
+    assert (first, [each.path for each in second]) == ([], ["/by/1"])
+
+
+@pytest.mark.parametrize("name", ["none", "true", "False", "any", "literal", "array", "record", "7"])
+@pytest.mark.parametrize("document", [{"a": ["x"]}, ["x", {"1": 2}]])
+def test_names_that_mean_something_in_the_language(name: str, document: Any) -> None:
+    chosen, shape = python_structs.class_name(name), presented(learned(document))
+    assert chosen.startswith("Schema")
+    whole = getattr(imported(python_structs.python_structs(shape, 1, name=chosen)), chosen)
+    assert msgspec.json.encode(msgspec.json.decode(msgspec.json.encode(document), type=whole)) == msgspec.json.encode(
+        document
+    )
 
 
 @pytest.mark.parametrize(

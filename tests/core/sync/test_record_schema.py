@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from delta_server.core.errors import Invalid
@@ -15,6 +16,7 @@ DOUBLING = {f"a{i}": {"allOf": [{"$ref": f"#/$defs/a{i - 1}"}] * 2} for i in ran
     [
         pytest.param({"type": "text"}, "not a schema of JSON", id="no such type"),
         pytest.param({"pattern": "(?=a)"}, "not a schema of JSON", id="a pattern that may take for ever"),
+        pytest.param({"pattern": "([ab]*[ab]){1,1500}c"}, "not a schema of JSON", id="a pattern that is large to run"),
         pytest.param({"$ref": "https://example.com/a"}, "in the schema itself", id="elsewhere"),
         pytest.param({"$ref": "file:///etc/passwd"}, "in the schema itself", id="a file"),
         pytest.param({"$defs": {"a": {"$ref": "https://example.com/a"}}}, "in the schema itself", id="unused"),
@@ -68,3 +70,25 @@ def test_records() -> None:
     assert last is not None
     assert record_schema.is_quick(schema, [300] * 1000)
     assert not record_schema.is_quick(schema, [1 << 20])
+
+
+@pytest.mark.parametrize(
+    ("schema", "size", "expected"),
+    [
+        ({"properties": {"pattern": {"type": "string"}, "enum": {"enum": ["a", "b"]}}}, 10_000, True),
+        ({"items": {"required": [f"k{n}" for n in range(6_000)]}}, 450, False),
+        ({"items": {"enum": [*range(11_000), 1.5, "x"]}}, 450, False),
+        ({"enum": list(range(40))}, 3_000, False),
+        ({"properties": {"a": {"pattern": "^a+$"}}}, 2_000, True),
+        ({"properties": {"a": {"pattern": "^a+$"}}}, 3_000, False),
+        ({"patternProperties": {"^a": {}}}, 3_000, False),
+        ({"items": {"format": "regex"}}, 3_000, False),
+        ({"$defs": {"a": {"required": ["b"] * 300}}, "allOf": [{"$ref": "#/$defs/a"}] * 2}, 10, False),
+    ],
+)  # fmt: skip
+def test_quick(schema: dict[str, Any], size: int, expected: bool) -> None:
+    assert record_schema.is_quick(msgspec.json.encode(schema).decode(), [size]) is expected
+
+
+def test_stored_schemas_keep_their_larger_patterns() -> None:
+    assert record_schema.refusals('{"pattern":"([ab]*[ab]){1,1500}c"}', [b'"abc"']) == [None]

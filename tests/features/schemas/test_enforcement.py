@@ -107,6 +107,14 @@ async def test_what_was_learned_is_frozen(caller: Caller) -> None:
     assert sorted(error["field"] for error in problem["errors"]) == ["data", "data/at", "data/n"]
 
 
+async def test_a_large_trial_runs_in_a_process_of_its_own(app: Application, caller: Caller) -> None:
+    await caller.store([{}] * 3_000)
+    trial = await caller.ask(
+        "POST", f"{PATH}/try", {"schema": {"items": {"required": [f"k{n}" for n in range(6_000)]}}}
+    )
+    assert (trial["refused"], [each["path"] for each in trial["places"]]) == (1, ["/*"])
+
+
 async def test_tried_on_the_last_documents(caller: Caller) -> None:
     await caller.ask("POST", f"{PATH}/try", {"schema": SCHEMA}, 404)
     last: list[Any] = [{"items": []}, {"items": [{"price": "1"}]}, {"items": [{"price": 1}, {"price": None}]}, []]
