@@ -59,6 +59,7 @@ def test_a_record_is_opened_compared_and_put_back(server: Server, client: httpx.
     page.keyboard.press("[")
     expect(record.get_by_role("treegrid")).to_contain_text(HOSTILE)
     page.keyboard.press(".")
+    expect(page.get_by_role("region", name="What this version changed")).to_contain_text("Rye")  # the newest again
     history.get_by_role("link", name="Compare version").last.click()
     rows = record.get_by_role("row")
     expect(rows.filter(has_text="Rye")).to_be_visible()
