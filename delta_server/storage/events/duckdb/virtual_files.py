@@ -8,7 +8,7 @@ another's. fsspec is imported with this module, so only the engine imports it, w
 import io
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -52,6 +52,37 @@ class ReadFile:
 
     def close(self) -> None:
         """What it reads from is closed with the snapshot."""
+
+
+class MadeFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """Files whose text is made when they are opened. Those that there are have their paths in `_files`."""
+
+    cachable = False
+    _files: Mapping[str, object]
+
+    def _text(self, path: str) -> bytes:
+        """Raises FileNotFoundError."""
+        raise NotImplementedError
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        text = self._text(path)
+        return ReadFile(Pages(len(text), lambda offset, count: text[offset : offset + count]))
+
+    def info(self, path: str, **options: Any) -> dict[str, Any]:
+        return {"name": path, "size": len(self._text(path)), "type": "file"}
+
+    def exists(self, path: str, **options: Any) -> bool:
+        return path in self._files
+
+    def isfile(self, path: str) -> bool:
+        return path in self._files
+
+    def glob(self, path: str, maxdepth: int | None = None, **options: Any) -> list[str]:
+        return [path]
 
 
 class _OpenFileWriter:

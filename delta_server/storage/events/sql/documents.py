@@ -11,7 +11,6 @@ from itertools import groupby
 from typing import Any, cast
 
 import msgspec
-from fsspec import AbstractFileSystem
 
 from delta_server.core.errors import DatabaseFailed, TooCostly
 from delta_server.core.json import surrogates
@@ -19,8 +18,8 @@ from delta_server.storage.cache import Cache
 from delta_server.storage.contents import reading, store
 from delta_server.storage.contents.rows import Version
 from delta_server.storage.database import Row, Tx
-from delta_server.storage.events.duckdb.virtual_files import ReadFile
-from delta_server.storage.events.query.read_view import Pages, ReadView
+from delta_server.storage.events.duckdb.virtual_files import MadeFiles
+from delta_server.storage.events.query.read_view import ReadView
 from delta_server.storage.events.sql.views import DOCUMENTS, MAX_ROWS, NO_DOCUMENTS, FileView
 
 NAME = "documents"
@@ -32,11 +31,10 @@ CACHE_BYTES = 32 << 20
 _LINE_BYTES = 2 * LARGEST_BYTES + 1024
 
 
-class DocumentFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+class DocumentFiles(MadeFiles):
     """Serves one request after the other; DuckDB opens files from several threads."""
 
     protocol = NAME
-    cachable = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,26 +76,6 @@ class DocumentFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
             read_view.failure = error
             raise
         return b"\n".join(_line(version, bodies.get(version.content)) for version in versions)
-
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        return path
-
-    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
-        text = self._text(path)
-        return ReadFile(Pages(len(text), lambda offset, count: text[offset : offset + count]))
-
-    def info(self, path: str, **options: Any) -> dict[str, Any]:
-        return {"name": path, "size": len(self._text(path)), "type": "file"}
-
-    def exists(self, path: str, **options: Any) -> bool:
-        return path in self._files
-
-    def isfile(self, path: str) -> bool:
-        return path in self._files
-
-    def glob(self, path: str, maxdepth: int | None = None, **options: Any) -> list[str]:
-        return [path]
 
 
 class Reads:

@@ -10,10 +10,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any, cast
+from typing import cast
 
 import msgspec
-from fsspec import AbstractFileSystem
 
 from delta_server.core import ids
 from delta_server.core.arrays import key_cache
@@ -26,8 +25,8 @@ from delta_server.storage.cache import Cache
 from delta_server.storage.contents import reading, store
 from delta_server.storage.contents.rows import RecordedArrays, Version
 from delta_server.storage.database import Tx
-from delta_server.storage.events.duckdb.virtual_files import ReadFile
-from delta_server.storage.events.query.read_view import Pages, ReadView
+from delta_server.storage.events.duckdb.virtual_files import MadeFiles
+from delta_server.storage.events.query.read_view import ReadView
 from delta_server.storage.events.sql.documents import Reads, cut, escaped
 from delta_server.storage.events.sql.views import HISTORIES, HISTORY_COLUMNS, MAX_ROWS, NO_HISTORIES, FileView
 
@@ -47,11 +46,10 @@ class _File(msgspec.Struct, frozen=True):
     arrays: RecordedArrays | None
 
 
-class HistoryFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+class HistoryFiles(MadeFiles):
     """Serves one request after the other; DuckDB opens files from several threads."""
 
     protocol = (RECORDS, FIELD_VALUES)
-    cachable = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,26 +102,6 @@ class HistoryFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no t
         if isinstance(reader, IntervalReader):
             reader.finish(file.versions[-1].captured_at)
         return rows.text()
-
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        return path
-
-    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
-        text = self._text(path)
-        return ReadFile(Pages(len(text), lambda offset, count: text[offset : offset + count]))
-
-    def info(self, path: str, **options: Any) -> dict[str, Any]:
-        return {"name": path, "size": len(self._text(path)), "type": "file"}
-
-    def exists(self, path: str, **options: Any) -> bool:
-        return path in self._files
-
-    def isfile(self, path: str) -> bool:
-        return path in self._files
-
-    def glob(self, path: str, maxdepth: int | None = None, **options: Any) -> list[str]:
-        return [path]
 
 
 class _Lines:
