@@ -4,9 +4,6 @@ was known at some of them, and sends back the file or its manifest.
 In go a FeatureTask, documents (a KnownDocument) and an empty message; out come messages as of table_worker.py.
 """
 
-import os
-import pickle
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,17 +12,16 @@ from typing import Any, BinaryIO
 import msgspec
 import xxhash
 
-from delta_server.core.errors import DeltaError, Invalid, TooCostly
+from delta_server.core.errors import Invalid
 from delta_server.core.json import pointer, slices, surrogates
 from delta_server.core.tables import training, writing
 from delta_server.core.tables.shape import Column, Shape
 from delta_server.core.tables.training import DocumentFeature, Plan
 from delta_server.core.tables.writing import KEY, TIME, Form
-from delta_server.storage import child, process_messages
-from delta_server.storage.priority import lower_priority
+from delta_server.storage import process_messages
 from delta_server.storage.tables import parquet_table
 from delta_server.storage.tables.interval_file import Interval
-from delta_server.tasks.table_worker import DATA, ERROR, limit_memory
+from delta_server.tasks.table_worker import DATA, serve
 
 ARGUMENT = "feature-worker"
 """What the program is called with to be this."""
@@ -75,20 +71,7 @@ _decode_rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 
 
 def main() -> None:
-    child.begin()
-    child.end_with_parent()
-    lower_priority()
-    limit_memory()
-    leaving = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # nothing but messages may come out
-    task = msgspec.json.decode(process_messages.read(sys.stdin.buffer) or b"", type=FeatureTask)
-    try:
-        _run(task, sys.stdin.buffer, leaving)
-    except MemoryError:
-        error: DeltaError = TooCostly("the table takes more memory than it may: ask for less")
-        process_messages.write(leaving, ERROR + pickle.dumps(error))
-    except DeltaError as error:
-        process_messages.write(leaving, ERROR + pickle.dumps(error))
+    serve(FeatureTask, _run)
 
 
 def _run(task: FeatureTask, arriving: BinaryIO, leaving: BinaryIO) -> None:

@@ -10,9 +10,9 @@ import pickle
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -26,6 +26,8 @@ from delta_server.storage import child, process_messages
 from delta_server.storage.priority import lower_priority
 from delta_server.storage.tables import parquet_table
 from delta_server.storage.tables.interval_file import IntervalFile
+
+T = TypeVar("T")
 
 ARGUMENT = "table-worker"
 """What the program is called with to be this."""
@@ -51,19 +53,25 @@ def version_message(at_ms: int, snapshot: bytes, body: bytes) -> bytes:
 
 
 def main() -> None:
+    serve(TableTask, _run)
+
+
+def serve(kind: type[T], run: Callable[[T, BinaryIO, BinaryIO], None]) -> None:
+    """The one task of this process, which arrives first: `run` reads the other messages and writes pieces (DATA)."""
     child.begin()
     child.end_with_parent()
     lower_priority()
     limit_memory()
     leaving = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but messages may come out
-    task = msgspec.json.decode(process_messages.read(sys.stdin.buffer) or b"", type=TableTask)
+    task = msgspec.json.decode(process_messages.read(sys.stdin.buffer) or b"", type=kind)
     try:
-        _run(task, sys.stdin.buffer, leaving)
+        run(task, sys.stdin.buffer, leaving)
     except MemoryError:
-        _send(leaving, ERROR, pickle.dumps(TooCostly("the table takes more memory than it may: ask for less")))
+        error: DeltaError = TooCostly("the table takes more memory than it may: ask for less")
+        process_messages.write(leaving, ERROR + pickle.dumps(error))
     except DeltaError as error:
-        _send(leaving, ERROR, pickle.dumps(error))
+        process_messages.write(leaving, ERROR + pickle.dumps(error))
 
 
 def limit_memory() -> None:
@@ -87,7 +95,7 @@ def _run(task: TableTask, arriving: BinaryIO, leaving: BinaryIO) -> None:
             return  # whoever asked is gone
         reader.finish(task.now_ms)
         for piece in process_messages.gathered(_pieces(task, reader, rows, Path(folder))):
-            _send(leaving, DATA, piece)
+            process_messages.write(leaving, DATA + piece)
 
 
 def _pieces(task: TableTask, reader: IntervalReader, rows: IntervalFile, folder: Path) -> Iterator[bytes]:
@@ -102,7 +110,3 @@ def _pieces(task: TableTask, reader: IntervalReader, rows: IntervalFile, folder:
     if task.form == "parquet":
         return parquet_table.pieces(names, columns, found, folder)
     return writing.pieces(task.form, names, columns, found, escape_formulas=task.escape_formulas)
-
-
-def _send(leaving: BinaryIO, kind: bytes, payload: bytes) -> None:
-    process_messages.write(leaving, kind + payload)
