@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import EMAIL, NARROW, PASSWORD, WIDE, Open
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, WIDE, Open, fits
 from tests.server_process import BINARY, Server, run, serving
 
 pytestmark = pytest.mark.skipif(not Path(BINARY[0]).exists(), reason="make build makes it")
@@ -33,7 +33,7 @@ def look(page: Page, *seen: Locator) -> None:
             page.set_viewport_size({"width": width, "height": height})
             for each in seen:
                 expect(each).to_be_visible()
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            fits(page)
             assert (page.evaluate(_LIGHTNESS) < 0.5) is dark
 
 

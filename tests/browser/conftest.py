@@ -49,6 +49,11 @@ def chromium() -> str:
     return found
 
 
+def fits(page: Page) -> None:
+    """Nothing is wider than the window, once what is drawn to measure was drawn anew for it."""
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth", timeout=WAIT_MS)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:

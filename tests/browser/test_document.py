@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import APIResponse, Page, expect
 
-from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open, Visit
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open, Visit, fits
 from tests.server_process import Server
 
 AT = "2025-05-22T05:03:08.000Z"
@@ -119,7 +119,7 @@ def test_on_a_phone_the_tree_lies_above_the_timeline(server: Server, visit: Open
     assert tree is not None
     assert timeline is not None
     assert tree["y"] < timeline["y"]
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0]
+    fits(page)
     page.get_by_role("button", name="Next change", exact=True).click()
     expect(page.locator(".row", has_text="count").first).to_contain_text("133")
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import visitors
-from tests.browser.conftest import NARROW, PROJECT, WIDE, Open
+from tests.browser.conftest import NARROW, PROJECT, WIDE, Open, fits
 from tests.server_process import Server
 
 EXPLORER = f"/p/{PROJECT}/events"
@@ -102,7 +102,7 @@ def test_each_drawing_can_be_used_by_all(visited: Server, visit: Open, dark: boo
         asked = f"?m=count,p95_duration&by=data.path&vs=previous&draw={draw}&s=%2Fmap&s=%2Flatest"
         page = window.settle(EXPLORER + asked)
         expect(page.get_by_role("radio", name=draw.capitalize())).to_be_checked()
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, draw
+        fits(page)
         window.axe()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()

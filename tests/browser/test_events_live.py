@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import visitors
-from tests.browser.conftest import NARROW, PROJECT, WIDE, Open
+from tests.browser.conftest import NARROW, PROJECT, WIDE, Open, fits
 from tests.server_process import Server
 
 LIVE = f"/p/{PROJECT}/events/live"
@@ -55,7 +55,7 @@ def test_what_comes_is_shown_filtered_held_and_opened(
     page.keyboard.press("Escape")
     page.get_by_role("searchbox", name="Words in events").fill("nowhere")
     expect(page.get_by_text("None of the newest events meets all of that")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    fits(page)
 
 
 def test_what_a_library_says_of_itself_and_its_clock_is_shown(server: Server, visit: Open) -> None:

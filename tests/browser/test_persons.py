@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import visitors
-from tests.browser.conftest import NARROW, PROJECT, WIDE, Open
+from tests.browser.conftest import NARROW, PROJECT, WIDE, Open, fits
 from tests.server_process import Server
 
 PEOPLE = f"/p/{PROJECT}/events/people"
@@ -43,7 +43,7 @@ def test_people_are_found_and_looked_at(visited: Server, visit: Open, dark: bool
     expect(page.get_by_role("dialog")).to_contain_text('"userId": "u-1"')
     window.axe()
     page.keyboard.press("Escape")
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    fits(page)
     window.axe()
     page.goto(f"{visited.url}{PEOPLE}/nobody")
     expect(page.get_by_text("Nobody here has this id")).to_be_visible()

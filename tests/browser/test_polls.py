@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import server_process
-from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open, fits
 from tests.browser.source import Answer, Source, source
 from tests.server_process import Server
 
@@ -111,7 +111,7 @@ def test_narrow_and_dark_and_one_that_is_not_polled(server: Server, visit: Open)
     page.locator("tr[data-row] a").first.click()
     expect(page.get_by_role("region", name="The poll")).to_contain_text("Status 500")
     window.axe()
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    fits(page)
     failed = page.url.partition("at=")[2].partition("&")[0]
     page = window.go(f"/p/{PROJECT}/e/{quote(NAME, safe='')}/polls?class=ok&at={failed}")
     panel = page.get_by_role("region", name="The poll")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import visitors
-from tests.browser.conftest import NARROW, PROJECT, WIDE, Open
+from tests.browser.conftest import NARROW, PROJECT, WIDE, Open, fits
 from tests.server_process import Server
 
 SQL = f"/p/{PROJECT}/events/sql"
@@ -78,4 +78,4 @@ def test_all_can_read_it(visited: Server, visit: Open, dark: bool, size: tuple[i
     page.get_by_role("button", name="profiles", exact=True).click()
     expect(page.get_by_role("button", name=re.compile("traits"))).to_be_visible()
     window.axe()
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    fits(page)
