@@ -12,14 +12,16 @@ from tests.server_process import Server
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 
+def _token(window: Visit, server: Server) -> str:
+    login = {"email": "ada@example.com", "password": "correct horse battery"}
+    return str(window.context.request.post(f"{server.url}/v1/auth/login", data=login).json()["access_token"])
+
+
 def _key(window: Visit, server: Server, project: str) -> str:
-    token = window.context.request.post(
-        f"{server.url}/v1/auth/login", data={"email": "ada@example.com", "password": "correct horse battery"}
-    ).json()["access_token"]
     made = httpx.post(
         f"{server.url}/v1/auth/api-keys",
         json={"name": "test", "project": project, "scopes": ["write"]},
-        headers={"authorization": f"Bearer {token}"},
+        headers={"authorization": f"Bearer {_token(window, server)}"},
     )
     return str(made.json()["key"])
 
@@ -99,3 +101,39 @@ def test_an_empty_project_waits_for_its_first_document(server: Server, visit: Op
     expect(page.get_by_role("row").filter(has_text="tides")).to_be_visible()
     assert "1" in _row(page, "tides")
     window.axe()
+
+
+def test_of_many_endpoints_the_first_are_fetched_until_more_are_wanted(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    bearer = {"authorization": f"Bearer {_token(window, server)}"}
+    httpx.post(f"{server.url}/v1/projects", json={"name": "many"}, headers=bearer).raise_for_status()
+    snapshots = [
+        {"endpoint": f"station {n:03}", "data": n, "captured_at": f"2026-01-01T00:{59 - n // 60:02}:{59 - n % 60:02}Z"}
+        for n in range(130)
+    ]
+    url = f"{server.url}/v1/snapshots/batch?project_id=many"
+    httpx.post(url, json={"snapshots": snapshots}, headers=bearer).raise_for_status()
+    page = window.go("/p/many")
+    expect(page.locator(".figs")).to_contain_text("130endpoints")
+    for what in ("scroll", "filter", "choose"):
+        with page.expect_request(re.compile(r"/v1/endpoints\?.*limit=100$")):
+            page.reload()
+        expect(page.get_by_role("link", name="station 000", exact=True)).to_be_visible()
+        expect(page.get_by_role("table")).to_have_attribute("aria-rowcount", "131")
+        with page.expect_request(re.compile(r"/v1/endpoints\?.*limit=1000$")):
+            if what == "scroll":
+                page.keyboard.press("End")
+            elif what == "filter":
+                page.get_by_placeholder("Filter", exact=True).fill("station 129")
+            else:
+                page.get_by_role("button", name="Endpoints").click()
+                page.get_by_role("dialog").get_by_role("searchbox").fill("129")
+        if what == "choose":
+            expect(page.get_by_role("checkbox", name="station 129")).to_be_visible()
+        else:
+            expect(page.get_by_role("link", name="station 129", exact=True)).to_be_visible()
+        page.goto(f"{server.url}/p/many")
+    page.get_by_role("combobox", name="Sort by").select_option("size")
+    page.wait_for_url("**sort=size")
+    expect(page.get_by_role("link", name="station 100", exact=True)).to_be_visible()  # of three digits, so longest

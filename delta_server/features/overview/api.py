@@ -25,9 +25,11 @@ from delta_server.http.pagination import CursorText, Limit, PageNumber, PageSize
 from delta_server.services import Services
 
 _BIN = "deleted endpoints"
-_SUMMARY = "`summary`: what each has, its last change, and a spark of its changes"
+_SUMMARY = (
+    "`summary`: what each has, its last change, and a spark of its changes; `summary,totals`: and of all together"
+)
 _SPARK = "With `include=summary`: so many buckets of whole hours, one each unless `from` says since when; default 72"
-_SORT = "By name, by last change or by size kept; the latest and the largest first"
+_SORT = "By name, by last change (or snapshot, where none changed) or by size kept; the latest and the largest first"
 _SINCE = "With `include=summary`, where sparks begin: a time, a date, or an age such as 9d"
 _UNTIL = "With `include=summary`, where sparks end; default now"
 _FIELD = "Only where this changed: a field pattern such as /items/*/price, or a path such as /items/[sku=A7]/price"
@@ -52,7 +54,7 @@ async def list_endpoints(
     caller: NamedDependency[Caller],
     name_prefix: Annotated[str, QueryParameter(description="Only endpoints whose name begins so")] = "",
     deleted: Annotated[bool, QueryParameter(description="Those in the bin, what was deleted last first")] = False,
-    include: Annotated[Literal["summary"] | None, QueryParameter(description=_SUMMARY)] = None,
+    include: Annotated[Literal["summary", "summary,totals"] | None, QueryParameter(description=_SUMMARY)] = None,
     spark: Annotated[int | None, QueryParameter(ge=1, le=_MOST_SPARKS, description=_SPARK)] = None,
     from_: Annotated[str | None, QueryParameter(name="from", description=_SINCE)] = None,
     to: Annotated[str | None, QueryParameter(description=_UNTIL)] = None,
@@ -62,7 +64,7 @@ async def list_endpoints(
     page: PageNumber = None,
     page_size: PageSize = None,
 ) -> Response[Any]:
-    """`include=summary` asks for `snapshots:read` as well."""
+    """`include=summary` asks for `snapshots:read` as well. `totals` are of all whose name begins so, on any page."""
     size = page_size or limit
     skip = pagination.rows_to_skip(page, size, cursor)
     sparks = _sparks(services, caller, include, spark, from_, to)
@@ -76,12 +78,17 @@ async def list_endpoints(
         return pagination.respond(
             request, pagination.page(in_bin[skip:], limit=size, item=endpoints.view, cursor=_bin_cursor)
         )
-    wanted = Wanted(prefix=name_prefix, sort=sort, after=_after(sort, cursor), skip=skip, limit=size, spark=sparks)
+    wanted = Wanted(
+        prefix=name_prefix, sort=sort, after=_after(sort, cursor), skip=skip, limit=size, spark=sparks,
+        with_totals=include == "summary,totals",
+    )  # fmt: skip
     found = await service.list_endpoints(services, project, wanted)
     shown = EncodedPage(msgspec.Raw(found.data), found.next_cursor is not None, found.next_cursor)
     if sparks is not None:
         first, end = sparks.buckets.origin_ms, sparks.ends_ms
-        shown = msgspec.structs.replace(shown, spark_from=times.format(first), spark_to=times.format(end))
+        shown = msgspec.structs.replace(
+            shown, spark_from=times.format(first), spark_to=times.format(end), totals=found.totals
+        )
     return pagination.respond(request, shown)
 
 

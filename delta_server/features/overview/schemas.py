@@ -69,6 +69,18 @@ class EndpointSummary(EndpointView, frozen=True, kw_only=True):
     spark: list[tuple[int, int]] | UnsetType = UNSET
 
 
+class EndpointTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """What all endpoints of a list have together, whatever page of it is asked for."""
+
+    endpoints: int
+    versions: int
+    changes: int
+    raw_bytes: int
+    stored_bytes: int
+    first_captured_at: str | None
+    edits_last_day: int
+
+
 class EndpointPage(msgspec.Struct, frozen=True):
     """`spark_from` and `spark_to` are the ends of all sparks, with `include=summary`."""
 
@@ -77,6 +89,7 @@ class EndpointPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
     spark_from: str | UnsetType = UNSET
     spark_to: str | UnsetType = UNSET
+    totals: EndpointTotals | UnsetType = UNSET
 
 
 class EncodedPage(msgspec.Struct, frozen=True):
@@ -87,6 +100,7 @@ class EncodedPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
     spark_from: str | UnsetType = UNSET
     spark_to: str | UnsetType = UNSET
+    totals: EndpointTotals | UnsetType = UNSET
 
 
 def timeline(found: timelines.Timeline) -> Timeline:
@@ -165,6 +179,14 @@ FIELDS = {
     "EndpointPage.data": "The endpoints",
     "EndpointPage.spark_from": "Where the first bucket of each `spark` begins",
     "EndpointPage.spark_to": "Where the last bucket of each `spark` ends",
+    "EndpointPage.totals": "What all of them have together; with `include=summary,totals`",
+    "EndpointTotals.endpoints": "How many endpoints",
+    "EndpointTotals.versions": "How many snapshots they have",
+    "EndpointTotals.changes": "How many deltas of the kind `content`",
+    "EndpointTotals.raw_bytes": "Size of their documents as they were sent",
+    "EndpointTotals.stored_bytes": "Size that they take in the database",
+    "EndpointTotals.first_captured_at": "When the first snapshot of all was captured",
+    "EndpointTotals.edits_last_day": "Values added, changed, moved or removed in the 24 hours until `spark_to`",
     "LastDelta.id": "Id of the delta: that of the snapshot it leads to",
     "LastDelta.captured_at": "When that was captured",
     "LastDelta.kind": "`content`",

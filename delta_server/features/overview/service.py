@@ -1,6 +1,7 @@
 """What a dashboard opens with: endpoints with what happened to them, and timelines."""
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from delta_server.core import times
 from delta_server.core.caller import Caller
@@ -14,6 +15,7 @@ from delta_server.features.endpoints.service import EndpointRef, EndpointWithHea
 from delta_server.features.fields import service as field_index
 from delta_server.features.history import service as history
 from delta_server.features.overview import summaries, timelines
+from delta_server.features.overview.schemas import EndpointTotals
 from delta_server.features.overview.summaries import Place as Place
 from delta_server.features.overview.summaries import Sort as Sort
 from delta_server.features.overview.summaries import Spark as Spark
@@ -36,11 +38,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     skip: int
     limit: int
     spark: Spark | None
+    with_totals: bool = False
 
 
 class EncodedEndpoints(msgspec.Struct, frozen=True):
     data: bytes
     next_cursor: str | None
+    totals: EndpointTotals | UnsetType = UNSET
 
 
 def list_name(sort: Sort) -> str:
@@ -61,7 +65,11 @@ def _list_endpoints(tx: Tx, project: int, wanted: Wanted) -> EncodedEndpoints:
     else:
         data = msgspec.json.encode(summaries.summarize(tx, polled, wanted.spark))
     more = len(rows) > wanted.limit
-    return EncodedEndpoints(data, encode_cursor(list_name(wanted.sort), *shown[-1][0]) if more else None)
+    cursor = encode_cursor(list_name(wanted.sort), *shown[-1][0]) if more else None
+    if wanted.spark is None or not wanted.with_totals:
+        return EncodedEndpoints(data, cursor)
+    every = endpoints.all_of_project(tx, project, wanted.prefix)
+    return EncodedEndpoints(data, cursor, summaries.totals(tx, every, wanted.spark.ends_ms))
 
 
 def _rows(tx: Tx, project: int, wanted: Wanted) -> list[tuple[tuple[str] | Place, EndpointWithHead]]:

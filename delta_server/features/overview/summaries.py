@@ -14,7 +14,7 @@ from delta_server.features.deltas.service import CountedDelta
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointWithHead
 from delta_server.features.overview import schemas, timelines
-from delta_server.features.overview.schemas import EndpointSummary
+from delta_server.features.overview.schemas import EndpointSummary, EndpointTotals
 from delta_server.features.overview.timelines import Buckets
 from delta_server.features.snapshots import service as snapshots
 from delta_server.features.usage import service as usage
@@ -64,9 +64,11 @@ def _most_first(one: tuple[Place, EndpointWithHead]) -> Place:
 
 
 def _changed_at(tx: Tx, found: Sequence[EndpointWithHead]) -> dict[int, int]:
-    rows = [one.endpoint.id for one in found]
-    changed = _last_changes(tx, endpoints.counted_deltas(tx, rows))
-    return {row: changed.get(row, EARLIEST_MS - 1) for row in rows}
+    """Or when the last snapshot was captured, of those that never changed: a new one stands on top as well."""
+    changed = _last_changes(tx, endpoints.counted_deltas(tx, [one.endpoint.id for one in found]))
+    nothing = EARLIEST_MS - 1
+    captured = {one.endpoint.id: nothing if one.last_captured_at is None else one.last_captured_at for one in found}
+    return captured | changed
 
 
 def _stored_bytes(tx: Tx, found: Sequence[EndpointWithHead]) -> dict[int, int]:
@@ -93,6 +95,23 @@ def summarize(tx: Tx, found: Sequence[EndpointWithHead], spark: Spark) -> list[E
         _summary(one, used.get(row, _UNUSED), counted[row][0], extents.get(row), last.get(row), sparks[row])
         for row, one in zip(rows, found, strict=True)
     ]
+
+
+def totals(tx: Tx, found: Sequence[EndpointWithHead], ends_ms: int) -> EndpointTotals:
+    """Of all of them together; what changed in a day is that of the 24 hours before `ends_ms`."""
+    rows = [one.endpoint.id for one in found]
+    used = list(usage.of_endpoints(tx, rows).values())
+    firsts = [first for first, _, _ in snapshots.extents(tx, rows).values()]
+    lately = timelines.summed(tx, rows, timelines.buckets_of(ends_ms - DAY_MS, ends_ms, 24, least_ms=HOUR_MS))
+    return EndpointTotals(
+        endpoints=len(rows),
+        versions=sum(versions for versions, _, _ in used),
+        changes=sum(changes for changes, _ in endpoints.counted_deltas(tx, rows).values()),
+        raw_bytes=sum(raw for _, raw, _ in used),
+        stored_bytes=sum(stored for _, _, stored in used),
+        first_captured_at=times.format(min(firsts)) if firsts else None,
+        edits_last_day=sum(sum(counts.edits) for counts in lately.values()),
+    )
 
 
 def _summary(

@@ -37,6 +37,8 @@ REFUSED = [
     get("an unknown option", f"{LINE}?interval=1h", field="interval"),
     get("a spark without summaries", "/v1/endpoints?spark=72", field="spark"),
     get("an absurd spark", "/v1/endpoints?include=summary&spark=1000", field="spark"),
+    get("totals without summaries", "/v1/endpoints?include=totals", field="include"),
+    get("totals of the bin", "/v1/endpoints?deleted=true&include=summary,totals", field="deleted"),
     get("an unknown order", "/v1/endpoints?sort=age", field="sort"),
     get("an order of the bin", "/v1/endpoints?deleted=true&sort=size", field="deleted"),
     get("summaries of the bin", "/v1/endpoints?deleted=true&include=summary", field="deleted"),
@@ -226,6 +228,32 @@ async def test_summaries(app: Application, client: httpx.AsyncClient, keys: Keys
             pages += [row["name"] for row in page["data"]]
             cursor = page["next_cursor"]
         assert pages == (names or sorted(rows, key=lambda name: (-rows[name]["stored_bytes"], rows[name]["id"])))
+
+
+async def test_totals_are_of_all_endpoints_whatever_page_is_asked_for(
+    app: Application, client: httpx.AsyncClient, keys: Keys
+) -> None:
+    path = "/v1/endpoints?include=summary,totals&sort=changed"
+    nothing = (await ask(client, keys, path))["totals"]
+    assert set(nothing.values()) == {0, None}
+    now = app.services.clock.now_ms()
+    for name, first in (("a", now - 40 * HOUR), ("b", now - 3 * HOUR), ("other", now - 9 * HOUR)):
+        await filled(app, name, [Version(first + n * HOUR, document(60 - 3 * n)) for n in range(3)])
+    await filled(app, "new", [Version(now - HOUR // 2, b"1")])
+    whole = await ask(client, keys, path)
+    assert [row["name"] for row in whole["data"]] == ["new", "b", "other", "a"]  # the new one did not change yet
+    for part in ("versions", "changes", "raw_bytes", "stored_bytes"):
+        assert whole["totals"][part] == sum(row[part] for row in whole["data"])
+    assert whole["totals"]["endpoints"] == 4
+    assert whole["totals"]["first_captured_at"] == min(row["first_captured_at"] for row in whole["data"])
+    lately = [row["spark"][-24:] for row in whole["data"]]
+    assert whole["totals"]["edits_last_day"] == sum(sum(map(sum, spark)) for spark in lately) > 0
+    page = await ask(client, keys, f"{path}&limit=1")
+    rest = await ask(client, keys, f"{path}&limit=2&cursor={page['next_cursor']}")
+    assert page["totals"] == rest["totals"] == whole["totals"]
+    assert [row["name"] for row in page["data"] + rest["data"]] == ["new", "b", "other"]
+    assert (await ask(client, keys, f"{path}&name_prefix=o"))["totals"]["endpoints"] == 1
+    assert "totals" not in await ask(client, keys, "/v1/endpoints?include=summary")
 
 
 async def test_a_projects_timeline(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:

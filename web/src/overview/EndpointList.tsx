@@ -1,7 +1,7 @@
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { lastLooked } from "../compare/looked.ts";
 import { Chips } from "../document/Chips.tsx";
-import { bytes, count } from "../numbers.ts";
+import { bytes, count as counted } from "../numbers.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { at, go, href } from "../state/location.ts";
 import { roughly } from "../time/clock.ts";
@@ -13,6 +13,10 @@ import { useRows } from "./useRows.ts";
 interface ListProps {
   project: string;
   endpoints: readonly Listed[];
+  /** How many there are, with those behind `endpoints` that are not fetched yet. */
+  count: number;
+  /** The rest is to be fetched. */
+  onMore: () => void;
   nowMs: number;
   /** What the small bars show. */
   spark: { fromMs: number; toMs: number; over: string };
@@ -20,11 +24,16 @@ interface ListProps {
 
 /** The table of endpoints; of a long one only the rows that are in view are there. */
 export function EndpointList(props: ListProps) {
-  const { endpoints } = props;
+  const { endpoints, count, onMore } = props;
   const body = useRef<HTMLTableSectionElement>(null);
-  const rows = useRows(body, endpoints.length);
+  const rows = useRows(body, count);
+  const drawn = endpoints.slice(rows.first, rows.end);
+  const missing = rows.end - rows.first - drawn.length;
+  useEffect(() => {
+    if (missing > 0) onMore();
+  }, [missing > 0]);
   return (
-    <table aria-rowcount={endpoints.length + 1}>
+    <table aria-rowcount={count + 1} aria-busy={missing > 0}>
       <thead>
         <tr>
           <th scope="col">Endpoint</th>
@@ -41,10 +50,10 @@ export function EndpointList(props: ListProps) {
       </thead>
       <tbody ref={body}>
         <Room pixels={rows.before} />
-        {endpoints.slice(rows.first, rows.end).map((one, i) => (
+        {drawn.map((one, i) => (
           <EndpointRow key={one.id} {...props} one={one} index={rows.first + i + 2} />
         ))}
-        <Room pixels={rows.after} />
+        <Room pixels={rows.after + missing * rows.row} />
       </tbody>
     </table>
   );
@@ -84,8 +93,8 @@ function EndpointRow({ project, one, nowMs, spark, index }: ListProps & { one: L
         <SparkLink one={one} base={base} spark={spark} />
       </td>
       <td class="n">
-        {count(one.versions)}
-        <small>{count(one.changes)} changed</small>
+        {counted(one.versions)}
+        <small>{counted(one.changes)} changed</small>
       </td>
       <td class="n">{one.documentBytes === null ? "" : bytes(one.documentBytes)}</td>
       <td class="kept">

@@ -1,16 +1,8 @@
 import { bytes, count, percent } from "../numbers.ts";
-import { type Listed, totals } from "./list.ts";
-
-/** So many of the small bars' buckets are the last 24 hours: of 72 in 9 days. */
-const DAY = 8;
+import type { Totals } from "./list.ts";
 
 /** In short: what is kept, and what moved in a day. */
-export function Figures({ endpoints }: { endpoints: readonly Listed[] }) {
-  const sums = totals(endpoints);
-  const day = endpoints.reduce(
-    (sum, one) => sum + one.spark.slice(-DAY).reduce((own, [up, down]) => own + up + down, 0),
-    0,
-  );
+export function Figures({ sums }: { sums: Totals }) {
   return (
     <section class="figs" aria-label="In short">
       <div>
@@ -22,7 +14,7 @@ export function Figures({ endpoints }: { endpoints: readonly Listed[] }) {
         <span>versions kept, {count(sums.changes)} with changes</span>
       </div>
       <div>
-        <b>{count(day)}</b>
+        <b>{count(sums.dayEdits)}</b>
         <span>changes in the last 24 hours</span>
       </div>
       <div class="wide">

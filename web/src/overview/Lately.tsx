@@ -23,6 +23,8 @@ interface LatelyProps {
   narrowed: string | null;
   onAll: () => void;
   endpoints: readonly { name: string }[];
+  /** All of them are wanted: somebody chooses among them. */
+  onChoosing: () => void;
   /** The endpoints it is narrowed to; empty of all. */
   only: readonly string[];
   onOnly: (names: readonly string[]) => void;
@@ -89,7 +91,7 @@ export function Lately(props: LatelyProps) {
 }
 
 /** Which endpoints it is narrowed to; the list of them is fetched once somebody opens it. */
-function Which({ endpoints, only, onOnly }: LatelyProps) {
+function Which({ endpoints, only, onOnly, onChoosing }: LatelyProps) {
   const [open, setOpen] = useState(false);
   const place = useRef<HTMLDivElement>(null);
   const close = () => {
@@ -103,7 +105,10 @@ function Which({ endpoints, only, onOnly }: LatelyProps) {
         type="button"
         aria-haspopup="dialog"
         aria-expanded={open}
-        onClick={() => setOpen(!open)}
+        onClick={() => {
+          if (!open) onChoosing();
+          setOpen(!open);
+        }}
       >
         Endpoints <Icon name="down" />
       </button>

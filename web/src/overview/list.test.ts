@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Listed, quietMs, shown, totals } from "./list.ts";
+import { type Listed, quietMs, shown } from "./list.ts";
 
 const HOUR = 3_600_000;
 
@@ -52,9 +52,4 @@ test("quiet is three times the usual gap, of endpoints with a history", () => {
   expect(quietMs(listed("a", { versions: 3 }), 99 * HOUR)).toBeNull();
   expect(quietMs(listed("a", { firstMs: 10 * HOUR }), 99 * HOUR)).toBeNull();
   expect(quietMs(listed("a", { lastMs: null }), 99 * HOUR)).toBeNull();
-});
-
-test("sums are of all endpoints", () => {
-  expect(totals(ALL)).toEqual({ endpoints: 4, versions: 33, changes: 20, rawBytes: 4000, storedBytes: 90 });
-  expect(totals([])).toEqual({ endpoints: 0, versions: 0, changes: 0, rawBytes: 0, storedBytes: 0 });
 });

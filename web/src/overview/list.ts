@@ -69,21 +69,21 @@ export function quietMs(one: Listed, nowMs: number): number | null {
   return usual > 0 && silent > LEAST_MS && silent > usual * 3 ? silent : null;
 }
 
+/** Of all endpoints of the project, also of those that are not fetched yet. */
 export interface Totals {
   endpoints: number;
   versions: number;
   changes: number;
   rawBytes: number;
   storedBytes: number;
+  firstMs: number | null;
+  /** Values that were added, changed, moved or removed within a day. */
+  dayEdits: number;
 }
 
-export function totals(all: readonly Listed[]): Totals {
-  const sum = { endpoints: all.length, versions: 0, changes: 0, rawBytes: 0, storedBytes: 0 };
-  for (const one of all) {
-    sum.versions += one.versions;
-    sum.changes += one.changes;
-    sum.rawBytes += one.rawBytes;
-    sum.storedBytes += one.storedBytes;
-  }
-  return sum;
+/** What is known of a project's endpoints: the first of them in some order, until all are asked for. */
+export interface Known {
+  listed: readonly Listed[];
+  totals: Totals;
+  isWhole: boolean;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Listed } from "./list.ts";
+import type { Known, Listed } from "./list.ts";
 import { pulseWithNews, type ToldDelta, type ToldSnapshot, withNews } from "./live.ts";
 
 const HOUR = 3_600_000;
@@ -23,6 +23,11 @@ const BEFORE: Listed = {
     [2, 1],
   ],
 };
+const KNOWN: Known = {
+  listed: [BEFORE],
+  totals: { endpoints: 900, versions: 50, changes: 40, rawBytes: 5000, storedBytes: 500, firstMs: HOUR, dayEdits: 7 },
+  isWhole: false,
+};
 const snapshot = (ms: number, endpoint = "e1"): ToldSnapshot => ({
   endpoint: { id: endpoint, name: "quakes" },
   snapshot: { id: "s", captured_at: at(ms), size_bytes: 70 },
@@ -43,10 +48,13 @@ const delta = (ms: number): ToldDelta => ({
 });
 
 test("a snapshot and its delta are counted where they stand", () => {
-  const [one] =
-    withNews([BEFORE], { snapshots: [snapshot(6 * HOUR)], deltas: [delta(6 * HOUR)], afresh: false }, 0, 6 * HOUR) ??
-    [];
-  expect(one).toMatchObject({
+  const next = withNews(
+    KNOWN,
+    { snapshots: [snapshot(6 * HOUR)], deltas: [delta(6 * HOUR)], afresh: false },
+    0,
+    6 * HOUR,
+  );
+  expect(next?.listed[0]).toMatchObject({
     versions: 6,
     changes: 5,
     rawBytes: 570,
@@ -62,10 +70,13 @@ test("a snapshot and its delta are counted where they stand", () => {
 });
 
 test("one that is filed into the past changes no newest", () => {
-  const [one] =
-    withNews([BEFORE], { snapshots: [snapshot(2 * HOUR)], deltas: [delta(2 * HOUR)], afresh: false }, 0, 6 * HOUR) ??
-    [];
-  expect(one).toMatchObject({
+  const next = withNews(
+    KNOWN,
+    { snapshots: [snapshot(2 * HOUR)], deltas: [delta(2 * HOUR)], afresh: false },
+    0,
+    6 * HOUR,
+  );
+  expect(next?.listed[0]).toMatchObject({
     versions: 6,
     documentBytes: 100,
     lastMs: 5 * HOUR,
@@ -77,9 +88,24 @@ test("one that is filed into the past changes no newest", () => {
   });
 });
 
+test("the totals of all endpoints grow with them", () => {
+  const news = { snapshots: [snapshot(HOUR / 2), snapshot(6 * HOUR)], deltas: [delta(6 * HOUR)], afresh: false };
+  const next = withNews(KNOWN, news, 0, 6 * HOUR);
+  expect(next?.totals).toEqual({
+    endpoints: 900,
+    versions: 52,
+    changes: 41,
+    rawBytes: 5140,
+    storedBytes: 500,
+    firstMs: HOUR / 2,
+    dayEdits: 17,
+  });
+  expect(next?.isWhole).toBe(false);
+});
+
 test("an endpoint that is not in the list has it fetched", () => {
-  expect(withNews([BEFORE], { snapshots: [snapshot(1, "other")], deltas: [], afresh: false }, 0, 1)).toBeNull();
-  expect(withNews([BEFORE], { snapshots: [], deltas: [], afresh: true }, 0, 1)).toBeNull();
+  expect(withNews(KNOWN, { snapshots: [snapshot(1, "other")], deltas: [], afresh: false }, 0, 1)).toBeNull();
+  expect(withNews(KNOWN, { snapshots: [], deltas: [], afresh: true }, 0, 1)).toBeNull();
 });
 
 test("the pulse grows in its buckets, and what is beyond it does not count", () => {

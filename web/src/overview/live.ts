@@ -1,7 +1,7 @@
 /** What the stream tells of snapshots and deltas, worked into what is shown. Nothing is asked for again for it. */
 
 import type { Bar } from "../time/bars.ts";
-import type { LastDelta, Listed } from "./list.ts";
+import type { Known, LastDelta, Listed } from "./list.ts";
 import type { Grid } from "./pulse.ts";
 import type { Bucket } from "./spark.ts";
 
@@ -36,9 +36,9 @@ export interface News {
 }
 
 /** The list with the news in it; null where an endpoint is told of that is not in it, so that it is to be fetched. */
-export function withNews(all: readonly Listed[], news: News, sparkFromMs: number, sparkToMs: number): Listed[] | null {
+export function withNews(known: Known, news: News, sparkFromMs: number, sparkToMs: number): Known | null {
   if (news.afresh) return null;
-  const byId = new Map(all.map((one) => [one.id, one]));
+  const byId = new Map(known.listed.map((one) => [one.id, one]));
   for (const { endpoint, snapshot } of news.snapshots) {
     const one = byId.get(endpoint.id);
     if (!one) return null;
@@ -49,7 +49,18 @@ export function withNews(all: readonly Listed[], news: News, sparkFromMs: number
     if (!one) return null;
     byId.set(one.id, withDelta(one, delta, sparkFromMs, sparkToMs));
   }
-  return [...byId.values()];
+  return { ...known, listed: [...byId.values()], totals: totalsWithNews(known.totals, news) };
+}
+
+function totalsWithNews(totals: Known["totals"], { snapshots, deltas }: News): Known["totals"] {
+  const sum = { ...totals, versions: totals.versions + snapshots.length, changes: totals.changes + deltas.length };
+  for (const { snapshot } of snapshots) {
+    const ms = Date.parse(snapshot.captured_at);
+    sum.rawBytes += snapshot.size_bytes;
+    sum.firstMs = Math.min(sum.firstMs ?? ms, ms);
+  }
+  for (const { delta } of deltas) sum.dayEdits += delta.added + delta.removed + delta.replaced + delta.moved;
+  return sum;
 }
 
 function withSnapshot(one: Listed, snapshot: ToldSnapshot["snapshot"]): Listed {

@@ -1,11 +1,11 @@
 /** What the overview asks of the server, as it is drawn. */
 
-import { get, raw } from "../api.ts";
+import { get, Problem, raw } from "../api.ts";
 import { parseKeeping } from "../compare/exact.ts";
 import type { Row } from "../compare/lines.ts";
 import type { Bar, Span } from "../time/bars.ts";
 import type { Item } from "./feed.ts";
-import type { Listed } from "./list.ts";
+import type { Known, Listed, Sort, Totals } from "./list.ts";
 import { lastDelta } from "./live.ts";
 import type { Grid } from "./pulse.ts";
 import { keyText } from "./rowtext.ts";
@@ -26,28 +26,59 @@ export function sparkSpan(nowMs: number): Span {
   return { fromMs: toMs - SPARK * 3 * HOUR, toMs };
 }
 
-function page(project: string, cursor: string | null, signal: AbortSignal) {
+/** So many are fetched at first: more than a window shows, and a tenth of what a thousand would take. */
+const FIRST = 100;
+const MOST_AT_ONCE = 1000;
+
+interface Asked {
+  sort: Sort;
+  limit: number;
+  cursor: string | null;
+}
+
+function page(project: string, { sort, limit, cursor }: Asked, signal: AbortSignal) {
   const { fromMs, toMs } = sparkSpan(Date.now());
   const query = {
-    include: "summary",
+    include: cursor === null ? "summary,totals" : "summary",
     spark: SPARK,
     from: at(fromMs),
     to: at(toMs),
-    limit: 1000,
+    sort,
+    limit,
     ...(cursor === null ? {} : { cursor }),
   } as const;
   return get("/v1/endpoints", { in: project, query, signal });
 }
 
-/** All of them: one request for each thousand. */
-export async function loadEndpoints(project: string, signal: AbortSignal): Promise<Listed[]> {
+/** The first of them in an order, and what all have together. */
+export async function loadFirst(project: string, sort: Sort, signal: AbortSignal): Promise<Known> {
+  const part = await page(project, { sort, limit: FIRST, cursor: null }, signal);
+  return { listed: part.data.map(listed), totals: totalsOf(part), isWhole: !part.has_more };
+}
+
+/** All of them, one request for each thousand; by name, which no news reorders meanwhile. */
+export async function loadAll(project: string, signal: AbortSignal): Promise<Known> {
   const found: Listed[] = [];
+  let totals: Totals | null = null;
   for (let cursor: string | null = null; ; ) {
-    const part: Page = await page(project, cursor, signal);
+    const part: Page = await page(project, { sort: "name", limit: MOST_AT_ONCE, cursor }, signal);
     found.push(...part.data.map(listed));
-    if (!part.has_more || !part.next_cursor) return found;
+    totals ??= totalsOf(part);
+    if (!part.has_more || !part.next_cursor) return { listed: found, totals, isWhole: true };
     cursor = part.next_cursor;
   }
+}
+
+function totalsOf({ totals }: Page): Totals {
+  return {
+    endpoints: totals?.endpoints ?? 0,
+    versions: totals?.versions ?? 0,
+    changes: totals?.changes ?? 0,
+    rawBytes: totals?.raw_bytes ?? 0,
+    storedBytes: totals?.stored_bytes ?? 0,
+    firstMs: time(totals?.first_captured_at),
+    dayEdits: totals?.edits_last_day ?? 0,
+  };
 }
 
 function listed(one: Endpoint): Listed {
@@ -107,9 +138,12 @@ export async function loadLately(
   const of = (endpoint: string | null) => newest(project, endpoint, narrow.span, signal);
   const lists = await Promise.all(narrow.endpoints.length > 0 ? narrow.endpoints.map(of) : [of(null)]);
   const data = lists.flat().sort((a, b) => Date.parse(b.captured_at) - Date.parse(a.captured_at));
-  return data.slice(0, LATELY).map((delta) => ({
+  const shown = data.slice(0, LATELY);
+  const unknown = new Set(shown.map((delta) => delta.endpoint_id).filter((id) => !names.has(id)));
+  const found = new Map(await Promise.all([...unknown].map((id) => nameOf(project, id, signal))));
+  return shown.map((delta) => ({
     id: delta.id,
-    endpoint: names.get(delta.endpoint_id) ?? delta.endpoint_id,
+    endpoint: names.get(delta.endpoint_id) ?? found.get(delta.endpoint_id) ?? delta.endpoint_id,
     atMs: Date.parse(delta.captured_at),
     fromId: delta.from_snapshot_id,
     toId: delta.to_snapshot_id,
@@ -117,6 +151,17 @@ export async function loadLately(
     changes: delta.changes_count,
     rows: (delta.first ?? []).map(named),
   }));
+}
+
+/** Of an endpoint that is not listed yet; of one that is gone meanwhile its id. */
+async function nameOf(project: string, id: string, signal: AbortSignal): Promise<[id: string, name: string]> {
+  try {
+    const answer = await get("/v1/endpoints/{endpoint}", { in: project, path: { endpoint: id }, signal });
+    return [id, answer.endpoint.name];
+  } catch (error) {
+    if (error instanceof Problem && error.status === 404) return [id, id];
+    throw error;
+  }
 }
 
 async function newest(

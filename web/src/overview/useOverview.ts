@@ -5,9 +5,9 @@ import { now } from "../state/now.ts";
 import { type Told, useStream } from "../state/stream.ts";
 import type { Bar, Span } from "../time/bars.ts";
 import { arrived, EMPTY, type Feed, feedOf, released } from "./feed.ts";
-import type { Listed } from "./list.ts";
+import { isSort, type Known, type Listed, type Sort } from "./list.ts";
 import { type News, pulseWithNews, type ToldDelta, type ToldSnapshot, withNews } from "./live.ts";
-import { loadEndpoints, loadLately, loadPulse, sparkSpan } from "./load.ts";
+import { loadAll, loadFirst, loadLately, loadPulse, sparkSpan } from "./load.ts";
 import { gridOf, spanOf } from "./pulse.ts";
 
 /** News is worked in once a second, however much comes. */
@@ -21,28 +21,49 @@ export function useOverview(project: string) {
   const feedText = query.value.get("feed");
   const only = useMemo(() => feedOf(feedText), [feedText]);
   const turn = Math.floor(now.value / AFRESH_MS); // the bars' buckets move with time
-  const fetched = useLoad((signal) => loadEndpoints(project, signal), [project, turn]);
-  const endpoints = useKept<Listed[]>(fetched.data);
+  const { sought, sort } = asked(query.value);
+  const [wantsAll, setWantsAll] = useState(sought !== "");
+  const [firstBy, setFirstBy] = useState(sort);
+  const fetched = useLoad(
+    (signal) => (wantsAll ? loadAll(project, signal) : loadFirst(project, firstBy, signal)),
+    [project, turn, wantsAll, firstBy],
+  );
+  const endpoints = useKept<Known>(fetched.data);
+  const isPart = endpoints.value?.isWhole === false;
+  const fetchAll = () => {
+    if (isPart) setWantsAll(true);
+  };
+  useEffect(() => {
+    if (isPart && !wantsAll) setFirstBy(sort); // the first by name are others than those that changed last
+    if (sought !== "") fetchAll();
+  }, [sort, sought, isPart]);
   const range = query.value.get("range");
   // Other ranges do not begin with the history: for them the pulse does not wait for the list, and is asked for once.
-  const firstMs = useMemo(() => (range === "all" ? first(fetched.data) : null), [range, fetched.data]);
+  const firstMs = useMemo(
+    () => (range === "all" ? (fetched.data?.totals.firstMs ?? null) : null),
+    [range, fetched.data],
+  );
   const hour = Math.floor(now.value / 3_600_000);
   const grid = useMemo(() => gridOf(range, Date.now(), firstMs), [range, firstMs, hour]);
   const pulse = useLoad((signal) => loadPulse(project, grid, signal), [project, grid, turn]);
   const bars = useKept<readonly Bar[]>(pulse.data);
-  const feed = useFeed(project, endpoints.value, only, chosen);
+  const feed = useFeed(project, endpoints.value?.listed, only, chosen);
   const news = useNews(project);
   useEffect(() => {
     if (news === null) return;
     const { fromMs, toMs } = sparkSpan(Date.now());
     const next = endpoints.value ? withNews(endpoints.value, news, fromMs, toMs) : null;
     if (next) endpoints.set(next);
-    else fetched.again();
+    else if (isPart && !wantsAll && !news.afresh) fetchAll();
+    else if (!fetched.busy || news.afresh) fetched.again();
     bars.set(pulseWithNews(bars.value ?? [], grid, news.deltas));
     if (news.deltas.length > 0) feed.stir();
   }, [news]);
   return {
     endpoints: { data: endpoints.value, error: fetched.error, again: fetched.again },
+    fetchAll,
+    sought,
+    sort,
     bars: { data: bars.value, error: pulse.error, again: pulse.again },
     feed,
     grid,
@@ -58,9 +79,10 @@ function useKept<T>(fetched: T | undefined): { value: T | undefined; set: (value
   return { value, set: (next) => setKept({ of: fetched, value: next }) };
 }
 
-function first(all: readonly Listed[] | undefined): number | null {
-  const times = (all ?? []).map((one) => one.firstMs).filter((ms) => ms !== null);
-  return times.length > 0 ? times.reduce((a, b) => Math.min(a, b)) : null;
+/** What the list is filtered by, and its order. */
+function asked(query: URLSearchParams): { sought: string; sort: Sort } {
+  const sort = query.get("sort") ?? undefined;
+  return { sought: query.get("q") ?? "", sort: isSort(sort) ? sort : "changed" };
 }
 
 /** What the stream told within a second; null while it told nothing. */

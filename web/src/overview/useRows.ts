@@ -7,6 +7,8 @@ export interface Rows {
   /** Pixels before and behind the rows that are there. */
   before: number;
   after: number;
+  /** Pixels of one row. */
+  row: number;
 }
 
 const FEW = 60;
@@ -40,11 +42,11 @@ export function useRows(table: RefObject<HTMLElement | null>, count: number): Ro
       removeEventListener("resize", ask);
     };
   }, [count, table]);
-  return count <= FEW ? { first: 0, end: count, before: 0, after: 0 } : rowsAt(count, seen);
+  return count <= FEW ? { first: 0, end: count, before: 0, after: 0, row: seen.row } : rowsAt(count, seen);
 }
 
 export function rowsAt(count: number, { top, view, row }: { top: number; view: number; row: number }): Rows {
   const first = Math.min(Math.max(0, Math.floor(top / row) - SPARE), Math.max(0, count - 1));
   const end = Math.min(count, Math.max(first + 1, Math.ceil((top + view) / row) + SPARE));
-  return { first, end, before: first * row, after: (count - end) * row };
+  return { first, end, before: first * row, after: (count - end) * row, row };
 }

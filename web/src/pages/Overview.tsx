@@ -4,7 +4,7 @@ import { EndpointList } from "../overview/EndpointList.tsx";
 import { Figures } from "../overview/Figures.tsx";
 import { feedText } from "../overview/feed.ts";
 import { Lately } from "../overview/Lately.tsx";
-import { isSort, SORTS, type Sort, shown } from "../overview/list.ts";
+import { type Known, SORTS, shown } from "../overview/list.ts";
 import { sparkSpan } from "../overview/load.ts";
 import { Pulse } from "../overview/Pulse.tsx";
 import { RANGES, type Range, spanText, USUAL } from "../overview/pulse.ts";
@@ -39,7 +39,7 @@ export default function Overview({ params }: PageProps) {
     );
   }
   if (!endpoints.data) return <Loading />;
-  if (endpoints.data.length === 0) {
+  if (endpoints.data.totals.endpoints === 0) {
     return (
       <main id="main" class="wrap">
         <Later from={firstDocument} props={{ project }} />
@@ -51,7 +51,7 @@ export default function Overview({ params }: PageProps) {
   const named = range === null ? USUAL : range in RANGES ? (range as Range) : null;
   return (
     <main id="main" class="wrap">
-      <Figures endpoints={endpoints.data} />
+      <Figures sums={endpoints.data.totals} />
       <Pulse
         grid={grid}
         bars={view.bars.data ?? []}
@@ -78,7 +78,8 @@ export default function Overview({ params }: PageProps) {
           busy={view.feed.busy}
           zone={zone.value}
           narrowed={narrowedText(view)}
-          endpoints={endpoints.data}
+          endpoints={endpoints.data.listed}
+          onChoosing={view.fetchAll}
           only={view.only}
           onOnly={(names) => setQuery({ feed: feedText(names) })}
           onAll={() => setQuery({ hour: null, feed: null })}
@@ -98,11 +99,10 @@ function narrowedText({ chosen, only }: ReturnType<typeof useOverview>): string 
 
 function Endpoints({ project, view }: { project: string; view: ReturnType<typeof useOverview> }) {
   const [making, setMaking] = useState(false);
-  const asked = query.value;
-  const sought = asked.get("q") ?? "";
-  const sort: Sort = isSort(asked.get("sort") ?? undefined) ? (asked.get("sort") as Sort) : "changed";
-  const all = view.endpoints.data ?? [];
-  const found = useMemo(() => shown(all, sought, sort), [all, sought, sort]);
+  const { sought, sort } = view;
+  const { listed, totals, isWhole } = view.endpoints.data as Known;
+  const found = useMemo(() => shown(listed, sought, sort), [listed, sought, sort]);
+  const isLooking = sought !== "" && !isWhole;
   const nowMs = now.value;
   return (
     <section class="list" aria-labelledby="h-eps">
@@ -144,10 +144,13 @@ function Endpoints({ project, view }: { project: string; view: ReturnType<typeof
           </>
         ) : null}
       </div>
-      {found.length > 0 ? (
+      {isLooking ? <Loading label="Looking through all endpoints" /> : null}
+      {found.length > 0 || isLooking ? (
         <EndpointList
           project={project}
           endpoints={found}
+          count={sought === "" ? totals.endpoints : found.length}
+          onMore={view.fetchAll}
           nowMs={nowMs}
           spark={{ ...sparkSpan(nowMs), over: SPARK_OVER }}
         />
@@ -159,6 +162,9 @@ function Endpoints({ project, view }: { project: string; view: ReturnType<typeof
           </button>
         </p>
       )}
+      {view.endpoints.error ? (
+        <Failure tried="Loading the endpoints" error={view.endpoints.error} retry={view.endpoints.again} />
+      ) : null}
       <p class="legend">
         <span>
           <i class="k-up" />
