@@ -49,6 +49,7 @@ from delta_server.features.projects import service as projects_service
 from delta_server.features.prometheus import feature as prometheus
 from delta_server.features.queries import feature as queries
 from delta_server.features.registrations import feature as registrations
+from delta_server.features.saved_queries import feature as saved_queries
 from delta_server.features.schemas import feature as schemas
 from delta_server.features.snapshots import feature as snapshots
 from delta_server.features.sql import feature as sql
@@ -126,6 +127,7 @@ FEATURES = [
     mcp.FEATURE,
     prometheus.FEATURE,
     sql.FEATURE,
+    saved_queries.FEATURE,
     erasures.FEATURE,
     inbound_webhooks.FEATURE,
     feeds.FEATURE,

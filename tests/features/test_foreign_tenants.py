@@ -32,6 +32,7 @@ ELSEWHERE = {
     *(route for route in GUARDS if route[1].startswith("/v1/backups")),
     *(route for route in GUARDS if route[1].startswith("/v1/prometheus")),
     ("POST", "/v1/feeds"), ("POST", "/v1/mcp"), ("POST", "/v1/alerts/rules"), ("GET", "/v1/alerts/digest"),
+    ("POST", "/v1/saved-queries"),
     ("POST", "/v1/sync/{}/delta"), ("GET", "/v1/sync/config"), ("GET", "/v1/sync/stream"),
     ("PUT", "/v1/sync/types/{}"), ("GET", "/v1/sync/spaces"),
     ("PUT", "/v1/datasets/{}/{}/current"), ("GET", "/v1/datasets/{}/{}/jobs/{}"),
@@ -130,6 +131,7 @@ SHOWN = [
     get("/v1/groups/acme"),
     get("/v1/erasures"),
     get("/v1/feeds"),
+    get("/v1/saved-queries"),
     get("/v1/inbound-webhooks"),
     get("/v1/alerts/rules"),
     get("/v1/sync/memos/delta"),
@@ -215,6 +217,9 @@ BY_ID = [
     Ask("DELETE", "/v1/endpoints/{endpoint}/inbound-webhook"),
     Ask("POST", "/v1/feeds/{feed}/rotate", {"overlap": "1h"}),
     Ask("DELETE", "/v1/feeds/{feed}"),
+    get("/v1/saved-queries/{query}"),
+    Ask("PATCH", "/v1/saved-queries/{query}", {"name": "mine"}),
+    Ask("DELETE", "/v1/saved-queries/{query}"),
     get("/v1/alerts/rules/{rule}"),
     get("/v1/alerts?rule={rule}"),
     Ask("PATCH", "/v1/alerts/rules/{rule}", {"value": 2}),
@@ -301,6 +306,8 @@ class Tenants:
         erasure = (await self.send(name, Ask("DELETE", f"/v1/users/nobody-of-{name}"))).json()["erasure"]
         key = (await self.send(name, post("/v1/auth/api-keys", scopes=["admin"]))).json()
         feed = (await self.send(name, post("/v1/feeds", endpoint_id="prices"))).json()["feed"]
+        save = post("/v1/saved-queries", name=mark, kind="sql", spec={"sql": f"select '{mark}'"})
+        query = (await self.send(name, save)).json()["saved_query"]
         make_rule = Ask("POST", "/v1/alerts/rules", {"name": mark, "endpoint": "prices", **RULE})
         rule = (await self.send(name, make_rule)).json()["rule"]
         for client, again in (("shop", False), ("shop", True)):
@@ -334,6 +341,7 @@ class Tenants:
             "erasure": erasure["id"],
             "feed": feed["id"],
             "rule": rule["id"],
+            "query": query["id"],
             "key": key["api_key"]["id"],
             "device": device["id"],
             "conflict": met["conflict_id"],

@@ -114,6 +114,10 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
     assert hook.status_code == 201, hook.text
     rule = await client.post("/v1/alerts/rules", json={**ALERT, "endpoint": snapshot["endpoint_id"]}, headers=headers)
     assert rule.status_code == 201, rule.text
+    saved = await client.post(
+        "/v1/saved-queries", json={"name": "a", "kind": "sql", "spec": {"sql": "select 1"}}, headers=headers
+    )
+    assert saved.status_code == 201, saved.text
     note = {"change_id": "c", "record_id": "note", "operation": "insert", "data": {"text": "Milk"}}
     pushed = {"device_id": "phone", "batch_id": "b", "changes": [note]}
     assert (await client.post("/v1/sync/notes/delta", json=pushed, headers=headers)).status_code == 200
@@ -137,6 +141,7 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
             "webhook_id": hook.json()["webhook"]["id"],
             "delivery_id": SOME_ID,
             "kept_id": SOME_ID,
+            "query_id": saved.json()["saved_query"]["id"],
             "rule_id": rule.json()["rule"]["id"],
             "endpoint": snapshot["endpoint_id"],
             "snapshot": snapshot["id"],

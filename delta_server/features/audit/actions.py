@@ -55,6 +55,7 @@ Action: TypeAlias = Literal[
     "project.restore",
     "project.transfer",
     "project.update",
+    "saved_query.delete",
     "second_factor.disable",
     "second_factor.enable",
     "second_factor.renew_codes",

@@ -1,24 +1,8 @@
 """SQL and its answers on the wire."""
 
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
 import msgspec
-from msgspec import Meta
-
-DEFAULT_ROWS = 1_000
-MOST_ROWS = 10_000
-MOST_PARAMS = 1_000
-
-
-Param: TypeAlias = str | float | Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | bool | None
-
-
-class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`params` take the places of `?` in `sql`, in order."""
-
-    sql: str
-    params: Annotated[list[Param], Meta(max_length=MOST_PARAMS)] = []
-    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
 
 
 class Column(msgspec.Struct, frozen=True):

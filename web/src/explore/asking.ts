@@ -2,7 +2,7 @@
 
 import { get, post, type Schemas } from "../api.ts";
 import type { Span } from "../time/bars.ts";
-import type { Question, Value } from "./question.ts";
+import { AGES, type Question, type Value } from "./question.ts";
 import { type Found, fieldsOf, filtersOf, numberOf, oneOf, type Row } from "./rows.ts";
 
 export type Meta = Schemas["Meta"];
@@ -15,6 +15,7 @@ export interface Answered {
 type Sent = Schemas["AggregateRequest"];
 /** So many groups come with their values; what is behind them is counted as others. */
 export const MOST_GROUPS = 500;
+const TILE_GROUPS = 100;
 /** Fields beside the chart, and the values of each. */
 const MOST_FIELDS = 10;
 const TOP = 5;
@@ -42,6 +43,15 @@ function rangeOf(span: Span): string[] {
 }
 
 const compared = (question: Question) => (question.isCompared ? { compare: "previous" as const } : {});
+
+/** The question as the server runs it for who saved it: of the newest days, where the range is one of those. */
+export function specOf(question: Question): Sent {
+  const { by, draw, each, range, metrics } = question;
+  const asked = { ...base(question), ...compared(question), ...(range === null ? {} : { range: AGES[range] }) };
+  if (draw === "number") return asked;
+  if (by !== null) return { ...asked, groupBy: [by], orderBy: [[metrics[0], "desc"]], limit: TILE_GROUPS };
+  return { ...asked, groupBy: [`time:${each}`], fill: "zero", limit: 10_000 };
+}
 
 /** All of the range as one row, with the range before where it is compared. */
 export function askTotal(project: string, question: Question, signal: AbortSignal): Promise<Answered> {

@@ -33,6 +33,8 @@ export type Drawn = keyof typeof DRAWN;
 
 export const RANGES = { "24h": "24 h", "7d": "7 d", "30d": "30 d", "1y": "1 y" } as const;
 export type Range = keyof typeof RANGES;
+/** As the server reads them. */
+export const AGES: Readonly<Record<Range, string>> = { "24h": "24h", "7d": "7d", "30d": "30d", "1y": "365d" };
 const USUAL_RANGE: Range = "7d";
 
 const MINUTE = 60_000;

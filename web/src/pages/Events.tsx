@@ -1,7 +1,7 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { PlotView } from "../charts/Plot.tsx";
 import { csv } from "../csv.ts";
-import { type Answered, askGroups, askLines, askSeries, askTotal, findFields } from "../explore/asking.ts";
+import { type Answered, askGroups, askLines, askSeries, askTotal, findFields, specOf } from "../explore/asking.ts";
 import { Breakdown } from "../explore/Breakdown.tsx";
 import { goTo } from "../explore/changing.ts";
 import { EventsHead } from "../explore/EventsHead.tsx";
@@ -19,6 +19,7 @@ import { Failure } from "../parts/Failure.tsx";
 import { Icon } from "../parts/Icon.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import type { PageProps } from "../routes.ts";
+import { SavedActs } from "../saved/SavedActs.tsx";
 import { saveText } from "../state/download.ts";
 import { isTyping } from "../state/keys.ts";
 import { useLoad } from "../state/load.ts";
@@ -61,6 +62,7 @@ export default function Events({ params }: PageProps) {
           <Icon name="download" />
           Download
         </button>
+        <SavedActs project={project} kind="explorer" spec={() => ({ ...specOf(question) })} />
       </EventsHead>
       <QuestionBar question={question} found={found.data ?? NO_FIELDS} />
       <section class="time" aria-label={`${metricName(question.metrics[0] as string)} over time`}>

@@ -6,7 +6,7 @@ import { Conditions } from "../explore/Conditions.tsx";
 import { setAll } from "../explore/changing.ts";
 import { EventsHead } from "../explore/EventsHead.tsx";
 import { figure } from "../explore/names.ts";
-import { RANGES, readQuestion } from "../explore/question.ts";
+import { AGES, RANGES, readQuestion } from "../explore/question.ts";
 import { filtersOf, type Row } from "../explore/rows.ts";
 import { barsOf, changed, FEWEST, MOST, stepsOf, WINDOWS } from "../funnel/steps.ts";
 import { percent } from "../numbers.ts";
@@ -14,6 +14,7 @@ import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import { Segments } from "../parts/Segments.tsx";
 import type { PageProps } from "../routes.ts";
+import { SavedActs } from "../saved/SavedActs.tsx";
 import { useLoad } from "../state/load.ts";
 import { query, setQuery } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
@@ -33,6 +34,13 @@ export default function Funnels({ params }: PageProps) {
   const given = query.value.get("window") ?? "7d";
   const window = given in WINDOWS ? (given as keyof typeof WINDOWS) : "7d";
   const range = [question.span.fromMs, question.span.toMs].map((ms) => new Date(ms).toISOString());
+  const spec = {
+    steps: [...steps],
+    window,
+    range: question.range === null ? range : AGES[question.range],
+    timezone: question.zone,
+    filters: filtersOf(question.where) as unknown[],
+  };
   const types = useLoad(
     async (signal) => {
       const order = [["count", "desc"]];
@@ -44,16 +52,16 @@ export default function Funnels({ params }: PageProps) {
   const found = useLoad(
     async (signal) => {
       if (steps.length < FEWEST) return null;
-      const filters = filtersOf(question.where) as unknown[];
-      const body = { steps: [...steps], window, range, timezone: question.zone, filters };
-      return (await post("/v1/query/funnel", { in: project, body, signal })).rows as readonly Row[];
+      return (await post("/v1/query/funnel", { in: project, body: { ...spec, range }, signal })).rows as readonly Row[];
     },
     [project, asked, range.join()],
   );
   const set = (place: number, name: string | null) => setAll("s", changed(steps, place, name));
   return (
     <main id="main" class="wrap app explore-page funnel-page">
-      <EventsHead project={project} />
+      <EventsHead project={project}>
+        <SavedActs project={project} kind="funnel" spec={() => (steps.length < FEWEST ? null : { ...spec })} />
+      </EventsHead>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset does not scroll sideways */}
       <div class="fields ask-q" role="group" aria-label="The question">
         <span class="word">where</span>

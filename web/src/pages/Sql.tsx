@@ -12,6 +12,8 @@ import { Loading } from "../parts/Loading.tsx";
 import { Segments } from "../parts/Segments.tsx";
 import { Problem } from "../problem.ts";
 import type { PageProps } from "../routes.ts";
+import { getSaved, SAVED } from "../saved/kinds.ts";
+import { SavedActs } from "../saved/SavedActs.tsx";
 import { useLoad } from "../state/load.ts";
 import { query, setQuery } from "../state/location.ts";
 import "../charts/charts.css";
@@ -34,6 +36,10 @@ export default function Sql({ params }: PageProps) {
   const views = useLoad((signal) => listViews(project, signal), [project]);
   const learned = useColumns(project, views.data, editor.open, editor.text);
   useEffect(() => setOwn(listHistory(project)), [project]);
+  useSaved(project, editor.isOpen, (text) => {
+    put(text);
+    void run();
+  });
   const run = async () => {
     const text = editor.open.current?.text() ?? "";
     if (text.trim() === "") return;
@@ -60,6 +66,11 @@ export default function Sql({ params }: PageProps) {
   return (
     <main id="main" class="wrap app explore-page sql-page">
       <EventsHead project={project}>
+        <SavedActs
+          project={project}
+          kind="sql"
+          spec={() => (editor.text.trim() === "" ? null : { sql: editor.text, limit: MOST_ROWS })}
+        />
         {busy ? (
           <button
             class="btn"
@@ -123,12 +134,14 @@ function useEditor(project: string, run: () => void) {
   const act = useRef(run);
   act.current = run;
   const [text, setText] = useState(() => query.peek().get("q") ?? listHistory(project)[0] ?? "");
+  const [isOpen, setOpen] = useState(false);
   useEffect(() => {
     let gone = false;
     void import("../console/editor.ts").then(({ openEditor }) => {
       if (gone || !host.current) return;
       open.current = openEditor(host.current, { text, onChange: setText, onRun: () => act.current() });
       setText(`${text}`);
+      setOpen(true);
       if (query.peek().get("q")) act.current();
     });
     return () => {
@@ -137,7 +150,25 @@ function useEditor(project: string, run: () => void) {
       open.current = null;
     };
   }, [project]);
-  return { host, open, text };
+  return { host, open, text, isOpen };
+}
+
+/** What a saved statement says, when one is opened that the page did not begin with. */
+function useSaved(project: string, isReady: boolean, open: (text: string) => void): void {
+  const id = query.value.get(SAVED);
+  const known = useRef(id);
+  const act = useRef(open);
+  act.current = open;
+  useEffect(() => {
+    if (!isReady || id === null || (id === known.current && query.peek().get("q") !== null)) return;
+    known.current = id;
+    const control = new AbortController();
+    getSaved(project, id, control.signal).then(
+      ({ kind, spec }) => kind === "sql" && act.current(String((spec as { sql: unknown }).sql)),
+      () => undefined, // it may have been deleted: the text stays that there was
+    );
+    return () => control.abort();
+  }, [project, id, isReady]);
 }
 
 /** Completion knows the views, and the columns of those that the text names. */
