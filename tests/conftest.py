@@ -49,8 +49,9 @@ hypothesis.settings.load_profile("delta")
 
 
 # What computes behind requests steps back for them (storage/priority.py), and would wait here until the other workers
-# of a run have nothing left to do: all of it is equal, in the processes that tests start too.
-if sys.platform == "linux":
+# of a run have nothing left to do: all of it is equal, in the processes that tests start too. Without other workers,
+# as in the soak, they step back as they do for users.
+if sys.platform == "linux" and "PYTEST_XDIST_WORKER" in os.environ:
     os.setpriority(os.PRIO_PROCESS, 0, max(priority.NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
 # Whatever the shell says: servers and workers that tests start begin sooner with compiled modules, and so do tests.
