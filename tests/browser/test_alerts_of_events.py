@@ -103,6 +103,7 @@ def test_what_is_usual_at_the_hour_is_drawn_as_a_band(counted: Server, visit: Op
     assert box is not None
     assert drawn is not None
     assert box["x"] > drawn["x"], "before three weeks are known, nothing is unusual"
+    expect(page.get_by_role("button", name=re.compile("more than 3.5 deviations off"))).to_be_visible()
     page.get_by_label("Limit value").fill("500")
     expect(verdict).to_contain_text("would have fired never")
     window.axe()

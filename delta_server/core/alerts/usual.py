@@ -32,6 +32,12 @@ def usual_range(samples: Sequence[float], deviations: float) -> tuple[float, flo
     return middle - deviations * deviation, middle + deviations * deviation
 
 
+def widened(range_: tuple[float, float], times_as_wide: float) -> tuple[float, float]:
+    """The range of so many times the deviations."""
+    middle, half = (range_[0] + range_[1]) / 2, (range_[1] - range_[0]) / 2 * times_as_wide
+    return middle - half, middle + half
+
+
 def usual_ranges(
     hours: Sequence[tuple[int, float | None]], deviations: float, zone: str
 ) -> list[tuple[float, float] | None]:

@@ -76,6 +76,17 @@ async def steps(svc: Services, project: int, rule: Rule, from_ms: int, to_ms: in
     ]
 
 
+def with_deviations(found: Sequence[Timed], rule: Rule, deviations: float) -> list[Timed]:
+    """The same steps with the ranges in which so many deviations are usual."""
+    share = deviations / (rule.value or DEVIATIONS)
+    return [
+        each
+        if each.version.usual is None
+        else Timed(each.at_ms, msgspec.structs.replace(each.version, usual=usual.widened(each.version.usual, share)))
+        for each in found
+    ]
+
+
 async def _values(
     svc: Services, project: int, rule: Rule, begin_ms: int, end_ms: int
 ) -> dict[int, tuple[bytes, float | None]]:

@@ -53,7 +53,7 @@ def check(caller: Caller, given: NewTrial, now_ms: int) -> tuple[Rule, TimelineS
     """Raises Invalid, Forbidden."""
     checking.check_reads(caller, given.rule.kind)
     rule = checking.checked(given.rule, now_ms)
-    if given.sweep and (rule.value is None or rule.kind == "usual"):
+    if given.sweep and rule.value is None and rule.kind != "usual":
         raise Invalid("sweep tries other values, and a rule of this kind has none to try", field="sweep")
     for value in given.sweep:
         rules.check(rules.with_value(rule, value))
@@ -147,10 +147,11 @@ async def on_events(svc: Services, project: int, rule: Rule, span: TimelineSpan,
     end_ms = min(span.to_ms, metrics.last_end(rule, svc.clock.now_ms()))
     from_ms = max(span.from_ms, end_ms - EVENTS_MS) if span.from_ms == times.EARLIEST_MS else span.from_ms
     found = await metrics.steps(svc, project, rule, from_ms, end_ms)
-    others = [Trial(rules.with_value(rule, value), most=0) for value in sweep]
-    own = Trial(rule, most=MOST_FIRED)
-    for trial in (own, *others):
-        trial.feed(found)
+    own, others = Trial(rule, most=MOST_FIRED), list[Trial]()
+    own.feed(found)
+    for value in sweep:
+        others.append(Trial(rules.with_value(rule, value), most=0))
+        others[-1].feed(metrics.with_deviations(found, rule, value) if rule.kind == "usual" else found)
     step_ms = metrics.length_ms(rule)
     is_complete = len(found) >= (end_ms - from_ms) // step_ms
     tried = _tried(svc, span, own, others, {}, is_complete=is_complete)

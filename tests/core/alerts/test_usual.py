@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delta_server.core import times
-from delta_server.core.alerts.usual import HOUR_MS, usual_range, usual_ranges
+from delta_server.core.alerts.usual import HOUR_MS, usual_range, usual_ranges, widened
 
 WEEK_MS = 7 * times.DAY_MS
 MONDAY_MS = times.parse("2026-03-02", field="")
@@ -23,6 +23,13 @@ MONDAY_MS = times.parse("2026-03-02", field="")
 )
 def test_a_range_is_that_of_the_median(samples: list[float], wanted: tuple[float, float] | None) -> None:
     assert usual_range(samples, 3.0) == (None if wanted is None else pytest.approx(wanted))
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=3, max_size=4), st.floats(0.1, 10), st.floats(0.1, 10))
+def test_a_range_can_be_that_of_other_deviations(samples: list[float], deviations: float, others: float) -> None:
+    found = usual_range(samples, deviations)
+    assert found is not None
+    assert widened(found, others / deviations) == pytest.approx(usual_range(samples, others), abs=1e-3)
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=3, max_size=4), st.floats(0.1, 10))

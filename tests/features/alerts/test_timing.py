@@ -121,7 +121,8 @@ async def test_what_leaves_its_usual_range_is_raised(alerting: Alerting) -> None
     assert [alert["text"] for alert in await alerting.alerts()] == ["0, usual 8.5 to 11.5"]
     body = {name: value for name, value in usual.items() if value is not None}
     body["query"] = {"metrics": ["count"]}
-    tried = await alerting.tried(body, **{"from": at(4 * week), "to": at(4 * week + HOUR)})
+    tried = await alerting.tried(body, **{"from": at(4 * week), "to": at(4 * week + HOUR)}, sweep=[2, 3, 50])
+    assert tried["sweep"] == [{"value": 2, "fired": 1}, {"value": 3, "fired": 1}, {"value": 50, "fired": 0}]
     assert [(one["from"], one["value"]) for one in tried["fired"]] == [(at(4 * week + HOUR), 30)]
     assert tried["series"]["usual"] == [[8.5, 11.5]]
 
@@ -150,6 +151,6 @@ async def test_questions_with_more_than_one_number_are_refused(alerting: Alertin
         for path, sent in ((RULES, {"name": "many", **body}), (TRY, {"rule": body})):
             answer = await alerting.client.post(path, json=sent, headers=bearer(alerting.keys.project))
             assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, field), changed
-    sweep = {"rule": {"kind": "usual", "value": 2, "query": {"metrics": ["count"]}}, "sweep": [3]}
+    sweep = {"rule": {"kind": "usual", "value": 2, "query": {"metrics": ["count"]}}, "sweep": [3, 0]}
     answer = await alerting.client.post(TRY, json=sweep, headers=bearer(alerting.keys.project))
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "sweep")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "value")

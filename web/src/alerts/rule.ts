@@ -142,6 +142,7 @@ export function changeOf(draft: Draft, name: string): Schemas["RuleChange"] {
 export function limitText(draft: Draft): string {
   const { name, parts, unit } = KINDS[draft.kind];
   if (draft.kind === "threshold" || draft.kind === "metric") return `${OPS[draft.op ?? "gt"]} ${draft.value}`;
+  if (draft.kind === "usual") return `more than ${draft.value} deviations off`;
   if (draft.kind === "silence") return `${name} ${draft.for}`;
   return parts.includes("value") ? `${name} ${draft.value} ${unit ?? ""}`.trim() : name;
 }
