@@ -18,6 +18,7 @@ from delta_server.core.query import time_buckets
 from delta_server.features.accounts import feature as accounts
 from delta_server.features.activity import feature as activity
 from delta_server.features.alerts import feature as alerts
+from delta_server.features.anomalies import feature as anomalies
 from delta_server.features.audit import feature as audit
 from delta_server.features.backups import feature as backups
 from delta_server.features.conflicts import feature as conflicts
@@ -134,6 +135,7 @@ FEATURES = [
     exports.FEATURE,
     stream.FEATURE,
     webhooks.FEATURE,
+    anomalies.FEATURE,
     alerts.FEATURE,
     conflicts.FEATURE,
     devices.FEATURE,
@@ -232,9 +234,8 @@ def build(
 def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
     """All routes behind their guards: nine tenths of the time it takes to make an application."""
     guards = guards_of(features)
-    routes = [
-        route for feature in features for route in feature.routes if config.server.docs or route not in docs.ROUTES
-    ]
+    every = (route for feature in features for route in feature.routes)
+    routes = [route for route in every if config.server.docs or route not in docs.ROUTES]
     opened = {("GET", "/metrics")} if config.server.metrics_public else set()
 
     def authenticate(key: str, named: Sequence[str] = (), *, deleted: bool = False) -> Caller:
@@ -362,12 +363,11 @@ async def _background(services: Services, features: Sequence[Feature]) -> AsyncI
                 await feature.at_start(services)
         except Unavailable as error:  # a full disk can still be read from
             log.warning("a feature's startup step failed", feature=feature.name, reason=error.message)
+    checkpoint_s = services.config.storage.checkpoint_seconds
     periodic = [
         *(each for feature in features for each in feature.periodic),
         Periodic("make room on a full disk", partial(_make_room, features=features), every_s=10),
-        Periodic(
-            "checkpoint the write-ahead log", upkeep.checkpoint, every_s=services.config.storage.checkpoint_seconds
-        ),
+        Periodic("checkpoint the write-ahead log", upkeep.checkpoint, every_s=checkpoint_s),
     ]
     loops = [loop for feature in features for loop in feature.loops]
     loops += [jobs.as_loop(kind) for feature in features for kind in feature.jobs]

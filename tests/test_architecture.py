@@ -89,6 +89,7 @@ WITHOUT_TENANT = {
         "history": "kept_paths delete_unasked",
         "conflicts": "delete_resolved",
         "alerts": "projects_with_rules endpoints_with_rules due_rules due_notices delete_cleared_before",
+        "anomalies": "delete_before delete_unjudged",
         "audit": "accounts not_begun",
         "contents": "endpoints_with_loose_frames with_packs with_dead newest_frame with_frames_after endpoints count"
         " kept_endpoints",

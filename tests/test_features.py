@@ -94,8 +94,8 @@ async def test_rows_that_point_at_others_go_before_those(config: Config, clock: 
     async with delta_app.open_services(config, clock, tuning=FAST) as services:
         order = [one.__module__.split(".")[2] for one in services.owned_by("endpoint")]
     assert order == [
-        "alerts", "feeds", "inbound_webhooks", "schemas", "history", "polls", "snapshots", "deltas", "activity",
-        "contents", "enforcement", "usage", "polling",
+        "alerts", "anomalies", "feeds", "inbound_webhooks", "schemas", "history", "polls", "snapshots", "deltas",
+        "activity", "contents", "enforcement", "usage", "polling",
     ]  # fmt: skip
 
 

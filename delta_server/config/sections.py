@@ -95,6 +95,11 @@ class Alerts(msgspec.Struct, frozen=True):
     retention_days: Days = 90
 
 
+class Anomalies(msgspec.Struct, frozen=True):
+    detection: bool = True
+    retention_days: Days = 90
+
+
 class Schemas(msgspec.Struct, frozen=True):
     inference: bool = True
 
@@ -133,6 +138,7 @@ class Config(msgspec.Struct, frozen=True):
     polling: Polling = Polling()
     webhooks: Webhooks = Webhooks()
     alerts: Alerts = Alerts()
+    anomalies: Anomalies = Anomalies()
     schemas: Schemas = Schemas()
     sync: Sync = Sync()
     datasets: Datasets = Datasets()

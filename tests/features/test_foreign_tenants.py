@@ -33,6 +33,7 @@ ELSEWHERE = {
     *(route for route in GUARDS if route[1].startswith("/v1/prometheus")),
     ("POST", "/v1/feeds"), ("POST", "/v1/mcp"), ("POST", "/v1/alerts/rules"), ("GET", "/v1/alerts/digest"),
     ("POST", "/v1/saved-queries"),
+    ("GET", "/v1/anomalies"),
     ("POST", "/v1/sync/{}/delta"), ("GET", "/v1/sync/config"), ("GET", "/v1/sync/stream"),
     ("PUT", "/v1/sync/types/{}"), ("GET", "/v1/sync/spaces"),
     ("PUT", "/v1/datasets/{}/{}/current"), ("GET", "/v1/datasets/{}/{}/jobs/{}"),

@@ -1,16 +1,15 @@
 """What is usual at an hour of the week: how far from the median of the four weeks before, in deviations.
 
-A deviation is the median of the distances from the median, times 1.4826, which of a normal distribution makes its
-standard deviation (Rousseeuw and Croux, 1993): one odd week moves neither. It is a twentieth of the median at least, as
-four equal weeks would make every other number odd.
+A deviation is that of core/anomalies/deviations.py: one odd week moves neither it nor the median. It is a twentieth of
+the median at least, as four equal weeks would make every other number odd.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from statistics import median
 
 from delta_server.core import times
+from delta_server.core.anomalies.deviations import middle_and_deviation
 from delta_server.core.query.time_buckets import time_zone
 
 WEEKS = 4
@@ -18,7 +17,6 @@ WINDOW_MS = WEEKS * 7 * times.DAY_MS
 FEWEST = 3
 """Hours that are known: with fewer, nothing is unusual."""
 HOUR_MS = 3_600_000
-_TO_SIGMA, _LEAST_SHARE = 1.4826, 0.05
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -27,8 +25,7 @@ def usual_range(samples: Sequence[float], deviations: float) -> tuple[float, flo
     """None where too few are known."""
     if len(samples) < FEWEST:
         return None
-    middle = median(samples)
-    deviation = max(_TO_SIGMA * median(abs(value - middle) for value in samples), _LEAST_SHARE * abs(middle))
+    middle, deviation = middle_and_deviation(samples)
     return middle - deviations * deviation, middle + deviations * deviation
 
 

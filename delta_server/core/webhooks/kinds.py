@@ -21,6 +21,7 @@ Kind: TypeAlias = Literal[
     "alert.raised",
     "alert.cleared",
     "alert.digest",
+    "anomaly.found",
     "schema.changed",
     "schema.violated",
     "quota.exceeded",

@@ -36,6 +36,24 @@ _ALERT = {
     "cleared_at": None,
     "snapshot_id": _ID,
 }
+_ANOMALY: dict[str, Any] = {
+    "id": _ID,
+    "kind": "spike",
+    "series": "field",
+    "name": "/metadata/count",
+    "endpoint_id": _ENDPOINT["id"],
+    "endpoint": _ENDPOINT["name"],
+    "state": "open",
+    "began_at": _TIME,
+    "ended_at": None,
+    "peak_at": _TIME,
+    "value": 320.0,
+    "expected": {"low": 118.0, "high": 141.0},
+    "deviations": 38.8,
+    "new_value": None,
+    "breakdown": [],
+    "text": "/metadata/count: 320, where 118 to 141 are usual",
+}
 _LINE = {"alert_id": _ID, "what": "raised", "text": _ALERT["text"], "held": False}
 _POLL = {"time": _TIME, "status": 200, "class": None, "detail": None, "failures": 0, "since": None, "state": "on"}
 _FAILING = {"failures": 3, "since": _TIME, "state": "backing_off"}
@@ -61,6 +79,7 @@ _OF_FAMILY: dict[str, dict[str, Any]] = {
     "event": {"events": [_EVENT], "count": 1},
     "poll": {"endpoint": _ENDPOINT, "poll": _POLL},
     "alert": {"endpoint": _ENDPOINT, "alert": _ALERT, "tell": []},
+    "anomaly": {"anomaly": _ANOMALY, "endpoint": _ENDPOINT},
     "schema": {"endpoint": _ENDPOINT, "schema": _SCHEMA},
     "webhook": {"webhook": {"id": _ID, "name": "A test", "reason": "it answered 410"}},
     "quota": {"quota": _QUOTA, "message": "the plan allows 10 endpoints, of which 10 are used"},

@@ -51,6 +51,9 @@ def _of(kind: str, data: Mapping[str, Any]) -> Words:
         return Words(f"{name}: polls {'work again' if what == 'recovered' else 'fail'}", _of_poll(data))
     if family == "alert":
         return _of_alert(what, data)
+    if family == "anomaly":
+        said = _line(str((data.get("anomaly") or {}).get("text")))
+        return Words(f"{name}: {said}" if "endpoint" in data else said)
     if kind == "schema.violated":
         misfits = [f"{each.get('path') or 'the top'}: {each.get('reason')}" for each in data.get("misfits") or ()]
         return Words(f"{name}: a document does not fit its schema", [_line(line) for line in misfits[:MOST_FIELDS]])

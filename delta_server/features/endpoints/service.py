@@ -32,6 +32,7 @@ from delta_server.features.endpoints.store import counted_from as counted_from
 from delta_server.features.endpoints.store import is_counted as is_counted
 from delta_server.features.endpoints.store import lives_are_whole as lives_are_whole
 from delta_server.features.endpoints.store import next_uncounted as next_uncounted
+from delta_server.features.endpoints.store import rows_after as rows_after
 from delta_server.features.endpoints.store import settings_version as settings_version
 from delta_server.features.endpoints.store import uncounted_before as uncounted_before
 from delta_server.features.polling import service as polling

@@ -67,6 +67,12 @@ def page(tx: Tx, project: int, *, names: tuple[str, str], limit: int) -> list[En
     return [EndpointWithHead(Endpoint(*row[:-1]), row[-1]) for row in rows]
 
 
+def rows_after(tx: Tx, project: int, after: int, limit: int) -> list[int]:
+    """Of a project's endpoints, those behind a row, in order."""
+    sql = "SELECT id FROM endpoint WHERE project = ? AND deleted_at IS NULL AND id > ? ORDER BY id LIMIT ?"
+    return [row[0] for row in tx.all(sql, project, after, limit)]
+
+
 def with_head(tx: Tx, endpoint: Endpoint) -> EndpointWithHead:
     row = tx.one("SELECT max(captured_at) FROM snapshot WHERE endpoint = ?", endpoint.id)
     return EndpointWithHead(endpoint, row[0] if row else None)

@@ -22,7 +22,13 @@ from delta_server.features.history.kept_series import get_series as get_series
 from delta_server.features.history.schemas import Bucket, Change, HistoryTotals, Stats
 from delta_server.features.history.series import Series as Series
 from delta_server.features.history.series import Size as Size
+from delta_server.features.history.store import HourOfVersions as HourOfVersions
+from delta_server.features.history.store import WalkedContent as WalkedContent
+from delta_server.features.history.store import contents_along as contents_along
+from delta_server.features.history.store import extent as extent
+from delta_server.features.history.store import kept_of as kept_of
 from delta_server.features.history.store import storage_totals as storage_totals
+from delta_server.features.history.store import versions_by_hour as versions_by_hour
 from delta_server.features.history.versions import PathVersion as PathVersion
 from delta_server.features.history.versions import Stretch as Stretch
 from delta_server.features.history.versions import newest_versions as newest_versions

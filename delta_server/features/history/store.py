@@ -94,6 +94,38 @@ def contents_by_bucket(
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+class HourOfVersions(msgspec.Struct, frozen=True):
+    """`changed` are those whose values differ from the version before, `size` is the mean of their documents."""
+
+    versions: int
+    changed: int
+    size: float
+
+
+def versions_by_hour(tx: Tx, endpoint: int, first_ms: int, end_ms: int) -> dict[int, HourOfVersions]:
+    """By hour since 1970, those that have any."""
+    rows = tx.all(
+        """SELECT c.captured_at / 3600000 AS hour, count(*), coalesce(sum(d.kind = 0), 0), avg(c.size)
+           FROM content c LEFT JOIN delta d ON d.content = c.id
+           WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at >= ? AND c.captured_at < ? GROUP BY hour""",
+        endpoint,
+        first_ms,
+        end_ms,
+    )
+    return {row[0]: HourOfVersions(*row[1:]) for row in rows}
+
+
+def extent(tx: Tx, endpoint: int) -> tuple[int | None, int | None, int | None]:
+    """When the first and the last version were captured, and the first whose delta is still to be computed."""
+    row = tx.one(
+        """SELECT (SELECT min(captured_at) FROM content WHERE endpoint = ?1 AND dead = 0),
+             (SELECT max(captured_at) FROM content WHERE endpoint = ?1 AND dead = 0),
+             (SELECT min(captured_at) FROM content WHERE endpoint = ?1 AND pending = 1)""",
+        endpoint,
+    )
+    return (None, None, None) if row is None else (row[0], row[1], row[2])
+
+
 # Readings of series that are kept
 
 
@@ -144,6 +176,11 @@ def keep_series(
 def kept_paths(tx: Tx, after: int, limit: int) -> list[tuple[int, int, int, str]]:
     """(id, project, endpoint, path) of series that are kept, of all endpoints, behind an id."""
     return tx.all("SELECT id, project, endpoint, path FROM kept_series WHERE id > ? ORDER BY id LIMIT ?", after, limit)
+
+
+def kept_of(tx: Tx, endpoint: int) -> list[str]:
+    """The paths of series that are kept of an endpoint."""
+    return [row[0] for row in tx.all("SELECT path FROM kept_series WHERE endpoint = ? ORDER BY id", endpoint)]
 
 
 def delete_unasked(tx: Tx, before: int) -> None:

@@ -102,6 +102,23 @@ def buckets(tx: Tx, endpoint: int, span: tuple[int, int], width_ms: int) -> list
     return [Bucket(*row) for row in rows]
 
 
+def durations(tx: Tx, endpoint: int, span: tuple[int, int]) -> dict[int, float]:
+    """By hour since 1970, the mean of those that failed of nothing."""
+    rows = tx.all(
+        "SELECT at / 3600000 AS hour, avg(ms) FROM poll"
+        " WHERE endpoint = ? AND at >= ? AND at < ? AND class IS NULL GROUP BY hour",
+        endpoint,
+        *span,
+    )
+    return dict(rows)
+
+
+def steps(tx: Tx, endpoint: int, span: tuple[int, int], limit: int) -> list[str]:
+    """What took how long, as JSON, of the newest that failed of nothing."""
+    sql = "SELECT steps FROM poll WHERE endpoint = ? AND at >= ? AND at < ? AND class IS NULL ORDER BY at DESC LIMIT ?"
+    return [row[0] for row in tx.all(sql, endpoint, *span, limit)]
+
+
 def classes(tx: Tx, endpoint: int, span: tuple[int, int]) -> dict[str, int]:
     """How many failed of what."""
     rows = tx.all(

@@ -79,6 +79,21 @@ def _changed(rows: Sequence[ChangeRow]) -> dict[str, int]:
     return found
 
 
+def watchable(tx: Tx, endpoint: int) -> tuple[list[str], list[str]]:
+    """Paths of numbers outside of arrays and maps, and of strings that are codes, in what was learned."""
+    learned = store.learned(tx, endpoint)
+    if learned is None:
+        return [], []
+    shape = presented(steps.unpacked(learned.shape))
+    numbers, codes = list[str](), list[str]()
+    for each in islice(fields.fields(shape, learned.versions), MOST_FIELDS):
+        if "*" not in each.path.split("/") and not {"integer", "number"}.isdisjoint(each.types):
+            numbers.append(each.path)
+        elif each.values is not None:
+            codes.append(each.path)
+    return numbers, codes
+
+
 def described(endpoint: EndpointRef, known: KnownSchema) -> EndpointSchema:
     shape = presented(steps.unpacked(known.shape))
     listed = [

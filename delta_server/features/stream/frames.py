@@ -60,7 +60,13 @@ def of_happening(seq: int, kind: str, at_ms: int, body: bytes) -> HappeningFrame
     """`body` is a JSON object with members."""
     data = b'{"at":"%b",%b' % (times.format(at_ms).encode(), body[1:])
     sent = b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
-    return HappeningFrame(seq, f"{kind.partition('.')[0]}s", _decode(body).endpoint.id, sent)
+    return HappeningFrame(seq, _topic(kind), _decode(body).endpoint.id, sent)
+
+
+def _topic(kind: str) -> str:
+    """The plural of its family."""
+    family = kind.partition(".")[0]
+    return f"{family[:-1]}ies" if family.endswith("y") else f"{family}s"
 
 
 def frames_of(lines: bytes) -> list[EventFrame]:

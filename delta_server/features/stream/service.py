@@ -26,7 +26,7 @@ from delta_server.services import Services
 HEARTBEAT_S = 15.0
 PIECE_BYTES = 64 << 10
 
-HAPPENING_TOPICS = ("snapshots", "deltas", "endpoints", "polls", "alerts", "schemas", "quotas", "webhooks")
+HAPPENING_TOPICS = ("snapshots", "deltas", "endpoints", "polls", "alerts", "anomalies", "schemas", "quotas", "webhooks")
 TOPICS = ("events", *HAPPENING_TOPICS)
 
 HEARTBEAT = b": nothing new\n\n"

@@ -107,6 +107,12 @@ SAID = [
         "2 alerts\nmany: 140, over 137\nand 1 more",
     ),
     (
+        "anomaly.found",
+        {"endpoint": {"name": "a"}, "anomaly": {"text": "/x: 9, where 1 to 2 are usual"}},
+        "a: /x: 9, where 1 to 2 are usual",
+    ),
+    ("anomaly.found", {"anomaly": {"text": "view: no events"}}, "view: no events"),
+    (
         "schema.changed",
         {
             "endpoint": {"name": "a"},

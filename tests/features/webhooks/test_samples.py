@@ -8,6 +8,8 @@ from delta_server.core.errors import Quota
 from delta_server.core.webhooks import kinds, samples, words
 from delta_server.features.alerts.raising import AlertHappened, ShownAlert
 from delta_server.features.alerts.sending import DigestHappened, SaidDigest, SaidLine
+from delta_server.features.anomalies.happenings import AnomalyFound
+from delta_server.features.anomalies.schemas import Anomaly
 from delta_server.features.polls.happenings import PollHappened, ShownPoll
 from delta_server.features.schemas.happenings import SchemaChanged, ShownSchemaChange
 
@@ -15,6 +17,7 @@ SHAPES: dict[str, tuple[Any, str, Any]] = {
     "alert.raised": (AlertHappened, "alert", ShownAlert),
     "alert.cleared": (AlertHappened, "alert", ShownAlert),
     "alert.digest": (DigestHappened, "digest", SaidDigest),
+    "anomaly.found": (AnomalyFound, "anomaly", Anomaly),
     "schema.changed": (SchemaChanged, "schema", ShownSchemaChange),
     "poll.failed": (PollHappened, "poll", ShownPoll),
     "poll.recovered": (PollHappened, "poll", ShownPoll),

@@ -25,6 +25,7 @@ export const KINDS: Record<Kind, string> = {
   "alert.raised": "A rule raised an alert",
   "alert.cleared": "An alert is over",
   "alert.digest": "Alerts of an hour or a day, together",
+  "anomaly.found": "Something is unusual, which nobody asked to look for",
   "schema.changed": "The schema of a document became wider",
   "schema.violated": "A document that does not fit was stored, with a warning",
   "quota.exceeded": "A quota of the plan was reached",
