@@ -45,6 +45,7 @@ export const ROUTES: readonly Route[] = [
   { pattern: "/p/:project/connect/inbound", page: "Inbound", section: "connect" },
   { pattern: "/p/:project/connect/feeds", page: "Feeds", section: "connect" },
   { pattern: "/p/:project/alerts", page: "Alerts", section: "connect" },
+  { pattern: "/p/:project/anomalies", page: "Anomalies", section: "connect" },
   { pattern: "/p/:project/datasets", page: "Datasets", section: "connect" },
   { pattern: "/p/:project/devices", page: "Devices", section: "connect" },
   { pattern: "/p/:project/devices/records", page: "Records", section: "connect" },

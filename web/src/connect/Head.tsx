@@ -8,6 +8,7 @@ const TABS = [
   ["From services", "Inbound", ["connect", "inbound"]],
   ["Webhooks", "Webhooks", ["connect", "webhooks"]],
   ["Alerts", "Alerts", ["alerts"]],
+  ["Anomalies", "Anomalies", ["anomalies"]],
   ["Feeds", "Feeds", ["connect", "feeds"]],
   ["Devices", "Devices", ["devices"]],
   ["Datasets", "Datasets", ["datasets"]],

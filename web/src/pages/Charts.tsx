@@ -1,9 +1,12 @@
 import { useMemo } from "preact/hooks";
+import { ofFields } from "../anomalies/data.ts";
+import { Marked, marksOf, within } from "../anomalies/Marked.tsx";
+import type { Anomaly } from "../anomalies/places.ts";
 import { get } from "../api.ts";
 import { FieldChips } from "../charts/FieldChips.tsx";
 import { loadSeries } from "../charts/load.ts";
 import { hasNumbers, MANY, type Plot, plotsOf } from "../charts/model.ts";
-import { PlotView } from "../charts/Plot.tsx";
+import { type PlotProps, PlotView } from "../charts/Plot.tsx";
 import { RecordsPick } from "../charts/RecordsPick.tsx";
 import { SeriesTable } from "../charts/SeriesTable.tsx";
 import { csv } from "../csv.ts";
@@ -20,6 +23,7 @@ import { saveText } from "../state/download.ts";
 import { useLoad } from "../state/load.ts";
 import { at, go, path, query, setQuery } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
+import "../anomalies/anomalies.css";
 import "../charts/charts.css";
 import "../settings/settings.css";
 
@@ -58,6 +62,7 @@ export default function Charts({ params }: PageProps) {
       ),
     [project, endpoint, shown.join("\n"), records, asked.get("range")],
   );
+  const unusual = useLoad((signal) => ofFields(project, endpoint, signal), [project, endpoint]);
   const array = arrayOf(shown);
   const plots = useMemo(() => plotsOf(series.data ?? []), [series.data]);
   const base = at("p", project, "e", endpoint);
@@ -94,7 +99,8 @@ export default function Charts({ params }: PageProps) {
           {shape === "table" ? (
             <SeriesTable plot={plot} zone={zone.value} />
           ) : (
-            <PlotView
+            <MarkedPlot
+              anomalies={unusual.data ?? []}
               plot={plot}
               step={shape === "step"}
               zone={zone.value}
@@ -122,6 +128,22 @@ export default function Charts({ params }: PageProps) {
         )
       ) : null}
     </main>
+  );
+}
+
+/** A plot with flags where its fields were unusual, and what they stand for. */
+function MarkedPlot({ anomalies, ...props }: { anomalies: readonly Anomaly[] } & Omit<PlotProps, "marks">) {
+  const { plot } = props;
+  const marked = useMemo(
+    () => within(anomalies, [...new Set(plot.lines.map((line) => line.field))], plot.timesMs),
+    [anomalies, plot],
+  );
+  const marks = useMemo(() => marksOf(marked), [marked]);
+  return (
+    <>
+      <PlotView {...props} marks={marks} />
+      <Marked anomalies={marked} />
+    </>
   );
 }
 
