@@ -18,6 +18,11 @@ HOSTILE = [
     "\u202e'\"><svg/onload=1>",
 ]
 
+BLANK = """() => [...document.querySelectorAll("main :is(button, a.btn)")]
+    .filter((each) => each.checkVisibility() && !each.querySelector("svg") && each.innerText.trim() !== "")
+    .filter((each) => parseFloat(getComputedStyle(each).fontSize) === 0)
+    .map((each) => each.innerText)"""
+
 
 def name(kind: str, number: int) -> str:
     return f"{kind} {HOSTILE[number % len(HOSTILE)]}"
@@ -84,6 +89,7 @@ def test_all_can_use_every_page(server: Server, visit: Open, dark: bool, size: t
         wide = window.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if wide > 0:
             found.append(f"{page}: is {wide} px wider than the window")
+        found += [f"{page}: nothing is seen of the button {name}" for name in window.page.evaluate(BLANK)]
     if again:
         for path in places.values():
             window.follow(path)  # from here on the styles of all pages are there

@@ -46,6 +46,9 @@ def test_a_delivery_that_lacks_most_rows(filled: Server, visit: Open) -> None:
     expect(page.get_by_role("list", name="What changed")).to_contain_text("300 removed")
     page.get_by_role("radio", name="Changed").click()
     expect(page.get_by_role("row", name="A-0000")).to_contain_text("Changed")
+    assert "kind=change" in page.url
+    page.reload()
+    expect(page.get_by_role("radio", name="Changed")).to_be_checked()
     page.get_by_role("button", name="Promote").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Promote")).to_be_disabled()

@@ -117,7 +117,7 @@ def test_a_conflict_is_merged_place_by_place(server: Server, visit: Open) -> Non
     conflicts = page.get_by_role("region", name="Conflicts")
     expect(conflicts.get_by_role("heading", name="1 conflict")).to_be_visible()
     expect(conflicts.get_by_role("row", name="/done")).to_contain_text("true")
-    page.get_by_role("listitem").filter(has_text="tasks").get_by_role("button", name="Conflicts").click()
+    page.get_by_role("listitem").filter(has_text="tasks").get_by_role("button", name="Change what happens").click()
     page.get_by_role("dialog").get_by_label("What happens").select_option("reject")
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
     expect(page.get_by_text("The later change is refused")).to_be_visible()

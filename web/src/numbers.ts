@@ -36,8 +36,12 @@ export function bytes(value: number): string {
 }
 
 /** Of a share from 0 to 1: "0.27 %", "4.5 %", "98 %". */
+/** What would be rounded to all of it, and is not. */
+const ALMOST = 99.5;
+
 export function percent(share: number): string {
   const value = share * 100;
+  if (value > ALMOST && value < 100) return `${tenths.format(Math.floor(value * 10) / 10)}\u00a0%`;
   const text =
     value === 0 || value >= 10
       ? whole.format(Math.round(value))

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { get } from "../api.ts";
 import { counted } from "../numbers.ts";
 import { Ago } from "../parts/Ago.tsx";
@@ -8,6 +8,7 @@ import { address, href, query, setQuery, withQuery } from "../state/location.ts"
 import { now } from "../state/now.ts";
 import { zone } from "../state/zone.ts";
 import { moment, roughly } from "../time/clock.ts";
+import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import { Pick } from "./inputs.tsx";
 import { choicesOf, filtered, filterOf, HIGH, recentLine, STATES, WIDE } from "./recent.ts";
 import { draftOf, type Rule, subjectText } from "./rule.ts";
@@ -27,13 +28,15 @@ export function Rules({
   turn: number;
 }) {
   const shown = filtered(rules, filterOf(query.value));
+  const list = useRef<HTMLUListElement>(null);
+  useWayToRows(list);
   return (
     <>
       {rules.length > 1 ? <Filter rules={rules} shown={shown.length} /> : null}
-      <ul class="side">
+      <ul class="side" ref={list} onKeyDown={(event) => moveBetweenRows(event, list.current)}>
         {shown.map((rule) => (
-          <li key={rule.id} aria-current={rule.id === chosen ? "true" : undefined}>
-            <a href={href(withQuery(address.value, { rule: rule.id, draft: null, at: null }))}>
+          <li key={rule.id} data-row aria-current={rule.id === chosen ? "true" : undefined}>
+            <a data-open href={href(withQuery(address.value, { rule: rule.id, draft: null, at: null }))}>
               <span class={`st ${SHAPES[rule.state]}`} role="img" aria-label={rule.state} />
               <b>{rule.name}</b>
               <span class="ago">{stateText(rule)}</span>

@@ -6,7 +6,7 @@ import { Problem } from "../problem.ts";
 import { query, setQuery } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { clock, longDay, roughly, zoneName } from "../time/clock.ts";
-import { type Draft, hasLevel, isOfEvents, KINDS, subjectText, type Trial } from "./rule.ts";
+import { type Draft, hasLevel, isOfEvents, KINDS, lacksSubject, subjectText, type Trial } from "./rule.ts";
 import { TrialChart } from "./TrialChart.tsx";
 
 const RANGES = { "24h": "24 h", "3d": "3 d", "30d": "30 d", all: "All" } as const;
@@ -78,6 +78,10 @@ export function TrialView(props: TrialViewProps) {
         <Drawn {...props} trial={trial} />
       ) : trial ? (
         <p class="none trial-none">There is no history to try it on: it is judged from now on.</p>
+      ) : lacksSubject(draft) ? (
+        <p class="none trial-none">
+          Choose what is watched: what it was until now shows here, and how often this would have fired.
+        </p>
       ) : (
         <div class="trial-blank" />
       )}
@@ -107,7 +111,7 @@ export function TrialView(props: TrialViewProps) {
           </span>
         ) : null}
         <span class="grow" />
-        {hasLevel(draft) ? <span>Drag the limit to try another one</span> : null}
+        {trial && hasLevel(draft) ? <span>Drag the limit to try another one</span> : null}
       </p>
     </section>
   );

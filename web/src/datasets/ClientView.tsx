@@ -11,6 +11,7 @@ import { Delta } from "./Delta.tsx";
 import { clientOf, type Delivery, type Job, jobsOf, type Of, promote, type Summary, summaryOf } from "./data.ts";
 
 const LOOK_MS = 1000;
+const NUMBERS: ReadonlySet<string> = new Set(["Rows", "Size"]);
 const COLUMNS = ["Delivery", "Received", "Rows", "Size", "Format"];
 
 /** What one client delivered, what that changes, and whether it is taken over. */
@@ -25,7 +26,7 @@ export function ClientView({ of }: { of: Of }) {
         <thead>
           <tr>
             {COLUMNS.map((name) => (
-              <th key={name} scope="col">
+              <th key={name} scope="col" class={NUMBERS.has(name) ? "n" : undefined}>
                 {name}
               </th>
             ))}
@@ -50,8 +51,8 @@ function DeliveryRow({ name, delivery }: { name: string; delivery: Delivery | nu
     <tr>
       <th scope="row">{name}</th>
       <td>{delivery ? <Ago at={delivery.received_at} /> : <span class="quiet">none</span>}</td>
-      <td>{delivery?.rows != null && count(delivery.rows)}</td>
-      <td>{delivery && bytes(delivery.bytes)}</td>
+      <td class="n">{delivery?.rows != null && count(delivery.rows)}</td>
+      <td class="n">{delivery && bytes(delivery.bytes)}</td>
       <td>{delivery?.format}</td>
     </tr>
   );
@@ -82,6 +83,7 @@ function Compared({ of, delivery, again }: { of: Of; delivery: Delivery; again: 
           >
             Promote
           </button>
+          <span class="quiet">Takes it over: later deliveries are compared with this one.</span>
         </p>
       )}
       {asking && (
@@ -112,7 +114,9 @@ function Counts({ summary }: { summary: Summary }) {
         ))}
       </ul>
       <p class="quiet">
-        {keys ? `By ${keys}${summary.key_found ? ", which was found" : ""}.` : "Rows are compared as a whole."}
+        {keys
+          ? `Rows are compared by ${keys}${summary.key_found ? ", a key that was found" : ""}.`
+          : "Rows are compared as a whole."}
         {summary.confirm !== null && ` ${percent(summary.removed_share)} of the rows before are missing.`}
       </p>
     </>

@@ -3,6 +3,7 @@ import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import { Segments } from "../parts/Segments.tsx";
 import { useLoad } from "../state/load.ts";
+import { query, setQuery } from "../state/location.ts";
 import { deltaRows, type Of } from "./data.ts";
 import { type DeltaRow, keyText, members, OPS, type Op } from "./rows.ts";
 
@@ -12,12 +13,13 @@ const KINDS = { all: "All", ...OPS } as const;
 
 /** The rows that two deliveries differ in, the first of each kind. */
 export function Delta({ of, delivery }: { of: Of; delivery: string }) {
-  const [kind, setKind] = useState<"all" | Op>("all");
+  const asked = query.value.get("kind") ?? "";
+  const kind = Object.hasOwn(OPS, asked) ? (asked as Op) : "all";
   const [most, setMost] = useState(ROWS);
   const by = [of.project, of.dataset, of.client, delivery, kind, most];
   const found = useLoad((signal) => deltaRows(of, kind === "all" ? null : kind, most, signal), by);
   const choose = (name: "all" | Op) => {
-    setKind(name);
+    setQuery({ kind: name === "all" ? null : name });
     setMost(ROWS);
   };
   return (

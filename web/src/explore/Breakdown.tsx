@@ -1,7 +1,9 @@
+import { useRef } from "preact/hooks";
 import { csv } from "../csv.ts";
 import { count, percent } from "../numbers.ts";
 import { Icon } from "../parts/Icon.tsx";
 import { saveText } from "../state/download.ts";
+import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import { type Answered, MOST_GROUPS } from "./asking.ts";
 import { addCondition, pick, setAll } from "./changing.ts";
 import { change, figure, metricName, valueName } from "./names.ts";
@@ -23,6 +25,8 @@ export function Breakdown({ question, groups, total }: BreakdownProps) {
   const metric = question.metrics[0] as string;
   const { rows, meta } = groups;
   const others = question.metrics.slice(1);
+  const body = useRef<HTMLTableSectionElement>(null);
+  useWayToRows(body);
   const names = rows.map((row) => pickedText(row[by] as Value | null));
   return (
     <section class="doc" aria-label={`By ${by}`}>
@@ -49,7 +53,7 @@ export function Breakdown({ question, groups, total }: BreakdownProps) {
               </th>
             </tr>
           </thead>
-          <tbody>
+          <tbody ref={body} onKeyDown={(event) => moveBetweenRows(event, body.current)}>
             {rows.map((row, i) => (
               <GroupRow key={names[i]} row={row} name={names[i] as string} question={question} total={total} />
             ))}
@@ -98,11 +102,11 @@ function GroupRow({ row, name, question, total }: RowProps) {
         : { field: by, operation: "is", values: [value] },
     );
   return (
-    <tr aria-current={place >= 0 ? "true" : undefined}>
+    <tr data-row aria-current={place >= 0 ? "true" : undefined}>
       <th scope="row">
-        <button class="value" type="button" aria-pressed={place >= 0} onClick={() => pick(name)}>
+        <button class="value" type="button" data-open aria-pressed={place >= 0} onClick={() => pick(name)}>
           <i class={place >= 0 ? `sw on s${(place + 1) % 6}` : "sw"} />
-          <code>{valueName(value)}</code>
+          <code class={value === null ? "absent" : undefined}>{valueName(value)}</code>
         </button>
       </th>
       <td class="n">

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
-import { exactClock, moment } from "../time/clock.ts";
+import { exactClock, moment, shortDay } from "../time/clock.ts";
+import { Brief } from "./Brief.tsx";
 import { EventView } from "./EventView.tsx";
 import type { EventJson } from "./rows.ts";
 
@@ -7,7 +8,7 @@ interface ListProps {
   project: string;
   events: readonly EventJson[];
   zone: string;
-  /** Where all are of one hour or less, their day says nothing. */
+  /** Where all are of one hour or one day, that day says nothing. */
   isShort?: boolean;
 }
 
@@ -18,14 +19,12 @@ export function EventList({ project, events, zone, isShort = false }: ListProps)
     <>
       <ul class="event-list">
         {events.map((event) => (
-          <li key={event.messageId}>
-            <button type="button" onClick={() => setOpen(event)}>
-              <time dateTime={event.timestamp}>
-                {isShort ? exactClock(Date.parse(event.timestamp), zone) : moment(Date.parse(event.timestamp), zone)}
-              </time>
+          <li key={event.messageId} data-row>
+            <button type="button" data-open onClick={() => setOpen(event)}>
+              <time dateTime={event.timestamp}>{when(Date.parse(event.timestamp), zone, isShort)}</time>
               <b>{event.eventType}</b>
               <span class="quiet">{whoOf(event)}</span>
-              <code>{briefly(event.data)}</code>
+              <Brief data={event.data} />
             </button>
           </li>
         ))}
@@ -35,19 +34,12 @@ export function EventList({ project, events, zone, isShort = false }: ListProps)
   );
 }
 
-export function whoOf(event: EventJson): string {
-  return event.userId ?? event.anonymousId ?? event.source ?? "";
+/** To the second, without the day where it is the present one. */
+function when(ms: number, zone: string, isShort: boolean): string {
+  const day = shortDay(ms, zone);
+  return isShort || day === shortDay(Date.now(), zone) ? exactClock(ms, zone) : moment(ms, zone);
 }
 
-const LONGEST = 160;
-
-/** The first of what an event says, in one line. */
-export function briefly(data: unknown): string {
-  if (data === null || data === undefined) return "";
-  if (typeof data !== "object" || Array.isArray(data)) return JSON.stringify(data).slice(0, LONGEST);
-  const parts = Object.entries(data).map(([name, value]) => {
-    const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
-    return `${name} ${text.slice(0, 60)}`;
-  });
-  return parts.join("  ").slice(0, LONGEST);
+export function whoOf(event: EventJson): string {
+  return event.userId ?? event.anonymousId ?? event.source ?? "";
 }

@@ -1,8 +1,9 @@
-import { useState } from "preact/hooks";
 import { percent } from "../numbers.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
+import { Segments } from "../parts/Segments.tsx";
 import { useLoad } from "../state/load.ts";
+import { query, setQuery } from "../state/location.ts";
 import { usePages } from "../state/pages.ts";
 import type { Span } from "../time/bars.ts";
 import { moment } from "../time/clock.ts";
@@ -24,10 +25,11 @@ interface HereProps {
 }
 
 const PAGE = 50;
+const LISTS = { values: "Values", events: "Events" } as const;
 
 /** What there is in one bucket, or in all of the range: its number, the values of each field, its events. */
 export function Here({ project, question, found, row, total }: HereProps) {
-  const [raw, setRaw] = useState(false);
+  const raw = query.value.get("list") === "events";
   const metric = question.metrics[0] as string;
   const fromMs = row ? Date.parse(row.time as string) : question.span.fromMs;
   const span: Span = row ? { fromMs, toMs: fromMs + eachMs(question.each) } : question.span;
@@ -43,9 +45,12 @@ export function Here({ project, question, found, row, total }: HereProps) {
           {question.isCompared && was !== null ? `, before ${figure(was)}` : ""}
         </span>
         <span class="grow" />
-        <button class="btn ghost" type="button" aria-pressed={raw} onClick={() => setRaw(!raw)}>
-          {raw ? "Values" : "Events"}
-        </button>
+        <Segments
+          label="List"
+          options={LISTS}
+          value={raw ? "events" : "values"}
+          choose={(list) => setQuery({ list: list === "events" ? list : null })}
+        />
       </div>
       <div class="sum">
         {raw ? (
@@ -114,7 +119,7 @@ function TopOf({ one: { field, values }, by }: { one: FieldValues; by: string | 
               title="Only these; with Alt: without these"
               onClick={(event) => press(value, event.altKey)}
             >
-              <span>{valueName(value)}</span>
+              <span class={value === null ? "absent" : undefined}>{valueName(value)}</span>
               <b>{figure(count)}</b>
               <i>{percent(Math.min(1, share))}</i>
               <Share of={Math.min(1, share)} />

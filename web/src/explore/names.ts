@@ -33,7 +33,7 @@ export function metricName(metric: string): string {
 export const OF_NUMBERS = ["sum", "avg", "p50", "p95", "max", "min"] as const;
 
 export function valueName(value: Value | null): string {
-  if (value === null) return "nothing";
+  if (value === null) return "not set";
   return value === "" ? "an empty text" : String(value);
 }
 

@@ -53,14 +53,14 @@ it("draws the total, the values that are picked and the time before", () => {
   expect(plot.lines.map(({ name, values }) => [name, ...values])).toEqual([
     ["events", 10, 20],
     ["a", 4, 7],
-    ["nothing", 0, 3],
+    ["not set", 0, 3],
     ["before", 0, 1],
   ]);
 });
 
 it("stacks parts with what they leave of the whole, and nothing on the time before", () => {
   const plot = plotOf(ask("by=source&draw=stack&vs=previous"), SERIES, { rows: SPLIT, names: ["a", "~"] });
-  expect(plot.lines.map(({ name }) => name)).toEqual(["a", "nothing", "others", "before"]);
+  expect(plot.lines.map(({ name }) => name)).toEqual(["a", "not set", "others", "before"]);
   expect(stacked(plot).lines.map(({ values }) => values)).toEqual([
     [10, 20],
     [6, 13],

@@ -5,7 +5,7 @@ import { bytes, count as counted } from "../numbers.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { at, go, href } from "../state/location.ts";
 import { roughly } from "../time/clock.ts";
-import { type Listed, quietMs } from "./list.ts";
+import { type Listed, usualMs } from "./list.ts";
 import { Spark } from "./Spark.tsx";
 import { WIDTH } from "./spark.ts";
 import { useRows } from "./useRows.ts";
@@ -106,17 +106,17 @@ function EndpointRow({ project, one, nowMs, spark, index }: ListProps & { one: L
 
 function LastChange({ one, base, nowMs }: { one: Listed; base: string; nowMs: number }) {
   if (one.lastMs === null) return <span class="quiet">nothing yet</span>;
-  const quiet = quietMs(one, nowMs);
+  const usual = usualMs(one, nowMs);
   const delta = one.lastDelta;
   return (
     <>
       <Ago at={new Date(one.lastChangeMs ?? one.lastMs).toISOString()} />
-      {delta && quiet === null ? (
+      {delta && usual === null ? (
         <a class="chips" href={href(`${base}/compare?a=${delta.fromId}&b=${delta.toId}`)} title="What changed last">
           <Chips counts={{ ...delta, changed: delta.replaced }} words={false} />
         </a>
       ) : null}
-      {quiet === null ? null : <small>quiet for {roughly(quiet)}</small>}
+      {usual === null ? null : <small>quiet{usual < 1000 ? "" : `, usually every ${roughly(usual)}`}</small>}
     </>
   );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Listed, quietMs, shown } from "./list.ts";
+import { type Listed, shown, usualMs } from "./list.ts";
 
 const HOUR = 3_600_000;
 
@@ -47,9 +47,9 @@ test.each([
 
 test("quiet is three times the usual gap, of endpoints with a history", () => {
   const usual = listed("a");
-  expect(quietMs(usual, 12.9 * HOUR)).toBeNull();
-  expect(quietMs(usual, 15 * HOUR)).toBe(5 * HOUR);
-  expect(quietMs(listed("a", { versions: 3 }), 99 * HOUR)).toBeNull();
-  expect(quietMs(listed("a", { firstMs: 10 * HOUR }), 99 * HOUR)).toBeNull();
-  expect(quietMs(listed("a", { lastMs: null }), 99 * HOUR)).toBeNull();
+  expect(usualMs(usual, 12.9 * HOUR)).toBeNull();
+  expect(usualMs(usual, 15 * HOUR)).toBe(HOUR);
+  expect(usualMs(listed("a", { versions: 3 }), 99 * HOUR)).toBeNull();
+  expect(usualMs(listed("a", { firstMs: 10 * HOUR }), 99 * HOUR)).toBeNull();
+  expect(usualMs(listed("a", { lastMs: null }), 99 * HOUR)).toBeNull();
 });

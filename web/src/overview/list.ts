@@ -61,12 +61,12 @@ function byName(a: string, b: string): number {
 const FEWEST = 4;
 const LEAST_MS = 60_000;
 
-/** Since when nothing comes, where that is three times as long as usual; else null. */
-export function quietMs(one: Listed, nowMs: number): number | null {
+/** How often something usually comes, where nothing has come for three times as long; else null. */
+export function usualMs(one: Listed, nowMs: number): number | null {
   if (one.lastMs === null || one.firstMs === null || one.versions < FEWEST) return null;
   const usual = (one.lastMs - one.firstMs) / (one.versions - 1);
   const silent = nowMs - one.lastMs;
-  return usual > 0 && silent > LEAST_MS && silent > usual * 3 ? silent : null;
+  return usual > 0 && silent > LEAST_MS && silent > usual * 3 ? usual : null;
 }
 
 /** Of all endpoints of the project, also of those that are not fetched yet. */

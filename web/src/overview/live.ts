@@ -98,7 +98,7 @@ function bumped(spark: readonly Bucket[], delta: ToldDelta["delta"], part: numbe
   if (spark.length === 0 || part < 0) return spark;
   const at = Math.min(spark.length - 1, Math.floor(part * spark.length));
   const up = delta.added + delta.replaced + delta.moved;
-  return spark.map(([grown, lost], i) => (i === at ? [grown + up, lost + delta.removed] : [grown, lost]) as Bucket);
+  return spark.map((bucket, i): Bucket => (i === at ? [bucket[0] + up, bucket[1] + delta.removed] : bucket));
 }
 
 /** The pulse with the news in its buckets. */

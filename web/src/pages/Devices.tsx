@@ -141,7 +141,8 @@ function Conflicts({ project, space, pages, again }: ConflictsProps) {
         </div>
       ) : (
         <p class="said">
-          Nothing waits for a choice. Data types whose conflicts are `manual` keep here what two devices disagree about.
+          Nothing waits for a choice. Where both sides of a conflict are kept, what two devices disagree about shows
+          here.
         </p>
       )}
     </section>

@@ -15,6 +15,7 @@ import { useLoad } from "../state/load.ts";
 import { query, setQuery } from "../state/location.ts";
 import { useStream } from "../state/stream.ts";
 import { zone } from "../state/zone.ts";
+import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import "../explore/explore.css";
 
 /** So many are kept on the page, and fetched to begin with. */
@@ -35,6 +36,8 @@ export default function EventsLive({ params }: PageProps) {
     () => joined(news, first.data?.data ?? [], MOST).filter((event) => meetsAll(event, question.where, words)),
     [news, first.data, asked],
   );
+  const section = useRef<HTMLElement>(null);
+  useWayToRows(section);
   return (
     <main id="main" class="wrap app explore-page live-page">
       <EventsHead project={project}>
@@ -50,6 +53,7 @@ export default function EventsLive({ params }: PageProps) {
           <input
             type="search"
             placeholder="Words in events"
+            data-search
             aria-label="Words in events"
             value={query.value.get("q") ?? ""}
             onInput={(event) => setQuery({ q: event.currentTarget.value }, { replace: true })}
@@ -58,11 +62,20 @@ export default function EventsLive({ params }: PageProps) {
         <span class="word">where</span>
         <Conditions found={fieldsOf(shown.slice(0, FIRST))} />
       </div>
-      <section class="doc" aria-label="Events">
+      <section
+        class="doc"
+        aria-label="Events"
+        ref={section}
+        onKeyDown={(event) => moveBetweenRows(event, section.current)}
+      >
         <div class="bar">
           <h2>{counted(shown.length, "event")}</h2>
           <span class="quiet">
-            {isPaused ? "paused" : `as they come; ${counted(seen, "event")} came since you look`}
+            {isPaused
+              ? "paused"
+              : seen === 0
+                ? "the next shows here at once"
+                : `${count(seen)} since this page was opened`}
             {lost ? "; more came at once than can be shown" : ""}
           </span>
         </div>

@@ -1,5 +1,6 @@
+import { useRef } from "preact/hooks";
 import { get, type Schemas } from "../api.ts";
-import { briefly } from "../explore/EventList.tsx";
+import { Brief } from "../explore/Brief.tsx";
 import { EventsHead } from "../explore/EventsHead.tsx";
 import { Ago } from "../parts/Ago.tsx";
 import { Failure } from "../parts/Failure.tsx";
@@ -9,6 +10,7 @@ import { Erasures } from "../person/Erasures.tsx";
 import type { PageProps } from "../routes.ts";
 import { at, href, query, setQuery } from "../state/location.ts";
 import { usePages } from "../state/pages.ts";
+import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import "../style/lists.css";
 import "../explore/explore.css";
 import "../person/person.css";
@@ -27,6 +29,8 @@ export default function People({ params }: PageProps) {
     },
     [project, words],
   );
+  const body = useRef<HTMLTableSectionElement>(null);
+  useWayToRows(body);
   return (
     <main id="main" class="wrap app explore-page people-page">
       <EventsHead project={project} />
@@ -36,6 +40,7 @@ export default function People({ params }: PageProps) {
           <input
             type="search"
             placeholder="An id, or words of traits"
+            data-search
             aria-label="Find people"
             value={words}
             maxLength={200}
@@ -57,16 +62,16 @@ export default function People({ params }: PageProps) {
                   <th>Last seen</th>
                 </tr>
               </thead>
-              <tbody>
+              <tbody ref={body} onKeyDown={(event) => moveBetweenRows(event, body.current)}>
                 {pages.data.map((each) => (
-                  <tr key={each.id}>
+                  <tr key={each.id} data-row>
                     <th scope="row">
-                      <a class="link" href={href(at("p", project, "events", "people", each.id))}>
+                      <a class="link" data-open href={href(at("p", project, "events", "people", each.id))}>
                         {each.id}
                       </a>
                     </th>
                     <td class="traits">
-                      <code>{briefly(each.traits)}</code>
+                      <Brief data={each.traits} />
                     </td>
                     <td>
                       <Ago at={each.first_seen} />
@@ -87,11 +92,21 @@ export default function People({ params }: PageProps) {
         </section>
       ) : null}
       {pages.data?.length === 0 ? (
-        <p class="none">
-          {words === ""
-            ? "Nobody yet: whom identify calls tell of is listed here, with what they did."
-            : "Nobody has that id, or traits with all of these words."}
-        </p>
+        <div class="none">
+          {words === "" ? (
+            <>
+              <p>
+                Nobody yet. A program tells who somebody is by <code>POST /v1/identify</code>, and they are listed here
+                with what they did.
+              </p>
+              <a class="btn" href={href(at("p", project, "connect"))}>
+                How to send events
+              </a>
+            </>
+          ) : (
+            <p>Nobody has that id, or traits with all of these words.</p>
+          )}
+        </div>
       ) : null}
       <Erasures project={project} />
     </main>

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { get, remove } from "../api.ts";
 import { askEvents } from "../explore/asking.ts";
 import { EventList } from "../explore/EventList.tsx";
@@ -17,6 +17,7 @@ import { at, go, href } from "../state/location.ts";
 import { usePages } from "../state/pages.ts";
 import { toast } from "../state/toasts.ts";
 import { zone } from "../state/zone.ts";
+import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import "../style/lists.css";
 import "../explore/explore.css";
 import "../person/person.css";
@@ -27,6 +28,8 @@ const PAGE = 100;
 export default function Person({ params }: PageProps) {
   const [project, id] = [params.project as string, params.person as string];
   const [erasing, setErasing] = useState(false);
+  const did = useRef<HTMLElement>(null);
+  useWayToRows(did);
   const found = useLoad(
     (signal) => get("/v1/users/{user}", { in: project, path: { user: id }, signal }),
     [project, id],
@@ -50,7 +53,12 @@ export default function Person({ params }: PageProps) {
       {!user && !found.error ? <Loading /> : null}
       {user ? (
         <div class="split person">
-          <section class="doc" aria-label="What they did">
+          <section
+            class="doc"
+            aria-label="What they did"
+            ref={did}
+            onKeyDown={(event) => moveBetweenRows(event, did.current)}
+          >
             <div class="bar">
               <h2>{id}</h2>
               <span class="quiet">{counted(user.events.count, "event")}</span>

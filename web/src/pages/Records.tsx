@@ -40,6 +40,9 @@ export default function Records({ params }: PageProps) {
         <section class="doc" aria-label="Data types">
           <div class="bar">
             <h2>Data types</h2>
+            <a class="btn ghost" href={href(inSpace(at("p", project, "devices")))}>
+              All devices
+            </a>
           </div>
           <TypeList project={project} space={space} />
         </section>

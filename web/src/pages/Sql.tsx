@@ -22,6 +22,7 @@ import "../explore/explore.css";
 import "../console/console.css";
 
 const MOST_ROWS = 1000;
+const EXAMPLE = "select event_type, count(*) from events group by 1";
 /** A longer text makes no address. */
 const LONGEST = 4000;
 
@@ -94,13 +95,24 @@ export default function Sql({ params }: PageProps) {
             <div ref={editor.host} class="editor" />
           </section>
           {busy ? <Loading label="Running" /> : null}
-          {answer.error ? <Failure tried="Running it" error={answer.error} /> : null}
+          {answer.error ? <Failure tried="Running it" error={answer.error} retry={() => void run()} /> : null}
           {answer.result ? <Results result={answer.result} /> : null}
           {!answer.result && !answer.error ? (
-            <p class="said quiet">
-              One SELECT in DuckDB’s language, such as select event_type, count(*) from events group by 1. Ctrl+Enter
-              runs it.
-            </p>
+            <div class="said quiet">
+              <p>
+                One SELECT in DuckDB’s language, such as <code>{EXAMPLE}</code>. Ctrl+Enter runs it.
+              </p>
+              <button
+                class="btn"
+                type="button"
+                onClick={() => {
+                  put(EXAMPLE);
+                  void run();
+                }}
+              >
+                Run the example
+              </button>
+            </div>
           ) : null}
         </div>
         <section class="step" aria-label="What there is">

@@ -3,7 +3,7 @@ import "../versions/versions.css";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Place } from "../compare/data.ts";
 import { useView } from "../compare/scroll.ts";
-import { count } from "../numbers.ts";
+import { counted } from "../numbers.ts";
 import { EndpointHead } from "../parts/EndpointHead.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Icon } from "../parts/Icon.tsx";
@@ -41,7 +41,7 @@ export default function Versions({ params }: PageProps) {
         <div class="bar">
           <Kinds kind={kind} />
           <span class="quiet">
-            {count(shown.length)}
+            {counted(shown.length, "version")}
             {found.more ? " so far" : ""}
           </span>
           {range && (

@@ -27,10 +27,13 @@ export function Enforce({ place }: { place: Place }) {
 
 function Form({ place, stored, again }: { place: Place; stored: Enforcement; again: () => void }) {
   const [mode, setMode] = useState<Mode>(stored.mode);
-  const [text, setText] = useState(stored.source === "given" ? JSON.stringify(stored.schema, null, 2) : "");
+  const given = stored.source === "given" ? JSON.stringify(stored.schema, null, 2) : "";
+  const [text, setText] = useState(given);
   const [trial, setTrial] = useState<Trial | null>(null);
   const [failure, setFailure] = useState<{ tried: string; error: unknown } | null>(null);
   const [busy, setBusy] = useState(false);
+  // to hold documents against what has been learned by now is something new each time
+  const isChanged = mode !== stored.mode || (mode !== "off" && (text !== given || text === ""));
   const run = async (what: string, work: () => Promise<void>) => {
     setBusy(true);
     setFailure(null);
@@ -75,7 +78,7 @@ function Form({ place, stored, again }: { place: Place; stored: Enforcement; aga
               Try on the last documents
             </button>
           )}
-          <button type="button" class="btn primary" disabled={busy} onClick={() => void send()}>
+          <button type="button" class="btn primary" disabled={busy || !isChanged} onClick={() => void send()}>
             Save
           </button>
         </div>

@@ -1,7 +1,9 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { Place } from "../compare/data.ts";
+import { fold } from "../folding.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { at, href } from "../state/location.ts";
+import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import type { SchemaField } from "./data.ts";
 import { named, open, typeText, valueText } from "./words.ts";
 
@@ -11,8 +13,10 @@ const ROWS = 300;
 export function Tree({ place, fields, sought }: { place: Place; fields: readonly SchemaField[]; sought: string }) {
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
   const [most, setMost] = useState(ROWS);
-  const wanted = sought.toLowerCase();
-  const found = wanted ? fields.filter(({ path }) => path.toLowerCase().includes(wanted)) : open(fields, closed);
+  const body = useRef<HTMLTableSectionElement>(null);
+  useWayToRows(body);
+  const wanted = fold(sought);
+  const found = wanted ? fields.filter(({ path }) => fold(path).includes(wanted)) : open(fields, closed);
   const toggle = (path: string) => {
     const next = new Set(closed);
     if (!next.delete(path)) next.add(path);
@@ -32,7 +36,7 @@ export function Tree({ place, fields, sought }: { place: Place; fields: readonly
             </th>
           </tr>
         </thead>
-        <tbody>
+        <tbody ref={body} onKeyDown={(event) => moveBetweenRows(event, body.current)}>
           {found.slice(0, most).map((field) => (
             <Row
               key={field.path}
@@ -73,10 +77,10 @@ function Row({ place, field, isFlat, isClosed, toggle }: RowProps) {
   const label = isFlat ? field.path || name : name;
   const values = valueText(field);
   return (
-    <tr>
+    <tr data-row tabIndex={toggle && !isFlat ? undefined : -1}>
       <th scope="row" title={field.path} style={isFlat ? undefined : { "--depth": depth }}>
         {toggle && !isFlat ? (
-          <button type="button" class="fold" aria-expanded={!isClosed} onClick={toggle}>
+          <button type="button" class="fold" data-open aria-expanded={!isClosed} onClick={toggle}>
             <code>{label}</code>
           </button>
         ) : (

@@ -1,3 +1,4 @@
+import { Copy } from "../parts/Copy.tsx";
 import { may } from "../state/may.ts";
 import type { Space } from "./space.ts";
 
@@ -17,9 +18,10 @@ export function NoDevice({ space }: { space: Space }) {
       <pre class="code" tabIndex={0}>
         {FIRST}
       </pre>
+      <Copy text={FIRST} what="lines" />
       <p class="quiet">
-        A key’s devices push to the project’s own space, or to that of whom `x-sync-user` names. GET
-        /v1/sync/notes/delta pulls.
+        A key’s devices push to the project’s own space, or to that of the person whom the header{" "}
+        <code>x-sync-user</code> names. <code>GET /v1/sync/notes/delta</code> pulls.
       </p>
     </div>
   );

@@ -73,16 +73,16 @@ export function TypeList({ project, space, turn = 0 }: TypeListProps) {
                 {type.tombstones > 0 ? ` · ${counted(type.tombstones, "deletion")}` : null}
                 {type.schema ? " · with a schema" : null}
               </small>
-              <small>{POLICIES.find(([policy]) => policy === type.conflicts)?.[1]}</small>
+              <small>On conflict: {POLICIES.find(([policy]) => policy === type.conflicts)?.[1].toLowerCase()}</small>
               {canChange ? (
                 <div class="device-acts">
                   <button
                     class="btn ghost"
                     type="button"
-                    aria-label={`Conflicts of ${type.data_type}`}
+                    aria-label={`Change what happens on a conflict of ${type.data_type}`}
                     onClick={() => setOpen(type)}
                   >
-                    Conflicts
+                    Change
                   </button>
                 </div>
               ) : null}
