@@ -10,10 +10,12 @@ import asyncio
 import ctypes
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
+from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
 from delta_server.core.errors import TooCostly
@@ -89,9 +91,24 @@ class _UnraisableHook:
         if raised.exc_type is not Interrupted:
             self._before(raised)
         elif (call := _RUNNING.get(threading.get_ident())) is not None:
-            timer = threading.Timer(_AGAIN_S, call.interrupt)  # from here it would be raised in this very hook
-            timer.daemon = True
-            timer.start()
+            _dropped().put(call)
+
+
+@cache
+def _dropped() -> "SimpleQueue[_Call]":
+    """Calls to interrupt again, by a thread that is there before. One begun in the hook would for a moment have the
+    identity of the thread that begins it: a second interrupt would end it there, and the other would wait for ever."""
+    queue: SimpleQueue[_Call] = SimpleQueue()
+
+    def interrupt_again() -> None:
+        while True:
+            call = queue.get()
+            time.sleep(_AGAIN_S)  # from the hook it would be raised in that very hook
+            call.interrupt()
+            del call
+
+    threading.Thread(target=interrupt_again, name="interrupts", daemon=True).start()
+    return queue
 
 
 def _raise_in_thread(thread: int, error: type[BaseException] | None) -> None:
@@ -109,6 +126,7 @@ class ThreadPool:
         initializer = partial(lower_priority, WITH_LOCK) if behind else None
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=initializer)
         self._calls: set[_Call] = set()
+        _dropped()
         if not isinstance(sys.unraisablehook, _UnraisableHook):
             sys.unraisablehook = _UnraisableHook(sys.unraisablehook)
 

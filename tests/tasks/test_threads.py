@@ -131,9 +131,15 @@ async def test_an_interrupt_never_hits_the_next_call() -> None:
     await cpu.close()
 
 
-async def test_an_interrupt_that_the_interpreter_drops_is_repeated() -> None:
-    """What is raised in the callback of a weak reference ends with it."""
+async def test_an_interrupt_that_the_interpreter_drops_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is raised in the callback of a weak reference ends with it. The interrupted thread begins no other: one that
+    has not begun yet bears its identity, and would be ended by a second interrupt before it says that it has begun."""
     inside, ended = threading.Event(), threading.Event()
+    start, began_by = threading.Thread.start, []
+
+    def started(thread: threading.Thread) -> None:
+        began_by.append(threading.current_thread().name)
+        start(thread)
 
     class Thing: ...
 
@@ -152,7 +158,8 @@ async def test_an_interrupt_that_the_interpreter_drops_is_repeated() -> None:
         finally:
             ended.set()
 
-    pool = ThreadPool(1, "test")
+    pool = ThreadPool(1, "interrupted")
+    monkeypatch.setattr(threading.Thread, "start", started)
     task = asyncio.create_task(pool(work))
     await asyncio.to_thread(inside.wait)
     task.cancel()
@@ -160,6 +167,7 @@ async def test_an_interrupt_that_the_interpreter_drops_is_repeated() -> None:
         await task
     assert await asyncio.to_thread(ended.wait, 60)
     await pool.close()
+    assert [name for name in began_by if name.startswith("interrupted")] == []
 
 
 async def test_a_turn_past_its_time_is_refused_and_its_thread_is_free_again() -> None:
