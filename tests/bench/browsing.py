@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests import server_process
 from tests.bench.table import Skip
-from tests.browser.conftest import EMAIL, PASSWORD, PROJECT, WIDE, chromium
+from tests.browser.conftest import EMAIL, PASSWORD, PROJECT, WIDE
 from tests.server_process import Server
 
 LOGIN = {"email": EMAIL, "password": PASSWORD}
@@ -44,13 +44,14 @@ class Browsing(msgspec.Struct):
 @contextlib.contextmanager
 def browsing(fill: Callable[[Path], None]) -> Iterator[Browsing]:
     """`fill` puts data into the server's directory before it starts."""
-    if shutil.which("chromium") is None:
+    program = shutil.which("chromium")
+    if program is None:
         raise Skip("no chromium here")
     env = {"DELTA_ADMIN_EMAIL": EMAIL, "DELTA_ADMIN_PASSWORD": PASSWORD, "DELTA_LOG_LEVEL": "warning", **_UNLIMITED}
     with tempfile.TemporaryDirectory() as name:
         fill(Path(name))
         with server_process.serving(Path(name), **env) as server, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
             yield Browsing(server, browser)
             browser.close()
             server.stop()

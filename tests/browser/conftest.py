@@ -1,19 +1,29 @@
 """Tests of the dashboard in a real browser: Chromium by Playwright, against a real server in a process of its own.
 
-One browser and one server serve each module. A `Visit` is a window that fails its test when anything
+One browser serves a run, one server each module. A `Visit` is a window that fails its test when anything
 leaves the server's origin, when the page logs an error, or when its Content-Security-Policy refuses something.
 """
 
+import asyncio
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from tests import histories, server_process
 from tests.server_process import ROOT, Server
@@ -38,13 +48,16 @@ LOOKS = """() => {
     }
     return found
 }"""
-_CHROMIUM = [os.environ.get("DELTA_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
+_CHROMIUM = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
+"""The first is without windows and what surrounds pages there: half of the work."""
+FLAGS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
 _ENDED_SESSION = re.compile(r"the server responded with a status of (401|403)")
 
 
 def chromium() -> str:
     """The browser's program; tests fail where there is none, for skipped ones prove nothing."""
-    found = next((path for name in _CHROMIUM if name and (path := shutil.which(name))), None)
+    named = os.environ.get("DELTA_CHROMIUM")
+    found = next((path for name in ([named] if named else _CHROMIUM) if (path := shutil.which(name))), None)
     assert found is not None, "these tests want Chromium: apt install chromium, or say where it is by DELTA_CHROMIUM"
     return found
 
@@ -54,12 +67,43 @@ def fits(page: Page) -> None:
     page.wait_for_function("document.documentElement.scrollWidth <= innerWidth", timeout=WAIT_MS)
 
 
+@contextmanager
+def beneath(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Playwright's event loop runs beneath the tests for as long as there is a browser. Other tests may not see it."""
+    asyncio._set_running_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(None)
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[tuple[Playwright, asyncio.AbstractEventLoop]]:
+    playwright = sync_playwright().start()
+    loop = asyncio.get_running_loop()
+    asyncio._set_running_loop(None)
+    yield playwright, loop
+    with beneath(loop):
+        playwright.stop()
+
+
+@pytest.fixture(scope="session")
+def begun(driver: tuple[Playwright, asyncio.AbstractEventLoop]) -> Iterator[list[Browser]]:
+    """The browser that runs: none before the first test that wants it."""
+    browsers: list[Browser] = []
+    yield browsers
+    with beneath(driver[1]):
+        for each in browsers:
+            each.close()
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
+def browser(driver: tuple[Playwright, asyncio.AbstractEventLoop], begun: list[Browser]) -> Iterator[Browser]:
+    playwright, loop = driver
+    with beneath(loop):
+        if not begun or not begun[-1].is_connected():
+            begun[:] = [playwright.chromium.launch(executable_path=chromium(), args=FLAGS)]
+        yield begun[-1]
 
 
 @pytest.fixture(scope="module")
@@ -200,18 +244,15 @@ def window_of(browser: Browser, url: str, *, dark: bool = False, size: tuple[int
 
 
 def _watch(visit: Visit) -> None:
-    def guard(route: Route) -> None:
-        if route.request.url.startswith((visit.url, "blob:", *visit.others)):
-            route.continue_()
-        else:
-            visit.refused.append(route.request.url)
-            route.abort()
+    def guard(request: Request) -> None:
+        if not request.url.startswith((visit.url, "blob:", *visit.others)):
+            visit.refused.append(request.url)
 
     def note(message: ConsoleMessage) -> None:
         if message.type == "error" and not _is_ordinary(visit, message):
             visit.errors.append(f"{message.text} ({message.location})")
 
-    visit.context.route("**/*", guard)
+    visit.context.on("request", guard)
 
     def begun(request: Request) -> None:
         if "/v1/stream" not in request.url and "/v1/sync/stream" not in request.url:

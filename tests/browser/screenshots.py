@@ -7,7 +7,7 @@ from playwright.sync_api import sync_playwright
 
 from tests import server_process
 from tests.browser import pages
-from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WIDE, Visit, chromium, window_of
+from tests.browser.conftest import EMAIL, FLAGS, NARROW, PASSWORD, PROJECT, WIDE, Visit, chromium, window_of
 from tests.histories import PACKAGED
 from tests.server_process import ROOT, Server
 
@@ -31,7 +31,7 @@ def main() -> None:
 
 def take(server: Server) -> None:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         for dark in (False, True):
             for size in (WIDE, NARROW):
                 window = window_of(browser, server.url, dark=dark, size=size)
