@@ -61,6 +61,7 @@ from delta_server.features.trees import feature as trees
 from delta_server.features.usage import feature as usage
 from delta_server.features.usage import service as usage_service
 from delta_server.features.users import feature as users
+from delta_server.features.visits import feature as visits
 from delta_server.features.webhooks import feature as webhooks
 from delta_server.http import asgi, docs, errors, registering, static
 from delta_server.http.body import JsonRequest, body_limits
@@ -124,6 +125,7 @@ FEATURES = [
     trees.FEATURE,
     profiles.FEATURE,
     events.FEATURE,
+    visits.FEATURE,
     queries.FEATURE,
     mcp.FEATURE,
     prometheus.FEATURE,
@@ -179,8 +181,7 @@ class Application:
 
     @property
     def services(self) -> Services:
-        found: Services = self.litestar.state.services
-        return found
+        return cast("Services", self.litestar.state.services)
 
     def stop_streams(self) -> None:
         """End the answers that would stay open: the server is about to go down."""
@@ -205,8 +206,7 @@ def build(
     Raises UnguardedRoute when a route is in no table of guards. `tuning` is for tests, and so is `litestar`: one that
     `routed` made for such a config and these features, and that is not running.
     """
-    clock = clock or SystemClock()
-    metrics = Metrics()
+    clock, metrics = clock or SystemClock(), Metrics()
     litestar = litestar or routed(config, features)
 
     @asynccontextmanager

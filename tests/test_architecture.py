@@ -107,6 +107,7 @@ WITHOUT_TENANT = {
         "users": "delete_ended",
         "invitations": "delete_expired",
         "registrations": "delete_expired",
+        "visits": "delete_salts_before",
         "webhooks": "all_on any_webhook count_open with_open with_deliveries with_counts time_at_or_after newest add",
     },
     "by a row that was found with its tenant": {

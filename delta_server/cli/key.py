@@ -9,6 +9,7 @@ import msgspec
 from delta_server.cli import running
 from delta_server.cli.options import with_config, with_database
 from delta_server.config.sections import Config
+from delta_server.core.scopes import VISITS
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts.schemas import ApiKey
 from delta_server.features.projects.commands import (
@@ -43,7 +44,7 @@ def key() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(accounts.SCOPES),
+    type=click.Choice((*accounts.SCOPES, VISITS)),
     metavar="SCOPE",
     help="What it may do, such as read, write, admin or snapshots:read; may be repeated.  [default: write; admin with"
     " --account and for the very first key]",
@@ -137,8 +138,8 @@ def _check_options(
         raise click.UsageError("give either --project NAME or --account")
     if kind == "write" and account:
         raise click.UsageError("a write key belongs to a project: give --project NAME")
-    if kind == "write" and scopes:
-        raise click.UsageError("a write key can only send events: leave --scope out")
+    if kind == "write" and scopes not in ((), (VISITS,)):
+        raise click.UsageError(f"a write key can only send events: leave --scope out, or name {VISITS} alone")
     if kind != "write" and origins:
         raise click.UsageError("--origin is for --kind write: other keys must not be used in web pages")
 

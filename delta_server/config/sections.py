@@ -51,6 +51,7 @@ class Admin(msgspec.Struct, frozen=True):
 
 class RateLimits(msgspec.Struct, frozen=True):
     ingest_per_minute: PerMinute = 300_000
+    visits_per_minute: PerMinute = 600
     query_per_minute: PerMinute = 120_000
     auth_per_minute: PerMinute = 300
     unauthorized_per_minute: PerMinute = 3_000

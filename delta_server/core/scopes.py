@@ -21,6 +21,7 @@ Single: TypeAlias = Literal[
     "events:read",
     "events:write",
     "events:admin",
+    "visits:write",
     "sql:read",
     "exports:read",
     "stream:read",
@@ -59,6 +60,8 @@ SINGLES: tuple[str, ...] = get_args(Single)
 ALL: tuple[str, ...] = (*get_args(Union), *SINGLES)
 INGEST = "ingest"
 """The scope of write keys."""
+VISITS = "visits:write"
+"""That of write keys which send what a website's script says and nothing else."""
 
 _VERBS = {"read": {"read"}, "write": {"read", "write"}, "admin": {"read", "write", "admin"}}
 UNIONS = {union: frozenset(one for one in SINGLES if one.split(":")[1] in verbs) for union, verbs in _VERBS.items()} | {

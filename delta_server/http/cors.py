@@ -5,6 +5,8 @@ the one cookie there is (browsers.py) is for our own pages. `*` stands for any o
 the key lists it.
 """
 
+from collections.abc import Collection
+
 from delta_server.core import origins
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Forbidden
@@ -48,14 +50,21 @@ def admit(scope: Scope, caller: Caller) -> None:
     origin = _origin(scope["headers"])
     if origin is None:
         return
-    exchange = scope["state"]["exchange"]
     if caller.origins is None:
-        exchange.origin_headers = _CLOSED
-    elif not origins.allows(caller.origins, origin):
-        exchange.origin_headers = _CLOSED
-        raise Forbidden("the write key may not be used on this site: its origins do not list it")
-    elif origins.ANY not in caller.origins:
-        exchange.origin_headers = [*_CLOSED, (b"access-control-allow-origin", origin.encode("latin-1")), _EXPOSED]
+        scope["state"]["exchange"].origin_headers = _CLOSED
+    else:
+        admit_origin(scope, caller.origins, origin, "its")
+
+
+def admit_origin(scope: Scope, listed: Collection[str], origin: str | None, whose: str) -> None:
+    """Raise Forbidden where `listed` has neither this origin nor any; None is a request that does not say it."""
+    if origins.ANY in listed:
+        return
+    exchange = scope["state"]["exchange"]
+    exchange.origin_headers = _CLOSED
+    if origin is None or not origins.allows(listed, origin):
+        raise Forbidden(f"the write key may not be used on this site: {whose} origins do not list it")
+    exchange.origin_headers = [*_CLOSED, (b"access-control-allow-origin", origin.encode("latin-1")), _EXPOSED]
 
 
 def _origin(headers: Headers) -> str | None:

@@ -126,7 +126,7 @@ class Gate:
         access = route.access
         if access.scope == "ingest":
             key = ingest_auth.key_of(scope["headers"], scope["query_string"])
-            return None if key is None else ingest_auth.sign_in(scope, self._authenticate, key)
+            return None if key is None else ingest_auth.sign_in(scope, self._authenticate, key, access)
         if access.public:
             if access.rate_class is not None:
                 rate_limits.count(scope, access.rate_class)

@@ -11,8 +11,9 @@ import msgspec
 from delta_server.core import scopes
 
 Body = Literal["typed", "document", "events", "stream"]
-RateClass = Literal["ingest", "query", "auth"]
-"""What requests count as where their number is limited: bringing data, everything else, signing in."""
+RateClass = Literal["ingest", "visits", "query", "auth"]
+"""What requests count as where their number is limited: bringing data, visits to websites, everything else, signing
+in."""
 
 
 class Access(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from delta_server.core.errors import Forbidden, Unauthorized
 from delta_server.http import auth, cors, rate_limits
 from delta_server.http.asgi import Headers, Scope
 from delta_server.http.auth import Authenticate
-from delta_server.http.guards import INGEST
+from delta_server.http.guards import INGEST, Access
 
 QUERY_NAME = "writeKey"
 QUERY_ALIAS = "write_key"
@@ -51,7 +51,7 @@ def caller_in_path(request: Request[Any, Any, Any], key: str) -> Caller:
 
 def caller_with(request: Request[Any, Any, Any], key: str) -> Caller:
     """The owner of a key that the handler found. Raises Unauthorized, Forbidden."""
-    return sign_in(cast("Scope", request.scope), request.app.state.authenticate, key)
+    return sign_in(cast("Scope", request.scope), request.app.state.authenticate, key, INGEST)
 
 
 def key_in(request: Request[Any, Any, Any]) -> str | None:
@@ -60,16 +60,16 @@ def key_in(request: Request[Any, Any, Any]) -> str | None:
     return key_of(scope["headers"], scope["query_string"])
 
 
-def sign_in(scope: Scope, authenticate: Authenticate, key: str) -> Caller:
-    """Sets `scope["user"]`. Raises Unauthorized, RateLimited, and Forbidden for keys and sites that may not send
-    events."""
+def sign_in(scope: Scope, authenticate: Authenticate, key: str, access: Access) -> Caller:
+    """For a route with this `access`. Sets `scope["user"]`. Raises Unauthorized, RateLimited, and Forbidden for
+    keys and sites that may not send what it takes."""
     again = partial(authenticate, key, auth.tenants_of(scope["headers"]))
     caller = again()
     cors.admit(scope, caller)
-    rate_limits.count(scope, "ingest", caller)
-    auth.check(caller, INGEST)
+    rate_limits.count(scope, access.rate_class or "ingest", caller)
+    auth.check(caller, access)
     scope["user"] = caller
-    admit = partial(auth.admit, again, INGEST)
+    admit = partial(auth.admit, again, access)
     scope["state"]["exchange"].check_after_body(partial(auth.refuse_changed, admit, caller))
     return caller
 

@@ -33,6 +33,7 @@ class RateLimits:
         self._clock = clock
         per_minute = {
             "ingest": options.ingest_per_minute,
+            "visits": options.visits_per_minute,
             "query": options.query_per_minute,
             "auth": options.auth_per_minute,
             _UNAUTHORIZED: options.unauthorized_per_minute,

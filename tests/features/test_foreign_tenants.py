@@ -117,6 +117,7 @@ SHOWN = [
     get("/v1/events/raw"),
     get("/v1/events/raw?userId=ann"),
     get("/v1/events/retention"),
+    get("/v1/visits/settings"),
     get("/v1/events/aggregated?groupBy=source&startTime=2025-12-01&endTime=2026-02-01"),
     post("/v1/query", metrics=["count"], groupBy=["source"], range=SPAN),
     post("/v1/query/funnel", steps=["seen", "bought"], groupBy="source", range=SPAN),
@@ -252,6 +253,7 @@ BY_ID = [
 CHANGED = [
     Ask("PATCH", "/v1/endpoints/prices", {"description": "changed"}),
     Ask("PUT", "/v1/events/retention", {"days": 3}),
+    Ask("PUT", "/v1/visits/settings", {"fields": {"path": False}}),
     Ask("PATCH", "/v1/datasets/goods", {"guard_rows": 3}),
     Ask("DELETE", "/v1/datasets/goods/shop/current"),
     Ask("DELETE", "/v1/datasets/goods/shop/previous"),
@@ -304,6 +306,7 @@ class Tenants:
         ]
         await self.send(name, post("/v1/batch", batch=[{"userId": "ann", **call} for call in calls]))
         await self.send(name, Ask("PUT", "/v1/events/retention", {"types": {mark: 5}}))
+        await self.send(name, Ask("PUT", "/v1/visits/settings", {"origins": [f"https://{mark}.example"]}))
         erasure = (await self.send(name, Ask("DELETE", f"/v1/users/nobody-of-{name}"))).json()["erasure"]
         key = (await self.send(name, post("/v1/auth/api-keys", scopes=["admin"]))).json()
         feed = (await self.send(name, post("/v1/feeds", endpoint_id="prices"))).json()["feed"]

@@ -36,6 +36,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "delete jobs that ended",
     "delete old invitations",
     "delete registrations that nobody confirmed",
+    "delete the salts of past days",
     "expire alerts",
     "expire anomalies",
     "expire deliveries",

@@ -23,7 +23,9 @@ EVENT = {"event": "seen", "userId": "u1"}
 def config(config: Config) -> Config:
     return msgspec.structs.replace(
         config,
-        rate_limits=RateLimits(LIMIT, query_per_minute=LIMIT, auth_per_minute=LIMIT, unauthorized_per_minute=LIMIT),
+        rate_limits=RateLimits(
+            LIMIT, visits_per_minute=LIMIT, query_per_minute=LIMIT, auth_per_minute=LIMIT, unauthorized_per_minute=LIMIT
+        ),
         server=msgspec.structs.replace(config.server, trusted_proxies=("10.0.0.0/8",)),
     )
 
@@ -67,6 +69,8 @@ CALLS = [
     Call("ingest: track", "POST", "/v1/track", EVENT),
     Call("ingest: track under another name", "POST", "/api/v1/track", EVENT),
     Call("ingest: a batch with a public key", "POST", "/v1/batch", {"batch": [{"type": "track", **EVENT}]}, "ingest"),
+    Call("visits: a page", "POST", "/v1/visits", {"url": "https://shop.example/"}),
+    Call("visits: a pixel", "GET", "/v1/pixel?url=https://shop.example/"),
     Call("ingest: the key in the body", "POST", "/v1/track", lambda keys: {**EVENT, "writeKey": keys.ingest}, None),
     Call("ingest: a snapshot", "POST", "/v1/snapshots?endpoint=one", {"a": 1}, "write"),
     Call("query: a list", "GET", "/v1/endpoints", key="read"),
@@ -114,7 +118,7 @@ async def spent(app: Application, keys: Keys, call: Call, address: str = PEER) -
         pass
 
 
-TRACK, LIST = CALLS[0], CALLS[5]
+TRACK, LIST = CALLS[0], CALLS[7]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ RECORDED = {"audit", "audit_head"}
 LEARNED = {"endpoint_schema", "endpoint_schema_change"}
 """From what is stored, by the background or by who asks before it: no caller has a say in it."""
 USES = {"last_used_at", "first_used_at"}
+COUNTS = "/v1/pixel"
+"""A GET that stores a visit, for that is what it is for; tests/features/visits has who may send it."""
 
 
 def state(tx: Tx) -> dict[str, str]:
@@ -49,7 +51,9 @@ def paths(app: Application, made: Made) -> list[str]:
         re.sub(r"\{([^}:]*)[^}]*\}", lambda found: known.get(found[1], SOME_ID), template)
         + ("?topics=none" if template == "/v1/stream" else "")
         for method, template, _ in routes(app)
-        if method == "GET" and not (template.startswith("/v1/sync") and template.endswith("/stream"))  # stay open
+        if method == "GET"
+        and template != COUNTS
+        and not (template.startswith("/v1/sync") and template.endswith("/stream"))  # stay open
     ]
 
 

@@ -43,6 +43,7 @@ export const ROUTES: readonly Route[] = [
   { pattern: "/p/:project/track", page: "Track", section: "overview" },
   { pattern: "/p/:project/connect", page: "Connect", section: "connect" },
   { pattern: "/p/:project/connect/inbound", page: "Inbound", section: "connect" },
+  { pattern: "/p/:project/connect/website", page: "Website", section: "connect" },
   { pattern: "/p/:project/connect/feeds", page: "Feeds", section: "connect" },
   { pattern: "/p/:project/alerts", page: "Alerts", section: "connect" },
   { pattern: "/p/:project/anomalies", page: "Anomalies", section: "connect" },

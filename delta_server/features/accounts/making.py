@@ -7,7 +7,7 @@ import msgspec
 from delta_server.core import ids, names, origins, secrets, times
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
-from delta_server.core.scopes import ALL, INGEST, in_order, opened
+from delta_server.core.scopes import ALL, INGEST, VISITS, in_order, opened
 from delta_server.core.secrets import Kind
 from delta_server.features.accounts import schemas, store
 from delta_server.features.accounts.schemas import KeyAnswer, NewKey, Rotation, RotationAnswer
@@ -16,10 +16,12 @@ from delta_server.features.audit import service as audit
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
-SCOPES = tuple(scope for scope in ALL if scope != INGEST)
+SCOPES = tuple(scope for scope in ALL if scope not in (INGEST, VISITS))
 """What keys may have that are secrets."""
 MOST_OVERLAP_MS = 30 * times.DAY_MS
 _WRITE_KEY_SCOPES = (INGEST,)
+_OF_WRITE_KEYS = (_WRITE_KEY_SCOPES, (VISITS,))
+"""All that such a key can have."""
 _COMMAND = Maker()
 
 
@@ -40,11 +42,16 @@ def add_key(
     """
     wanted = in_order(scopes)
     if not wanted or not set(scopes) <= set(SCOPES):
-        more = "; ingest alone is the scope of keys of kind write" if INGEST in wanted else ""
+        more = "; ingest and visits:write are scopes of keys of kind write" if {INGEST, VISITS} & set(wanted) else ""
         raise Invalid(f"scopes must be one or more of {', '.join(SCOPES)}{more}", field="scopes")
     text = secrets.make(Kind.ACCOUNT if project is None else Kind.PROJECT, randomness)
     _insert(tx, account, project, text=text, scopes=wanted, name=name, expires_at=expires_at, sites=(), maker=maker)
     return text
+
+
+def is_of_write_key(scopes: str) -> bool:
+    """Whether scopes, separated by spaces, are those of a key that may stand in a web page."""
+    return tuple(scopes.split()) in _OF_WRITE_KEYS
 
 
 def admit_key(tx: Tx, account: int, text: str, *, name: str) -> bool:
@@ -68,18 +75,24 @@ def add_write_key(
     *,
     randomness: bytes,
     sites: Iterable[str] = (origins.ANY,),
+    scopes: Collection[str] = _WRITE_KEY_SCOPES,
     name: str = "",
     expires_at: int | None = None,
     maker: Maker = _COMMAND,
 ) -> str:
-    """Make a key that may only send events to the project, from browsers on these sites; its text, as `add_key`."""
+    """Make a key that may only send events to the project, or only visits, from browsers on these sites; its text, as
+    `add_key`. Raises Invalid."""
+    if tuple(scopes) not in _OF_WRITE_KEYS:
+        raise Invalid(
+            "a write key has one scope, ingest or visits:write: name one, or leave scopes out", field="scopes"
+        )
     text = secrets.make(Kind.WRITE, randomness)
     _insert(
         tx,
         account,
         project,
         text=text,
-        scopes=_WRITE_KEY_SCOPES,
+        scopes=scopes,
         name=name,
         expires_at=expires_at,
         sites=origins.check(sites),
@@ -191,7 +204,7 @@ def replace(
         raise Conflict("only an active key is rotated, and this one is revoked or has expired: make a new one")
     if old.replaced_by is not None:
         raise Conflict(f"the key was rotated before: rotate {old.replaced_by}, which took its place")
-    is_write_key = tuple(old.scopes.split()) == _WRITE_KEY_SCOPES
+    is_write_key = is_of_write_key(old.scopes)
     kind = Kind.WRITE if is_write_key else Kind.ACCOUNT if project is None else Kind.PROJECT
     text = secrets.make(kind, randomness)
     _insert(
@@ -305,8 +318,6 @@ def _add_of_kind(
             expires_at=expires_at,
             maker=_maker(caller),
         )
-    if new.scopes not in (None, _WRITE_KEY_SCOPES):
-        raise Invalid("a write key has one scope, ingest: leave scopes out", field="scopes")
     sites = (origins.ANY,) if new.origins is None else new.origins
     return add_write_key(
         tx,
@@ -314,6 +325,7 @@ def _add_of_kind(
         project,
         randomness=randomness,
         sites=sites,
+        scopes=_scopes_of(new),
         name=new.name,
         expires_at=expires_at,
         maker=_maker(caller),

@@ -8,7 +8,7 @@ from delta_server.core import ids, times
 from delta_server.core.json_schema import documented
 from delta_server.core.names import MAX_CHARACTERS
 from delta_server.core.origins import MAX_ORIGINS
-from delta_server.core.scopes import Scope
+from delta_server.core.scopes import INGEST, VISITS, Scope
 from delta_server.features.accounts.store import ListedKey
 
 
@@ -17,7 +17,8 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     project's one of its project. `expires_at` is a time, `expires_in` a length of time such as `30d`; without either
     the key expires when the one that makes it does.
 
-    A key of kind `write` may only send events and may stand in a web page: its one scope is `ingest`. `origins` are the
+    A key of kind `write` may only send events and may stand in a web page: its one scope is `ingest`, or `visits:write`
+    for what the script of a website sends. `origins` are the
     sites browsers may use it on, `["*"]` when absent; none at all leaves it to programs. Other keys have `write` as
     their scope when it is absent."""
 
@@ -92,7 +93,7 @@ def api_key(row: ListedKey, now_ms: int) -> ApiKey:
     return ApiKey(
         id=row.public_id,
         last_four=row.last_four,
-        kind="account" if row.project is None else "write" if row.scopes == "ingest" else "project",
+        kind="account" if row.project is None else "write" if row.scopes in (INGEST, VISITS) else "project",
         project_id=None if row.project is None else ids.text(row.project),
         project=row.project_name,
         name=row.name,

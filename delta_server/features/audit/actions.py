@@ -72,6 +72,7 @@ Action: TypeAlias = Literal[
     "user.register_again",
     "user.reset_link",
     "user.role",
+    "visit.settings",
     "webhook.create",
     "webhook.delete",
     "webhook.disable",

@@ -5,6 +5,7 @@ import os
 import msgspec
 
 from delta_server.core import secrets, times
+from delta_server.core.scopes import INGEST
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts.service import ApiKey
 from delta_server.features.projects import service
@@ -79,7 +80,14 @@ def _add(tx: Tx, new: NewKey, lasts_ms: int | None, randomness: bytes) -> MadeKe
     expires_at = None if lasts_ms is None else tx.now_ms + lasts_ms
     if new.origins is not None and project is not None:
         text = accounts.add_write_key(
-            tx, account, project, randomness=randomness, sites=new.origins, name=new.name, expires_at=expires_at
+            tx,
+            account,
+            project,
+            randomness=randomness,
+            sites=new.origins,
+            scopes=new.scopes or (INGEST,),
+            name=new.name,
+            expires_at=expires_at,
         )
     else:
         text = accounts.add_key(

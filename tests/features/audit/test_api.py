@@ -59,6 +59,7 @@ DONE = [
     Done("DELETE", "/v1/endpoints/prices", "endpoint.delete", "endpoint", status=204, name="prices"),
     Done("DELETE", "/v1/snapshots/{snapshot}", "snapshot.delete", "snapshot", status=204),
     Done("PUT", "/v1/events/retention", "event.retention", "", body={"days": 3}, detail={"days": 3}),
+    Done("PUT", "/v1/visits/settings", "visit.settings", "", body={"origins": []}, detail={"origins": 0}),
     Done("DELETE", "/v1/users/ann@example.com", "erasure.request", "erasure", status=202),
     Done("GET", "/v1/export/events?format=csv", "event.export", "csv"),
     Done("GET", "/v1/export/aggregated?format=json", "event.export", "aggregated"),

@@ -6,6 +6,7 @@ import { at, href, path } from "../state/location.ts";
 const TABS = [
   ["Ways in", "Connect", ["connect"]],
   ["From services", "Inbound", ["connect", "inbound"]],
+  ["Website", "Website", ["connect", "website"]],
   ["Webhooks", "Webhooks", ["connect", "webhooks"]],
   ["Alerts", "Alerts", ["alerts"]],
   ["Anomalies", "Anomalies", ["anomalies"]],

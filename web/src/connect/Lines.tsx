@@ -6,8 +6,10 @@ import { Segments } from "../parts/Segments.tsx";
 import { may } from "../state/may.ts";
 import { eventLines, KEY, LANGUAGES, type Language, type Place, snapshotLines } from "./lines.ts";
 
+const SENDS: Partial<Schemas["NewKey"]> = { name: "From the page Connect", scopes: ["write"] };
+
 /** A key that is made on the spot; it is gone with the page. */
-export function useKey(project: string) {
+export function useKey(project: string, wanted: Partial<Schemas["NewKey"]> = SENDS) {
   const [key, setKey] = useState<string | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
@@ -15,7 +17,7 @@ export function useKey(project: string) {
     setBusy(true);
     setError(null);
     try {
-      const body = { name: "From the page Connect", project, scopes: ["write"] } as unknown as Schemas["NewKey"];
+      const body = { ...wanted, project } as Schemas["NewKey"];
       setKey((await post("/v1/auth/api-keys", { in: project, body })).key);
     } catch (caught) {
       setError(caught);

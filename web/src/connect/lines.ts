@@ -57,6 +57,13 @@ function requestLines(language: Exclude<Language, "cli">, url: string, body: str
   ].join("\n");
 }
 
+/** What a page of a website holds to be counted: the script, or an image where pages have no scripts. */
+export function websiteLines(kind: "script" | "pixel", { base, key }: Place): string {
+  if (kind === "script") return `<script defer src="${base}script.js" data-key="${key}"></script>`;
+  const address = `${base}v1/pixel?writeKey=${key}`;
+  return `<img src="${address}" alt="" width="1" height="1" referrerpolicy="no-referrer-when-downgrade">`;
+}
+
 /** The versions of a file in git: the history that most people have already. It is run where the server is. */
 function commandLines({ project }: Place): string {
   return `delta-server import --project ${quoted(project)} --endpoint ${ENDPOINT} --git ./repository data/weather.json`;

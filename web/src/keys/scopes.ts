@@ -34,16 +34,25 @@ export const PRESETS: readonly Preset[] = [
     scopes: ["ingest"],
     web: true,
   },
+  {
+    id: "site",
+    name: "Visits of a website",
+    hint: "Sends what the script of a website counts and nothing else; may stand in a page for everybody to see",
+    scopes: ["visits:write"],
+    web: true,
+  },
   { id: "admin", name: "Everything", hint: "Also deletes, exposes and makes other keys", scopes: ["admin"] },
 ];
 
 /** Those that stand for several, which are chosen as a preset. */
 type Union = "read" | "write" | "admin" | "ingest";
+/** That of keys for websites alone. */
+type OfWebsite = "visits:write";
 /** Those that open nothing of a project. */
 type OfInstance = "instance:admin" | "backups:admin" | "metrics:read" | "projects:write";
 
 /** What each scope opens, of those that a key of a project may have: one that the server adds is missed by the compiler. */
-export const SCOPES: Readonly<Record<Exclude<Scope, Union | OfInstance>, string>> = {
+export const SCOPES: Readonly<Record<Exclude<Scope, Union | OfInstance | OfWebsite>, string>> = {
   "snapshots:read": "Snapshots, deltas, comparisons, histories, fields",
   "snapshots:write": "Sending snapshots",
   "snapshots:admin": "Deleting snapshots",

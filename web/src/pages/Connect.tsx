@@ -3,6 +3,7 @@ import { KeyMaker, Lines, useKey } from "../connect/Lines.tsx";
 import type { Language } from "../connect/lines.ts";
 import { LANGUAGES } from "../connect/lines.ts";
 import { Waiting } from "../connect/Waiting.tsx";
+import { WebsiteLine } from "../connect/Website.tsx";
 import type { PageProps } from "../routes.ts";
 import { at, href } from "../state/location.ts";
 import { may } from "../state/may.ts";
@@ -40,6 +41,7 @@ export default function Connect({ params }: PageProps) {
             A service that sends webhooks, such as GitHub or Stripe, gets{" "}
             <a href={href(at("p", project, "connect", "inbound"))}>an address of its own</a>.
           </p>
+          <WebsiteLine project={project} />
         </li>
         <li>
           <h2>See it come</h2>
