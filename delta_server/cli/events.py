@@ -1,8 +1,10 @@
-"""`events stats`, `events seal` and `events compact`: what events take, and the background's work on them now."""
+"""`events stats`, `events seal` and `events compact`: what events take, and the background's work on them now; and
+`events import`."""
 
 import click
 
 from delta_server.cli import running
+from delta_server.cli.event_imports import import_events
 from delta_server.cli.options import with_database
 from delta_server.config.sections import Config
 from delta_server.core import times
@@ -12,9 +14,12 @@ from delta_server.storage.eventlog import EventStats
 _PROJECT = click.option("--project", help="The one project, by name.  [default: all]")
 
 
-@click.group(help="Count, seal and merge stored events.")
+@click.group(help="Import, count, seal and merge events.")
 def events() -> None:
     pass
+
+
+events.add_command(import_events)
 
 
 @events.command(help="Tell how many events there are, and what they take.")

@@ -47,7 +47,7 @@ def read_ndjson(file: BufferedReader, name: str, on_progress: Callable[[int], No
 
     `file` may be a pipe: it is read once and as it comes. Raises Invalid.
     """
-    for number, line in enumerate(_lines(file, name, on_progress), 1):
+    for number, line in enumerate(lines(file, name, on_progress), 1):
         line = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
         if not line or line.isspace():
             continue
@@ -84,7 +84,8 @@ def _explain(error: Exception, line: bytes) -> str:
     return f"{field or 'the line'} is a JSON {_KINDS.get(got, got)}, not a JSON {wanted}"
 
 
-def _lines(file: BufferedReader, name: str, on_progress: Callable[[int], None]) -> Iterator[bytes]:
+def lines(file: BufferedReader, name: str, on_progress: Callable[[int], None]) -> Iterator[bytes]:
+    """Without what ends them. Raises Invalid as `pieces`."""
     waiting: list[bytes] = []
     for piece in pieces(file, name, on_progress):
         first, *others = piece.split(b"\n")

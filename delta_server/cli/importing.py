@@ -75,7 +75,7 @@ def import_(config: Config, project: str | None, endpoint: str, *, git: bool, ar
     into = Into(project, endpoint, source.git is not None, git_ends)
     counts: list[Imported] = [Imported()]
     try:
-        with _interruptible():
+        with interruptible():
             named = _import(config, into, source, counts.append)
     except DeltaError as error:
         raise DeltaError(f"{error.message}\n{_kept(counts[-1])}") from error
@@ -110,7 +110,7 @@ def _kept(done: Imported) -> str:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Ctrl-C and SIGTERM end reads that wait for more, too: asyncio's own handler only asks the event loop to."""
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

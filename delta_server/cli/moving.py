@@ -2,9 +2,8 @@
 no webhooks, no addresses that are polled: those are secrets, or of the place they were."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import click
 import msgspec
 
 from delta_server import app
-from delta_server.cli import counting, project_archive
+from delta_server.cli import carrying, counting, project_archive
+from delta_server.cli.carrying import Carrier
 from delta_server.cli.options import with_config, with_database
 from delta_server.cli.project_archive import (
     EndHead,
@@ -46,9 +46,7 @@ from delta_server.features.snapshots.commands import parts as version_parts
 from delta_server.features.snapshots.importing import Version
 from delta_server.services import Services
 from delta_server.storage.database import ACTING, Tx
-from delta_server.storage.sqlite.directory_lock import InUse
-from delta_server.tasks import commands
-from delta_server.tasks.feeding import Feed, Part
+from delta_server.tasks.feeding import Part
 
 EVENTS_AT_ONCE = 1000
 ALL_TIME = TimelineSpan(times.EARLIEST_MS, times.LATEST_MS + 1, descending=False)
@@ -194,32 +192,6 @@ def _rule(svc: Services, endpoint: int) -> RuleHead | None:
     return None if rule is None or rule.mode == "off" else RuleHead(rule.mode, rule.source, rule.schema)
 
 
-class _Carrier:
-    """Has commands carried out: by the running server, or here."""
-
-    def __init__(self, config: Config, services: Services | None) -> None:
-        self._config, self._services = config, services
-
-    async def run(self, name: str, arguments: Any, parts: Iterator[Part] | None = None) -> Any:
-        command = app.COMMANDS[name]
-        if self._services is None:
-            ask = (self._config.storage.data_dir, name, command, arguments, lambda *_: None)
-            return await asyncio.to_thread(commands.ask, *ask, parts or ())
-        if parts is None:
-            return await command.run(self._services, arguments, lambda *_: None)
-        with ThreadPoolExecutor(1) as thread:
-            return await command.run(self._services, arguments, lambda *_: None, Feed(thread, parts))
-
-
-@asynccontextmanager
-async def _carrier(config: Config) -> AsyncIterator[_Carrier]:
-    try:
-        async with app.open_services(config) as services:
-            yield _Carrier(config, services)
-    except InUse:
-        yield _Carrier(config, None)
-
-
 async def _import(
     config: Config, file: Any, asked: tuple[str, str | None, bool], left: _LeftOut
 ) -> tuple[str, EndHead]:
@@ -231,7 +203,7 @@ async def _import(
     if not isinstance(head, ProjectHead) or head.format != project_archive.FORMAT:
         raise DeltaError(f"{name} was made by another version of Delta: use that one")
     project, sections = wanted or head.name, _Sections(pieces, left)
-    async with _carrier(config) as carrier:
+    async with carrying.carrier(config) as carrier:
         with _bar("importing", None) as counted:
             if await carrier.run("project move", MovedHere(project, head.description, into_existing)):
                 await carrier.run("events import", EventsInto(project, head.event_retention), iter(()))
@@ -248,7 +220,7 @@ async def _import(
 
 
 async def _import_endpoint(
-    carrier: _Carrier, project: str, head: EndpointHead, sections: "_Sections", left: _LeftOut
+    carrier: Carrier, project: str, head: EndpointHead, sections: "_Sections", left: _LeftOut
 ) -> None:
     settings = EndpointSettings(project, head.name, head.description, head.diff, head.retention)
     if not await carrier.run("endpoint settings", settings):

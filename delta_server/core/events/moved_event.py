@@ -52,6 +52,32 @@ def encoded(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     return _encode([_Line(**{name: row[place] for name, place in places.items()}) for row in rows])
 
 
+def lines(events: Iterable[Event]) -> bytes:
+    """Of events that are in no log yet."""
+    return _encode([_line(event) for event in events])
+
+
+def _line(event: Event) -> _Line:
+    return _Line(
+        event.at,
+        event.received_at,
+        event.type,
+        event.source,
+        event.user_id,
+        event.anonymous_id,
+        event.session_id,
+        event.duration,
+        event.priority,
+        event.status,
+        event.tags,
+        None if event.data is None else bytes(event.data).decode(),
+        None if event.metadata is None else bytes(event.metadata).decode(),
+        event.message_id,
+        event.original_at,
+        event.flags or None,
+    )
+
+
 def decoded(lines: bytes, event_bytes: int, before: int = 0) -> list[Event]:
     """What ingest would refuse is refused here too, by its line's number, counted from `before`. Raises Invalid."""
     if lines.count(b"\n") > MOST_LINES:

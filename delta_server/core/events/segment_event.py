@@ -1,6 +1,7 @@
 """Calls of the Segment family (track, identify, page, screen, group, alias) as the clients of Segment, RudderStack and
 their kind send them: https://segment.com/docs/connections/spec/."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from delta_server.core.errors import Invalid
 from delta_server.core.events import event_batch, persons, validate
 from delta_server.core.events.event import Event
 from delta_server.core.events.event_batch import Item, Parsed, Split
-from delta_server.core.events.event_time import Arrival, resolve
+from delta_server.core.events.event_time import Arrival, read, resolve
 from delta_server.core.events.profile_update import Alias, ProfileUpdate, TraitsUpdate
 from delta_server.core.events.validate import MOST_ID, MOST_MESSAGE_ID, NULL, members, text
 
@@ -57,6 +58,10 @@ class _CallBatch(msgspec.Struct, rename="camel"):
     integrations: msgspec.Raw = NULL
 
 
+class _Arrived(msgspec.Struct, rename="camel", gc=False):
+    received_at: Any = None
+
+
 class _Shared(msgspec.Struct, frozen=True):
     """What a batch says of all its calls."""
 
@@ -66,6 +71,7 @@ class _Shared(msgspec.Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(_Call).decode
+_decode_arrived = msgspec.json.Decoder(_Arrived).decode
 _decode_batch = msgspec.json.Decoder(_CallBatch).decode
 _decode_context = msgspec.json.Decoder(_Context).decode
 _decode_traits = msgspec.json.Decoder(dict[str, Any]).decode
@@ -89,6 +95,18 @@ def parse_many(body: bytes, arrival: Arrival) -> Parsed:
     shared = _shared(batch)
     event_batch.refuse_repeated(shared.size_bytes * len(items), "the batch's context, which each of its calls keeps,")
     return event_batch.read_each(items, partial(_event, arrival.sent(batch.sent_at), shared, None))
+
+
+def parse_archived(lines: Sequence[bytes], arrival: Arrival) -> Parsed:
+    """Calls as their products archive them: a line each, with its type, and with `receivedAt`, by which the sender's
+    clock is corrected where it was not."""
+    return event_batch.read_each(lines, partial(_archived, arrival))
+
+
+def _archived(arrival: Arrival, item: Item, profile_updates: list[ProfileUpdate]) -> Event:
+    received_at = _decode_arrived(item).received_at
+    came = arrival.received_at if received_at is None else min(arrival.received_at, read(received_at, "receivedAt"))
+    return _event(Arrival(came, arrival.event_bytes), _NOTHING, None, item, profile_updates)
 
 
 def _split(body: bytes) -> Split:

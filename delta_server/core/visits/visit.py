@@ -26,7 +26,7 @@ from delta_server.core.visits.pages import PageAddress
 
 SEEN, LEFT = "page", "page_leave"
 SOURCE = "web"
-_NOT_OF_PAGES = frozenset({"identify", "group", "alias"})
+NOT_OF_PAGES = frozenset({"identify", "group", "alias"})
 """Other calls' types, which say who somebody is."""
 _WIDTHS = ((576, "under 576"), (992, "576 to 991"), (1440, "992 to 1439"))
 _WIDEST = "1440 and more"
@@ -106,7 +106,7 @@ def parse_query(query: bytes, arrival: Arrival, sender: Sender, page: str | None
 
 def _event(visit: _Visit, arrival: Arrival, sender: Sender) -> Event:
     type_ = SEEN if visit.event is None else validate.event_type(visit.event, "event")
-    if type_ in _NOT_OF_PAGES:
+    if type_ in NOT_OF_PAGES:
         raise Invalid(f"a page cannot send {type_}: it says who somebody is", field="event")
     if type(visit.url) is not str:
         raise Invalid("url is missing: say which page it is", field="url")
@@ -144,7 +144,7 @@ def _facts(visit: _Visit, page: PageAddress, sender: Sender) -> dict[str, Any]:
         "country": countries.country(sender.zones, _text(zone), _text(language)) if kept.country else None,
         "device": sender.agent.device if kept.device else None,
         "browser": sender.agent.browser if kept.browser else None,
-        "screen": _width(visit.width) if kept.screen else None,
+        "screen": width_class(visit.width) if kept.screen else None,
     }
     return {"host": page.host, **found, **(page.utm if kept.utm else {})}
 
@@ -153,7 +153,7 @@ def _text(value: Any) -> str | None:
     return value if type(value) is str else None
 
 
-def _width(value: Any) -> str | None:
+def width_class(value: Any) -> str | None:
     """The class of a screen's width, which tells no device from another."""
     if type(value) not in (int, float) or value <= 0:
         return None

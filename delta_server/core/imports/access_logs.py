@@ -1,0 +1,243 @@
+"""Lines of access logs as events: nginx and Apache in their combined form or another that is given, Caddy in JSON.
+
+nginx: ngx_http_log_module, `combined`. Apache: mod_log_config, "combined". Caddy: its log directive, whose access logs
+are JSON (caddyserver.com/docs/caddyfile/directives/log).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import msgspec
+
+from delta_server.core.errors import Invalid
+from delta_server.core.events import event_time
+from delta_server.core.events.event import Event
+from delta_server.core.imports.sending import Sending
+from delta_server.core.visits import agents, pages
+
+SEEN, REQUESTED = "page", "request"
+"""What looks like a page that somebody saw, and all other requests."""
+COMBINED = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
+)
+
+Fields: TypeAlias = Mapping[str, str | None]
+Read: TypeAlias = Callable[[str], Fields]
+
+_MONTHS = dict(zip("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), range(1, 13), strict=True))  # noqa: SIM905
+_TIME = re.compile(r"(\d{2})/([A-Z][a-z]{2})/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_REQUEST = re.compile(r"([A-Z]{3,20}) (\S+)(?: HTTP/[\d.]+)?")
+_ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})|\\([\"\\])")
+_ASSET = re.compile(r"\.(?!html?$|php$|aspx?$|jsp$)[A-Za-z0-9]{1,8}$")
+"""What ends a path that is no page."""
+_SEEN_STATUS = re.compile(r"2\d\d|304")
+_VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}|%[<>]?(?:\{([^}]+)\})?([a-zA-Z])")
+_OF_NGINX = {
+    "remote_addr": "address",
+    "time_local": "time",
+    "time_iso8601": "time",
+    "msec": "time",
+    "request": "request",
+    "request_method": "method",
+    "request_uri": "target",
+    "uri": "target",
+    "status": "status",
+    "body_bytes_sent": "size",
+    "bytes_sent": "size",
+    "http_referer": "referrer",
+    "http_user_agent": "agent",
+    "host": "host",
+    "http_host": "host",
+    "server_name": "host",
+    "request_time": "took_s",
+}
+_OF_APACHE = {"h": "address", "a": "address", "t": "time", "r": "request", "m": "method", "U": "target", "s": "status"}
+_OF_APACHE |= {"b": "size", "B": "size", "O": "size", "v": "host", "V": "host", "D": "took_us", "T": "took_s"}
+_OF_HEADERS = {"referer": "referrer", "user-agent": "agent", "host": "host"}
+
+
+def read_form(log_format: str) -> Read:
+    """How lines of that form are read, which is nginx's (`$status`) or Apache's (`%>s`). Raises Invalid."""
+    form, last, names = [], 0, set[str]()
+    text = log_format.strip()
+    for match in _VARIABLE.finditer(text):
+        form.append(re.escape(text[last : match.start()]))
+        name, last = _name(match), match.end()
+        if name is None or name in names:
+            form.append(_value(text, last))
+        else:
+            names.add(name)
+            form.append(f"(?P<{name}>{_bracketed(name, match, _value(text, last))})")
+    form.append(re.escape(text[last:]))
+    if "time" not in names or not ({"request"} <= names or {"method", "target"} <= names):
+        raise Invalid("the form of the log must have a time and a request", field="--log-format")
+    compiled = re.compile("".join(form) + ("" if "$" in text or "%" in text else "$"))
+
+    def read(line: str) -> Fields:
+        found = compiled.match(line)
+        if found is None:
+            raise Invalid("it is not of the form of the log")
+        return found.groupdict()
+
+    return read
+
+
+def _name(match: re.Match[str]) -> str | None:
+    nginx = match[1] or match[2]
+    if nginx:
+        return _OF_NGINX.get(nginx)
+    return _OF_HEADERS.get(match[3].lower()) if match[3] and match[4] == "i" else _OF_APACHE.get(match[4])
+
+
+def _bracketed(name: str, match: re.Match[str], value: str) -> str:
+    """Apache's %t has brackets of its own."""
+    return r"\[[^\]]*\]" if name == "time" and match[4] == "t" else value
+
+
+def _value(text: str, end: int) -> str:
+    """What a variable may hold, by what stands behind it: one letter ends it, so that a line is read in one go."""
+    behind = text[end : end + 1]
+    if behind == '"':
+        return r'[^"\\]*(?:\\.[^"\\]*)*'
+    return r".*" if not behind else rf"[^{re.escape(behind)}]*"
+
+
+class _Request(msgspec.Struct):
+    method: str = ""
+    uri: str = ""
+    host: str | None = None
+    remote_ip: str | None = None
+    client_ip: str | None = None
+    headers: dict[str, list[str]] = {}
+
+
+class _Caddy(msgspec.Struct):
+    ts: Any
+    request: _Request
+    status: int
+    size: int = 0
+    duration: Any = None
+
+
+_decode = msgspec.json.Decoder(_Caddy).decode
+
+
+def read_caddy(line: str) -> Fields:
+    try:
+        found = _decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        raise Invalid("it is no access log of Caddy") from None
+    headers = found.request.headers
+    took = found.duration
+    return {
+        "time": str(found.ts),
+        "address": found.request.client_ip or found.request.remote_ip,
+        "method": found.request.method,
+        "target": found.request.uri,
+        "host": found.request.host,
+        "status": str(found.status),
+        "size": str(found.size),
+        "referrer": next(iter(headers.get("Referer", ())), None),
+        "agent": next(iter(headers.get("User-Agent", ())), None),
+        "took_s": str(took) if isinstance(took, int | float) else None,
+    }
+
+
+def event(fields: Fields, sending: Sending) -> Event:
+    """Raises Invalid, which says nothing of what the line holds."""
+    method, target = _asked(fields)
+    path, _, query = target.partition("?")
+    agent_text = _plain(fields.get("agent")) or ""
+    agent = agents.read(agent_text[: agents.MOST_CHARACTERS])
+    status = fields.get("status") or ""
+    is_page = method == "GET" and _SEEN_STATUS.fullmatch(status) is not None and _ASSET.search(path) is None
+    if sending.pages_only and not is_page:
+        raise Invalid("it is no view of a page")
+    at, host = _time(fields.get("time") or ""), _plain(fields.get("host")) or sending.host
+    referrer = _host(_plain(fields.get("referrer")) or "")
+    data = {
+        "host": host,
+        "path": _path(path),
+        "method": None if is_page else method,
+        "referrer": None if referrer == host else referrer,
+        "browser": agent.browser,
+        "device": agent.device,
+        "bytes": _whole(fields.get("size")),
+        "bot": True if agent.bot else None,
+        **(_campaign(query) if "utm_" in query else {}),
+    }
+    address = fields.get("address")
+    return Event(
+        at,
+        sending.received_at,
+        SEEN if is_page else REQUESTED,
+        source=sending.source,
+        anonymous_id=sending.visitor(at, address, agent_text) if address else None,
+        duration=_took_ms(fields),
+        status=status[:20] or None,
+        data=msgspec.Raw(msgspec.json.encode({name: value for name, value in data.items() if value is not None})),
+    )
+
+
+def _asked(fields: Fields) -> tuple[str, str]:
+    method, target = fields.get("method"), fields.get("target")
+    if method is None or target is None:
+        match = _REQUEST.fullmatch(_plain(fields.get("request")) or "")
+        if match is None:
+            raise Invalid("what was asked for is no request of HTTP")
+        method, target = match[1], match[2]
+    if not target.startswith("/"):
+        _, slashes, rest = target.partition("://")
+        target = "/" + rest.partition("/")[2] if slashes else "/"
+    return method, target[: pages.MOST_ADDRESS]
+
+
+def _plain(text: str | None) -> str | None:
+    """Without what servers escape; None for the hyphen that stands for nothing."""
+    if text is None or text == "-":
+        return None
+    if "\\" not in text:
+        return text
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
+
+
+_path = lru_cache(8192)(pages.readable)
+_campaign = lru_cache(1024)(pages.campaign)
+_host = lru_cache(8192)(pages.host_of)
+
+
+@lru_cache(64)
+def _time(text: str) -> int:
+    match = _TIME.fullmatch(text.strip("[]"))
+    if match is None or match[2] not in _MONTHS:
+        return event_time.read(float(text) if text.replace(".", "", 1).isdecimal() else text, "the time")
+    offset = timedelta(hours=int(match[8]), minutes=int(match[9]))
+    try:
+        moment = datetime(
+            int(match[3]), _MONTHS[match[2]], int(match[1]), int(match[4]), int(match[5]), min(int(match[6]), 59),
+            tzinfo=timezone(-offset if match[7] == "-" else offset),
+        )  # fmt: skip
+    except ValueError:
+        raise Invalid("its time is none") from None
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and len(text) < 16 else None
+
+
+def _took_ms(fields: Fields) -> float | None:
+    for name, factor in (("took_s", 1e3), ("took_us", 1e-3)):
+        if text := fields.get(name):
+            try:
+                took = float(text) * factor
+            except ValueError:
+                continue
+            if 0 <= took < 1e12:
+                return round(took, 3)
+    return None
