@@ -123,12 +123,15 @@ def beside_kinto() -> Iterator[Row]:
         rounds = in_turn(partial(next, mine), partial(next, theirs))
     pushes = [(1 / mine[0], 1 / peer[0]) for mine, peer in rounds]
     pulls = [(1 / mine[1], 1 / peer[1]) for mine, peer in rounds]
+    anew = [(1 / mine[2], 1 / peer[1]) for mine, peer in rounds]
     kinto = "Kinto in memory"
     yield compared("push 1,000 records in one request", "/ms", pushes, kinto, bar=20, at_least=True, note="durable")
     yield compared(f"pull {PULLED:,} records", "/ms", pulls, kinto, bar=5, at_least=True, note="one page each")
+    yield compared("the same, no record pulled before", "/ms", anew, kinto, at_least=True, note="all of it read anew")
 
 
-def _delta_rounds(connect: Connect) -> Iterator[tuple[float, float]]:
+def _delta_rounds(connect: Connect) -> Iterator[tuple[float, float, float]]:
+    """With view=split pages are not put together of the texts of those before."""
     with connect() as connection:
         for number in range(PULLED // PUSHED):
             body = _batch("filler", number, range(number * PUSHED, (number + 1) * PUSHED))
@@ -137,7 +140,8 @@ def _delta_rounds(connect: Connect) -> Iterator[tuple[float, float]]:
         body = _batch("device", number, range(PUSHED))
         with connect() as connection:
             took = _ms(partial(connection.post, NOTES, body, wanted=200))
-            yield took, _pulled_ms(connection, f"{NOTES}?limit={PULLED}")
+            pull = partial(_pulled_ms, connection, f"{NOTES}?limit={PULLED}")
+            yield took, pull(), _pulled_ms(connection, f"{NOTES}?limit={PULLED}&view=split")
 
 
 def _kinto_rounds(connect: Connect) -> Iterator[tuple[float, float]]:

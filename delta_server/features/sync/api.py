@@ -10,7 +10,7 @@ from litestar.response import Stream
 
 from delta_server.core.caller import Caller
 from delta_server.core.sync import changes
-from delta_server.features.sync import news, pulling, pushing, schemas, spaces
+from delta_server.features.sync import news, page_texts, pulling, pushing, schemas, spaces
 from delta_server.features.sync.pulling import View, Wanted
 from delta_server.features.sync.schemas import PullPage, PushAnswer, SyncConfig
 from delta_server.features.sync.spaces import Whose
@@ -45,7 +45,7 @@ def whose(request: Request[Any, Any, Any], caller: Caller, project: int) -> Whos
 
 
 async def _pulled(svc: Services, of: Whose, data_type: str, wanted: Wanted) -> Response[bytes]:
-    return Response(await pulling.pull_text(svc, of, spaces.checked_type(data_type), wanted), media_type=_JSON)
+    return Response(await page_texts.pull_text(svc, of, spaces.checked_type(data_type), wanted), media_type=_JSON)
 
 
 @post(

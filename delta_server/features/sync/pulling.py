@@ -21,15 +21,15 @@ from delta_server.features.sync.schemas import PullCounts, PullPage, Record
 from delta_server.features.sync.spaces import Known, State, Whose
 from delta_server.features.sync.uploads import store as uploads
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Row, Tx
 
 CURSORS = "sync"
 MAX_PAGE = 10_000
 MOST_SKIPPED = 100_000
 PAGE_BYTES = 16 << 20
 """Of records on a page, if it has more than one."""
-_FIRST_PART, _LEAST_PART, _MOST_PART = 64, 16, 2048
-_PART = 256
+_LEAST_PART, _MOST_PART = 16, 2048
+PART = 256
 """Rows at a time: of a few hundred bytes they stay in the processor's cache."""
 
 View = Literal["ordered", "split"]
@@ -83,8 +83,8 @@ class Begun(msgspec.Struct, frozen=True):
         return self.state.newest if self.wanted.past_window else self.until
 
     @property
-    def has_rows(self) -> bool:
-        return self.space is not None and self.collection is not None
+    def is_split(self) -> bool:
+        return (self.wanted.view or ("ordered" if self.wanted.since is None else "split")) == "split"
 
     @property
     def left_out(self) -> str | None:
@@ -93,16 +93,18 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """Records of a page, of which there are `rows` with those before, the last with the number `last`. Whether there
-    are more than the page has."""
+    """How far a page goes: it has `rows` records, the last with the number `last`, those left out among them. Whether
+    there are more than the page has."""
 
-    records: Sequence[Record] = ()
     rows: int = 0
     last: int = 0
     has_more: bool = False
 
 
-def _begin(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> Begun:
+NOTHING, NONE = Read(), PullCounts(0, 0)
+
+
+def begin(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> Begun:
     """Raises BadRequest, Invalid, RateLimited, ResyncRequired."""
     spaces.count_pull(svc, whose)
     if wanted.cursor is not None and (wanted.since is not None or wanted.offset):
@@ -118,7 +120,7 @@ def _begin(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> Begun
     return Begun(data_type, wanted, state, place, state.space, state.collection)
 
 
-def _first(tx: Tx, begun: Begun, space: int, collection: int, heads: str) -> int:
+def first(tx: Tx, begun: Begun, space: int, collection: int, heads: str) -> int:
     """The number behind which the page begins. Raises ResyncRequired."""
     place, offset = begun.place, begun.wanted.offset
     if store.horizon(tx, space, collection) > (place.until if place.is_whole else place.after):
@@ -128,66 +130,50 @@ def _first(tx: Tx, begun: Begun, space: int, collection: int, heads: str) -> int
 
 async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> PullPage:
     """Raises BadRequest, Invalid, RateLimited, ResyncRequired."""
-    begun = _begin(svc, whose, data_type, wanted)
-    return await svc.db.read(_read, begun) if begun.has_rows else _page(begun, Read())
+    begun = begin(svc, whose, data_type, wanted)
+    if begun.space is None or begun.collection is None:
+        return page(begun, NOTHING, NONE)
+    return await svc.db.read(_read, begun, begun.space.id, begun.collection.id)
 
 
-async def pull_text(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> bytes:
-    """As `pull`, in JSON."""
-    begun = _begin(svc, whose, data_type, wanted)
-    return await svc.db.read(_read_text, begun) if begun.has_rows else msgspec.json.encode(_page(begun, Read()))
-
-
-def _read(tx: Tx, begun: Begun) -> PullPage:
+def _read(tx: Tx, begun: Begun, space: int, collection: int) -> PullPage:
+    device_ids, heads, own = devices.device_ids(tx, space), store.shown(tx, space), begun.left_out
     records: list[Record] = []
-    read = Read()
-    for read in _parts(tx, begun):
-        records += read.records
-    return _page(begun, msgspec.structs.replace(read, records=records))
+    read = NOTHING
+    for rows, read in parts(tx, begun, space, collection, heads):  # noqa: B007 - read behind the loop
+        records += [schemas.record_of(row, device_ids) for row in rows]
+    shown = records if own is None else [record for record in records if record.device_id != own]
+    deleted = [record for record in shown if record.operation == "delete"]
+    counts = PullCounts(len(shown) - len(deleted), len(deleted))
+    if begun.is_split:
+        shown = [record for record in shown if record.operation != "delete"]
+    return page(begun, read, counts, shown, deleted)
 
 
-def _read_text(tx: Tx, begun: Begun) -> bytes:
-    """Part by part, each while it is in the processor's cache: ten thousand records at once take twice as long."""
-    changes: list[bytes] = []
-    deleted: list[bytes] = []
-    counts = PullCounts(0, 0)
-    read = Read()
-    for read in _parts(tx, begun):
-        page = _page(begun, read)
-        counts = PullCounts(counts.upserts + page.counts.upserts, counts.deletions + page.counts.deletions)
-        changes += [msgspec.json.encode(page.changes)[1:-1]] if page.changes else []
-        deleted += [msgspec.json.encode(page.deleted)[1:-1]] if page.deleted else []
-    whole = msgspec.structs.replace(_page(begun, read), changes=(), counts=counts)
-    text = msgspec.json.encode(whole if whole.deleted is UNSET else msgspec.structs.replace(whole, deleted=()))
-    pieces = [b'{"changes":[', b",".join(changes), text.removeprefix(b'{"changes":[')]
-    if deleted:
-        pieces[-1:] = [pieces[-1].removesuffix(b"]}"), b",".join(deleted), b"]}"]
-    return b"".join(pieces)
-
-
-def _parts(tx: Tx, begun: Begun) -> Iterator[Read]:
-    """Of the page, in order, one at least."""
-    assert begun.space is not None
-    assert begun.collection is not None
-    space, collection = begun.space.id, begun.collection.id
-    device_ids, heads = devices.device_ids(tx, space), store.shown(tx, space)
-    after = _first(tx, begun, space, collection, heads)
-    read = store.tombstones_after if begun.wanted.deletions_only else store.heads_after
+def parts(tx: Tx, begun: Begun, space: int, collection: int, heads: str) -> Iterator[tuple[list[Row], Read]]:
+    """Of the page, in order, one at least, each with how far the page goes with it."""
+    after, limit = first(tx, begun, space, collection, heads), begun.wanted.limit
+    rows_after = store.tombstones_after if begun.wanted.deletions_only else store.heads_after
     count = size = 0
     while True:
-        records: list[Record] = []
-        wanted = min(_PART, begun.wanted.limit + 1 - count)
-        rows = read(tx, collection, space, heads, after, begun.end, wanted)
-        for row in rows:
+        wanted = min(part_of(size, count), limit + 1 - count)
+        rows = rows_after(tx, collection, space, heads, after, begun.end, wanted)
+        fitting = rows[: limit - count]
+        for number, row in enumerate(fitting):
             size += 0 if row[3] is None else len(row[3])
-            if count == begun.wanted.limit or (count and size > PAGE_BYTES):
-                yield Read(records, count, after, has_more=True)
-                return
-            records.append(schemas.record_of(row, device_ids))
-            count, after = count + 1, row[0]
-        yield Read(records, count, after)
-        if len(rows) < wanted:
+            if size > PAGE_BYTES and count + number:
+                fitting = fitting[:number]
+                break
+        count, after = count + len(fitting), fitting[-1][0] if fitting else after
+        has_more = len(fitting) < len(rows)
+        yield fitting, Read(count, after, has_more)
+        if has_more or len(rows) < wanted:
             return
+
+
+def part_of(size: int, count: int) -> int:
+    """How many rows to read next, after `count` of `size` bytes: they may be large, and all of them are in memory."""
+    return max(_LEAST_PART, min(PART, (PAGE_BYTES - size) * count // (size + 1)))
 
 
 def bounded(
@@ -269,14 +255,17 @@ def _behind(tx: Tx, space: int, at_ms: int, newest: int) -> int:
     return shown.first - 1 if shown is not None and shown.first <= after and shown.at >= at_ms else after
 
 
-def _page(begun: Begun, read: Read) -> PullPage:
-    until, wanted, has_more, own = begun.until, begun.wanted, read.has_more, begun.left_out
+def page(
+    begun: Begun,
+    read: Read,
+    counts: PullCounts,
+    changes: Sequence[Record] = (),
+    deleted: Sequence[Record] = (),
+) -> PullPage:
+    until, wanted, has_more = begun.until, begun.wanted, read.has_more
     in_window = has_more and read.last < until
-    records = read.records if own is None else [record for record in read.records if record.device_id != own]
-    is_split = (wanted.view or ("ordered" if wanted.since is None else "split")) == "split"
-    deleted = [record for record in records if record.operation == "delete"]
     return PullPage(
-        [record for record in records if record.operation != "delete"] if is_split else records,
+        changes,
         has_more,
         cursor(
             begun.state,
@@ -286,9 +275,9 @@ def _page(begun: Begun, read: Read) -> PullPage:
             list_name=_list_of(wanted),
         ),
         until,
-        PullCounts(len(records) - len(deleted), len(deleted)),
+        counts,
         next_offset=(wanted.offset + read.rows if has_more else None) if wanted.since is not None else UNSET,
-        deleted=deleted if is_split else UNSET,
+        deleted=deleted if begun.is_split else UNSET,
     )
 
 

@@ -294,6 +294,21 @@ def heads_after(tx: Tx, collection: int, space: int, heads: str, after: int, unt
     return tx.all(sql, collection, space, after, until, limit)
 
 
+def head_numbers(tx: Tx, collection: int, after: int, until: int, limit: int) -> list[int]:
+    """As `heads_after`, the numbers alone: the index has them, and a text of all takes half as long as rows."""
+    sql = (
+        f"SELECT json_group_array(seq) FROM (SELECT seq FROM sync_change WHERE collection = ? AND {HEADS}"
+        " AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?)"
+    )
+    row = tx.one(sql, collection, after, until, limit)
+    return [] if row is None else sorted(msgspec.json.decode(row[0], type=list[int]))
+
+
+def versions(tx: Tx, space: int, numbers: Sequence[int]) -> list[Row]:
+    """Rows of CHANGE, in any order."""
+    return tx.all(f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND seq IN {LISTED}", space, listed(numbers))
+
+
 def tombstones_after(tx: Tx, collection: int, space: int, heads: str, after: int, until: int, limit: int) -> list[Row]:
     """As `heads_after`, deletions alone."""
     sql = (

@@ -1,4 +1,4 @@
-"""A page made as text, part by part, is what msgspec writes of the whole page at once."""
+"""A page put together of texts is what msgspec writes of the whole page at once, whether they were known or not."""
 
 from base64 import b64encode
 from random import Random
@@ -10,9 +10,11 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.core import times
-from delta_server.features.sync import pulling
+from delta_server.features.sync import page_texts, pulling
+from delta_server.features.sync.forgetting.deleting import delete_of_project
+from delta_server.features.sync.known_texts import KnownTexts, Texts
 from delta_server.features.sync.pulling import Wanted
-from delta_server.features.sync.spaces import Whose
+from delta_server.features.sync.spaces import Known, Whose
 from delta_server.services import Services
 from tests.conftest import Keys, bearer
 from tests.features.sync.test_push_pull import NOTES
@@ -46,7 +48,7 @@ async def test_it_is_what_the_page_is(
     monkeypatch: pytest.MonkeyPatch,
     seed: int,
 ) -> None:
-    monkeypatch.setattr(pulling, "_PART", 7)
+    monkeypatch.setattr(pulling, "PART", 7)
     chance = Random(seed)
     for number in range(12):
         clock.advance(chance.randrange(1000))
@@ -54,6 +56,7 @@ async def test_it_is_what_the_page_is(
         device = chance.choice(["phone", 'tab"let'])
         body = {"device_id": device, "batch_id": str(number), "mode": "per_record", "changes": sent}
         assert (await client.post(NOTES, json=body, headers=bearer(keys.write))).status_code == 200
+        await same(app.services, Whose(1, ""), Wanted(limit=chance.choice([3, 20, 1000])), clock)
     svc, whose = app.services, Whose(1, "")
     last_ms = clock.now_ms()
     for _ in range(20):
@@ -72,7 +75,45 @@ async def same(svc: Services, whose: Whose, wanted: Wanted, clock: FakeClock) ->
     while True:
         clock.advance(times.DAY_MS)  # so that it is not asked too often
         page = await pulling.pull(svc, whose, "notes", wanted)
-        assert await pulling.pull_text(svc, whose, "notes", wanted) == msgspec.json.encode(page), wanted
+        assert await page_texts.pull_text(svc, whose, "notes", wanted) == msgspec.json.encode(page), wanted
         if not page.has_more:
             return
         wanted = msgspec.structs.replace(wanted, cursor=page.next_cursor, since=None)
+
+
+async def test_a_space_made_anew_shows_nothing_of_the_one_before(
+    app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock
+) -> None:
+    svc, whose = app.services, Whose(1, "")
+    for content in ("before", "after"):
+        change = {"change_id": content, "record_id": "r", "operation": "insert", "data": content}
+        body = {"device_id": "phone", "batch_id": content, "changes": [change]}
+        assert (await client.post(NOTES, json=body, headers=bearer(keys.write))).status_code == 200
+        for _ in range(2):
+            page = msgspec.json.decode(await page_texts.pull_text(svc, whose, "notes", Wanted()))
+            assert [(record["version"], record["data"]) for record in page["changes"]] == [(1, content)]
+        while await svc.db.write(delete_of_project, 1, 100):
+            pass
+        svc.state(Known).forget_all()
+        clock.advance(1)
+
+
+def test_known_texts_are_bounded() -> None:
+    known = KnownTexts(1000)
+    for collection in range(5):
+        known.add(collection, texts_of(300))
+    assert [len(known.of(collection).by_number) for collection in range(5)] == [0, 0, 1, 1, 1]
+    known.add(2, texts_of(100))
+    known.add(5, texts_of(300))
+    assert [len(known.of(collection).by_number) for collection in range(6)] == [0, 0, 2, 0, 1, 1], "the last used stay"
+    known.add(2, texts_of(900))
+    assert (known.of(2).size_bytes, known.size_bytes) == (900, 900), "what is too much of one begins anew"
+    known.add(2, texts_of(1001))
+    assert known.size_bytes == 0
+
+
+def texts_of(size_bytes: int) -> Texts:
+    texts = Texts()
+    texts.by_number[size_bytes] = b""
+    texts.size_bytes = size_bytes
+    return texts

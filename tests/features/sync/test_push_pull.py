@@ -207,11 +207,11 @@ async def test_pages_bring_each_record_once_with_its_newest_version(
 async def test_pages_of_large_records_are_shorter(
     client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pulling, "PAGE_BYTES", 1000)
-    sizes = [10] * 100 + [400] * 5 + [5000, 10, 2000]
+    monkeypatch.setattr(pulling, "PAGE_BYTES", 10_000)
+    sizes = [100] * 100 + [4000] * 5 + [50_000, 10, 20_000]
     await push(client, keys, batch("phone", 1, *[change(i, f"r{i}", "x" * size) for i, size in enumerate(sizes)]))
     first = await pull(client, keys, "limit=1000")
-    assert (len(first["changes"]), first["has_more"]) == (83, True), "83 times 12 bytes"
+    assert (len(first["changes"]), first["has_more"]) == (98, True), "98 times 102 bytes"
     found = await everything(client, keys, 1000)
     assert [len(record["data"]) for record in found] == sizes
     assert await everything(client, keys, 7) == found
