@@ -76,5 +76,5 @@ LEAST_GUARDED = 50
 
 def is_mass_deletion(records: int, deleted: int, more: int) -> bool:
     """Whether `more` deletions, after `deleted` of the same day that nobody confirmed, are too many to go unasked: more
-    than LEAST_GUARDED and than half of the records, of which `records` are left."""
-    return more > 0 and deleted + more > max(LEAST_GUARDED, (records + deleted) // 2)
+    than LEAST_GUARDED and than half of the `records` that there were when it began."""
+    return more > 0 and deleted + more > max(LEAST_GUARDED, records // 2)

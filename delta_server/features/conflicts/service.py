@@ -22,4 +22,5 @@ from delta_server.features.conflicts.store import next_conflict as next_conflict
 from delta_server.features.conflicts.store import put_type as put_type
 from delta_server.features.conflicts.store import resolve as resolve
 from delta_server.features.conflicts.store import schema_of as schema_of
+from delta_server.features.conflicts.store import show_hidden as show_hidden
 from delta_server.features.conflicts.store import types as types

@@ -18,7 +18,8 @@ class DataType(msgspec.Struct, frozen=True):
 
 
 class NewConflict(msgspec.Struct, frozen=True):
-    """What a device pushed, made on the version `base`, where the version `server` was there already."""
+    """What a device pushed, made on the version `base`, where the version `server` was there already. One of an upload
+    is hidden until that is visible."""
 
     record_id: str
     change_id: str
@@ -28,6 +29,7 @@ class NewConflict(msgspec.Struct, frozen=True):
     base: int | None
     server: int
     updated_at: int | None
+    is_hidden: bool = False
 
 
 def insert_conflict(tx: Tx, space: int, collection: int, device: int, new: NewConflict) -> bytes:
@@ -35,7 +37,8 @@ def insert_conflict(tx: Tx, space: int, collection: int, device: int, new: NewCo
     uid = tx.new_id()
     tx.run(
         "INSERT INTO sync_conflict (uid, space, collection, record_id, device, change_id, kind, content,"
-        " checksum, base, server, updated_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " checksum, base, server, updated_at, created_at, is_hidden)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         uid,
         space,
         collection,
@@ -49,8 +52,13 @@ def insert_conflict(tx: Tx, space: int, collection: int, device: int, new: NewCo
         new.server,
         new.updated_at,
         tx.now_ms,
+        int(new.is_hidden),
     )
     return uid
+
+
+def show_hidden(tx: Tx, space: int) -> None:
+    tx.run("UPDATE sync_conflict SET is_hidden = 0 WHERE space = ? AND version IS NULL AND is_hidden = 1", space)
 
 
 class KnownConflict(msgspec.Struct, frozen=True):
@@ -101,13 +109,17 @@ def count_waiting(tx: Tx, space: int) -> int:
 
 def next_conflict(tx: Tx, space: int, above: int) -> Conflict | None:
     """The first that waits, behind the row `above`."""
-    sql = f"SELECT {_CONFLICT} FROM sync_conflict WHERE space = ? AND version IS NULL AND id > ? ORDER BY id LIMIT 1"
+    sql = (
+        f"SELECT {_CONFLICT} FROM sync_conflict WHERE space = ? AND version IS NULL AND is_hidden = 0 AND id > ?"
+        " ORDER BY id LIMIT 1"
+    )
     row = tx.one(sql, space, above)
     return None if row is None else Conflict(*row)
 
 
 def conflict(tx: Tx, space: int, uid: bytes) -> Conflict | None:
-    row = tx.one(f"SELECT {_CONFLICT} FROM sync_conflict WHERE space = ? AND uid = ? AND version IS NULL", space, uid)
+    sql = f"SELECT {_CONFLICT} FROM sync_conflict WHERE space = ? AND uid = ? AND version IS NULL AND is_hidden = 0"
+    row = tx.one(sql, space, uid)
     return None if row is None else Conflict(*row)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from delta_server.features.sync import epochs, spaces
 from delta_server.features.sync.spaces import Whose
@@ -14,6 +14,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Unchanged(Exception):
+    """Raised in a transaction that changes nothing, to undo what it made on the way; `answer` is still its answer."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+
 def limits_of(svc: Services) -> Limits:
     options = svc.config.sync
     return Limits(options.records, options.space_bytes, options.devices, options.types)
@@ -22,8 +29,8 @@ def limits_of(svc: Services) -> Limits:
 async def commit(
     svc: Services, whose: Whose, fn: Callable[Concatenate[Tx, Whose, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """What `fn(tx, whose, ...)` returns once it is on disk. Then others hear of it, also when the caller has left: the
-    writer goes on without it."""
+    """What `fn(tx, whose, ...)` returns once it is on disk, or raises in Unchanged. Then others hear of it, also when
+    the caller has left: the writer goes on without it."""
     writing = asyncio.ensure_future(svc.db.write(fn, whose, *args, **kwargs))
 
     def written(task: asyncio.Future[T]) -> None:
@@ -32,6 +39,9 @@ async def commit(
         spaces.tell(svc, whose)
 
     writing.add_done_callback(written)
-    result = await asyncio.shield(writing)
+    try:
+        result = await asyncio.shield(writing)
+    except Unchanged as unchanged:
+        return cast("T", unchanged.answer)
     await epochs.mark_in_time(svc)
     return result

@@ -9,16 +9,16 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from delta_server.core.errors import FieldError, Invalid, KeyReused, Quota, QuotaExceeded, Refused
-from delta_server.core.sync import changes, digest
+from delta_server.core.sync import changes, digest, judging
 from delta_server.core.sync.changes import Batch, Prepared
 from delta_server.core.sync.judging import Conflicts, Status
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.devices import service as devices
 from delta_server.features.sync import checking, patches, schemas, spaces, store
-from delta_server.features.sync.committing import commit, limits_of
+from delta_server.features.sync.committing import Unchanged, commit, limits_of
 from delta_server.features.sync.schemas import ChangeResult, PushAnswer
 from delta_server.features.sync.spaces import Whose
-from delta_server.features.sync.writing import Limits, Writing
+from delta_server.features.sync.writing import Limits, Writing, today_of
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -65,20 +65,27 @@ def _hash(batch: Batch, data_type: str) -> bytes:
 
 
 def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> PushAnswer:
-    space = _space(tx, whose)
+    found = store.space(tx, whose.project, whose.owner)
+    space = found or store.insert_space(tx, whose.project, whose.owner)
     device = devices.register(tx, space.id, incoming.device_id, whose.session, limits.devices)
     kept = devices.batch(tx, device, incoming.batch_id)
     if kept is not None:
         return _again(incoming, kept, space)
-    writing = Writing(tx, space, collection_of(tx, space, incoming.data_type, limits), device)
+    known = store.collection(tx, space.id, incoming.data_type)
+    writing = Writing(tx, space, known or _new_collection(tx, space, incoming.data_type, limits), device)
     policy, _ = conflicts.conflicts_of(tx, whose.project, incoming.data_type)
     results = writing.judge(incoming.changes, cast("Conflicts", policy))
     if incoming.is_atomic:
         _require_all(results, space.seq)
-    _guard(tx, writing, incoming.data_type, incoming.request, incoming.confirm)
+    _guard(tx, writing, incoming.request, incoming.confirm)
     space = writing.finish(limits)
+    answer = PushAnswer(results, schemas.counts(results), space.seq)
+    if not writing.has_changed and found is None:
+        raise Unchanged(answer)
+    if not writing.has_changed and known is None:
+        store.delete_collection(tx, space.id, writing.collection.id)
     devices.insert_batch(tx, device, incoming.batch_id, incoming.request, _compact(results))
-    return PushAnswer(results, schemas.counts(results), space.seq)
+    return answer
 
 
 class Translated(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,30 +109,34 @@ async def apply(svc: Services, whose: Whose, translated: Translated) -> dict[str
 
 
 def _apply(tx: Tx, whose: Whose, translated: Translated, limits: Limits) -> dict[str, list[ChangeResult]]:
-    space, device = _space(tx, whose), None
+    found, device = store.space(tx, whose.project, whose.owner), None
+    space = found or store.insert_space(tx, whose.project, whose.owner)
     if translated.device_id is not None:
         device = devices.register(tx, space.id, translated.device_id, whose.session, limits.devices)
-    results = {}
+    results, has_changed = {}, False
     for data_type, sent in translated.changes.items():
-        writing = Writing(tx, space, collection_of(tx, space, data_type, limits), device)
+        known = store.collection(tx, space.id, data_type)
+        writing = Writing(tx, space, known or _new_collection(tx, space, data_type, limits), device)
         results[data_type] = writing.judge(sent, "reject")
         if translated.is_atomic:
             _require_all(results[data_type], space.seq)
         writing.delete_again(translated.again.get(data_type, ()))
-        _guard(tx, writing, data_type, translated.request, translated.confirm)
+        _guard(tx, writing, translated.request, translated.confirm)
         space = writing.finish(limits)
+        if not writing.has_changed and known is None:
+            store.delete_collection(tx, space.id, writing.collection.id)
+        has_changed = has_changed or writing.has_changed
+    if not has_changed and found is None:
+        raise Unchanged(results)
     return results
-
-
-def _space(tx: Tx, whose: Whose) -> store.Space:
-    return store.space(tx, whose.project, whose.owner) or store.insert_space(tx, whose.project, whose.owner)
 
 
 def collection_of(tx: Tx, space: store.Space, data_type: str, limits: Limits) -> store.Collection:
     """Raises QuotaExceeded."""
-    found = store.collection(tx, space.id, data_type)
-    if found is not None:
-        return found
+    return store.collection(tx, space.id, data_type) or _new_collection(tx, space, data_type, limits)
+
+
+def _new_collection(tx: Tx, space: store.Space, data_type: str, limits: Limits) -> store.Collection:
     if (used := store.count_collections(tx, space.id)) >= limits.types:
         raise QuotaExceeded(
             f"a space may have {limits.types} data types (sync.types): push to one that it has",
@@ -157,25 +168,33 @@ def _without_its_own(conflict: ChangeResult, newest: int) -> ChangeResult:
     return replace(conflict, conflict_id=UNSET, version=None, server=UNSET, message=said)
 
 
-def _guard(tx: Tx, writing: Writing, data_type: str, request: bytes, confirm: str | None) -> None:
+def _guard(tx: Tx, writing: Writing, request: bytes, confirm: str | None) -> None:
     """Raise Refused for very many deletions that are not confirmed."""
-    if writing.is_mass_deletion():
-        require_confirmed(tx, request, confirm, writing.deleted, writing.deleted_before, data_type)
-        writing.is_confirmed = True
+    writing.is_confirmed = is_confirmed(tx, writing.collection, request, confirm, writing.deleted)
 
 
-def require_confirmed(
-    tx: Tx, request: bytes, confirm: str | None, deleted: int, before: int, data_type: str
-) -> None:  # fmt: skip
-    """`before` were deleted on this day already. Raises Refused."""
+def is_confirmed(tx: Tx, collection: store.Collection, request: bytes, confirm: str | None, deleted: int) -> bool:
+    """Whether it deletes very many, and somebody meant that. Raises Refused where nobody said so."""
+    today = today_of(collection, tx.now_ms)
+    if not judging.is_mass_deletion(today.guarded, today.deleted, deleted):
+        return False
     token = tx.sign("sync deletions", request).hex()[:32]
-    if confirm != token:
-        raise Refused(
-            f"this would delete {deleted} records of {data_type}, {before + deleted} in a day, more than half of them:"
-            " if that is meant, send it again with the `confirm` of this answer",
-            code="MASS_DELETE",
-            members={"confirm": token, "deletions": deleted, "deletions_of_day": before + deleted},
-        )
+    if confirm == token:
+        return True
+    of_day = today.deleted + deleted
+    raise Refused(
+        f"this would delete {deleted} records of {collection.data_type}, {of_day} in a day, of {today.guarded} that"
+        f" there were when it began and {collection.records} now: if that is meant, send it again with the `confirm` of"
+        " this answer",
+        code="MASS_DELETE",
+        members={
+            "confirm": token,
+            "deletions": deleted,
+            "deletions_of_day": of_day,
+            "records_of_day": today.guarded,
+            "records": collection.records,
+        },
+    )
 
 
 def _compact(results: Sequence[ChangeResult]) -> bytes:

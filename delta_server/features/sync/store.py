@@ -32,6 +32,7 @@ class Collection(msgspec.Struct, frozen=True):
     size_bytes: int
     digest: bytes
     day: int
+    day_records: int
     day_deleted: int
 
 
@@ -75,7 +76,9 @@ class KnownChange(msgspec.Struct, frozen=True):
 
 SPACE = "id, seq, changed_at, created_at, records, size_bytes, staged"
 HEADS = "superseded_by IS NULL"
-COLLECTION = "id, data_type, seq, horizon, horizon_at, records, tombstones, size_bytes, digest, day, day_deleted"
+COLLECTION = (
+    "id, data_type, seq, horizon, horizon_at, records, tombstones, size_bytes, digest, day, day_records, day_deleted"
+)
 CHANGE = "seq, record_id, kind, content, checksum, device, previous, updated_at, changed_at"
 
 
@@ -156,7 +159,8 @@ def collection(tx: Tx, space: int, data_type: str) -> Collection | None:
 
 
 def collections(tx: Tx, space: int) -> list[Collection]:
-    sql = f"SELECT {COLLECTION} FROM sync_collection WHERE space = ? ORDER BY data_type"
+    """Those in which something was changed: an upload makes some before it is to be seen."""
+    sql = f"SELECT {COLLECTION} FROM sync_collection WHERE space = ? AND seq > 0 ORDER BY data_type"
     return [Collection(*row) for row in tx.all(sql, space)]
 
 
@@ -173,19 +177,25 @@ def news(tx: Tx, space: int, after: int, limit: int) -> list[tuple[str, int]]:
 
 def insert_collection(tx: Tx, space: int, data_type: str, digest: bytes) -> Collection:
     sql = "INSERT INTO sync_collection (space, data_type, seq, digest) VALUES (?, ?, 0, ?)"
-    return Collection(tx.insert(sql, space, data_type, digest), data_type, 0, 0, 0, 0, 0, 0, digest, 0, 0)
+    return Collection(tx.insert(sql, space, data_type, digest), data_type, 0, 0, 0, 0, 0, 0, digest, 0, 0, 0)
+
+
+def delete_collection(tx: Tx, space: int, collection: int) -> None:
+    """One made in this transaction."""
+    tx.run("DELETE FROM sync_collection WHERE space = ? AND id = ?", space, collection)
 
 
 def update_collection(tx: Tx, space: int, after: Collection) -> None:
     tx.run(
         "UPDATE sync_collection SET seq = ?, records = ?, tombstones = ?, size_bytes = ?, digest = ?, day = ?,"
-        " day_deleted = ? WHERE space = ? AND id = ?",
+        " day_records = ?, day_deleted = ? WHERE space = ? AND id = ?",
         after.seq,
         after.records,
         after.tombstones,
         after.size_bytes,
         after.digest,
         after.day,
+        after.day_records,
         after.day_deleted,
         space,
         after.id,

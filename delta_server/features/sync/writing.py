@@ -34,6 +34,17 @@ class Limits(msgspec.Struct, frozen=True):
     types: int
 
 
+class Today(msgspec.Struct, frozen=True):
+    """Of a collection: how many records there were when the day began, or since many deletions were confirmed, and how
+    many were deleted then. `guarded` are those that deletions are counted against: of a type that came today what is
+    there now."""
+
+    day: int
+    records: int
+    deleted: int
+    guarded: int
+
+
 class Sums(msgspec.Struct, frozen=True):
     """What a collection has more. `seq` is its newest number, 0 when it has none, `digest` the exclusive or of both."""
 
@@ -63,7 +74,7 @@ class Writing:
             require_open(space)
         self._tx = tx
         self._space = space
-        self._collection = collection
+        self.collection = collection
         self._device = device
         self._is_upload = is_upload
         self._seq = space.staged if is_upload and space.staged is not None else space.seq
@@ -104,7 +115,7 @@ class Writing:
                 result = self._met_before(change, before)
             if result.status == "applied" and change.change_id:
                 known[change.change_id] = store.KnownChange(
-                    self._seq, self._collection.id, change.record_id, change.kind, change.checksum
+                    self._seq, self.collection.id, change.record_id, change.kind, change.checksum
                 )
             results.append(result)
         return results
@@ -112,7 +123,7 @@ class Writing:
     def _is_same(self, change: Prepared, before: store.KnownChange | conflicts.KnownConflict) -> bool:
         """Whether it came before, and not another one under its id. A patch sent again may have been made on something
         else, and what is encrypted again has other bytes."""
-        if (before.collection, before.record_id) != (self._collection.id, change.record_id):
+        if (before.collection, before.record_id) != (self.collection.id, change.record_id):
             return False
         if change.refusal is not None or change.is_patch:
             return True
@@ -130,17 +141,21 @@ class Writing:
             return _result(change, Verdict("duplicate", conflict.version))
         return self._conflict(change, conflict.uid, conflict.server)
 
+    @property
+    def has_changed(self) -> bool:
+        return bool(self._new)
+
     def head(self, record_id: str) -> Head | None:
         """Of one that was looked at."""
         return self._heads.get(record_id, (None, 0))[0]
 
     def look(self, record_ids: Sequence[str]) -> None:
         """Read the newest versions of records, before anything is said of them."""
-        self._heads |= store.heads(self._tx, self._collection.id, record_ids)
-        if not self._collection.horizon:
+        self._heads |= store.heads(self._tx, self.collection.id, record_ids)
+        if not self.collection.horizon:
             return
         unknown = {digest.id_hash(record_id): record_id for record_id in record_ids if record_id not in self._heads}
-        for id_hash, seq in store.graves(self._tx, self._collection.id, unknown).items():
+        for id_hash, seq in store.graves(self._tx, self.collection.id, unknown).items():
             self._heads[unknown[id_hash]] = (Head(seq, DELETED), 0)
             self._buried[unknown[id_hash]] = id_hash
 
@@ -185,7 +200,7 @@ class Writing:
         self._heads[change.record_id] = (Head(self._seq, change.kind, change.checksum), size)
         grave = self._buried.pop(change.record_id, None)
         if grave is not None and not self._is_upload:  # which may be undone
-            store.delete_grave(self._tx, self._collection.id, grave)
+            store.delete_grave(self._tx, self.collection.id, grave)
         return self._seq
 
     def delete_again(self, record_ids: Sequence[str]) -> None:
@@ -233,10 +248,11 @@ class Writing:
             change.base,
             head.seq,
             change.updated_at,
+            self._is_upload,
         )
-        uid = conflicts.insert_conflict(self._tx, self._space.id, self._collection.id, self._device, kept)
+        uid = conflicts.insert_conflict(self._tx, self._space.id, self.collection.id, self._device, kept)
         self._met[change.change_id] = conflicts.KnownConflict(
-            uid, head.seq, None, self._collection.id, change.record_id, change.kind, change.checksum
+            uid, head.seq, None, self.collection.id, change.record_id, change.kind, change.checksum
         )
         return uid
 
@@ -253,7 +269,7 @@ class Writing:
 
     def record(self, record_id: str, seq: int) -> Record:
         new = self._new.get(seq)
-        found = store.version(self._tx, self._space.id, self._collection.id, seq) if new is None else None
+        found = store.version(self._tx, self._space.id, self.collection.id, seq) if new is None else None
         if found is not None:
             return schemas.record(found, devices.device_ids(self._tx, self._space.id))
         if new is not None:
@@ -262,22 +278,15 @@ class Writing:
             return schemas.record(change, {})
         return Record(record_id, "delete", seq, UNSET)
 
-    def is_mass_deletion(self) -> bool:
-        return judging.is_mass_deletion(self._collection.records, self.deleted_before, self.deleted)
-
     @property
-    def deleted_before(self) -> int:
-        """On this day, since a mass deletion was confirmed."""
-        return deleted_on(self._collection, self._day())
-
-    def _day(self) -> int:
-        return self._tx.now_ms // times.DAY_MS
+    def today(self) -> Today:
+        return today_of(self.collection, self._tx.now_ms)
 
     def stage(self, at: int) -> Sums:
         """Store what was applied, hidden until the space's number is past it."""
         changes = list(self._new.values())
-        store.insert_changes(self._tx, self._space.id, self._collection.id, self._device, changes, at)
-        before = self._collection
+        store.insert_changes(self._tx, self._space.id, self.collection.id, self._device, changes, at)
+        before = self.collection
         return Sums(
             self._seq if changes else 0,
             self.records - before.records,
@@ -292,7 +301,7 @@ class Writing:
         """Store all that was applied; the space as it is then. Raises QuotaExceeded."""
         if not self._new:
             return self._space
-        before, collection = self._space, self._collection
+        before, collection = self._space, self.collection
         space = Space(
             before.id,
             self._seq,
@@ -306,6 +315,7 @@ class Writing:
             self._tx, space.id, collection.id, self._device, list(self._new.values()), space.changed_at
         )
         store.update_space(self._tx, space.id, space)
+        today = self.today
         after = replace(
             collection,
             seq=self._seq,
@@ -313,8 +323,9 @@ class Writing:
             tombstones=self.tombstones,
             size_bytes=self.bytes,
             digest=self._digest.to_bytes(16),
-            day=self._day(),
-            day_deleted=0 if self.is_confirmed else self.deleted + self.deleted_before,
+            day=today.day,
+            day_records=self.records if self.is_confirmed else today.records,
+            day_deleted=0 if self.is_confirmed else self.deleted + today.deleted,
         )
         store.update_collection(self._tx, space.id, after)
         store.add_activity(
@@ -322,7 +333,7 @@ class Writing:
             space.id,
             collection.id,
             self._device,
-            self._day(),
+            today.day,
             changes=len(self._new),
             deletions=sum(change.kind == DELETED for change in self._new.values()),
         )
@@ -339,8 +350,12 @@ def _result(change: Prepared, verdict: Verdict, overwritten: Head | None = None)
     )
 
 
-def deleted_on(collection: Collection, day: int) -> int:
-    return collection.day_deleted if collection.day == day else 0
+def today_of(collection: Collection, now_ms: int) -> Today:
+    day, records = now_ms // times.DAY_MS, collection.records
+    if collection.day != day:
+        return Today(day, records, 0, records)
+    began, deleted = collection.day_records, collection.day_deleted
+    return Today(day, began, deleted, began or records + deleted)
 
 
 def _rejected(change: Prepared, why: tuple[str, str]) -> ChangeResult:

@@ -43,9 +43,11 @@ def test_rows(head: Head | None, change: Pushed, policy: Conflicts, status: str,
         (51, 0, 51, True),
         (1000, 0, 500, False),
         (1000, 0, 501, True),
-        (600, 400, 101, True),
-        (600, 400, 100, False),
+        (1000, 400, 101, True),
+        (1000, 400, 100, False),
         (0, 900, 0, False),
+        (0, 0, 50, False),
+        (0, 0, 51, True),
     ],
 )
 def test_many_deletions_ask(records: int, deleted: int, more: int, *, asks: bool) -> None:

@@ -19,6 +19,13 @@ class Edit(msgspec.Struct, frozen=True):
     at: str
     patched: str | None = None
 
+    def line(self) -> dict[str, Any]:
+        """Of an upload."""
+        sent = {name: value for name, value in self.wire().items() if name != "change_id"}
+        if sent["operation"] != "delete":
+            del sent["operation"]
+        return {"data_type": "notes", **sent}
+
     def wire(self) -> dict[str, Any]:
         sent: dict[str, Any] = {"change_id": self.change_id, "record_id": self.record_id, "updated_at": self.at}
         sent["operation"] = "delete" if self.content is None else "update"
@@ -59,6 +66,10 @@ class Replica:
         base = version if knows else None
         patched = held if base and patches and isinstance(held, str) and isinstance(content, str) else None
         self.outbox.append(Edit(self.name(), record_id, content, base, at, patched))
+
+    def line(self, record_id: str, content: str | bytes | None, at: str) -> Edit:
+        """For an upload of what is held."""
+        return Edit(self.name(), record_id, content, self.records.get(record_id, (None, None))[0], at)
 
     def next_batch(self, most: int) -> str | None:
         """The name of a batch of edits that are in none yet."""

@@ -69,6 +69,14 @@ class Shadow:
         assert self.has_skipped or answer["version"] == self.newest
         self.writes += self.newest != before
 
+    def uploaded(
+        self, device: str, edits: Sequence[Edit], results: Sequence[Mapping[str, Any]], now_ms: int
+    ) -> None:  # fmt: skip
+        """All of it was shown."""
+        for edit, result in zip(edits, results, strict=True):
+            getattr(self, f"_{result['status']}")(device, edit, result, now_ms)
+        self.writes += 1
+
     def refused(self, edits: Sequence[Edit], results: Sequence[Mapping[str, Any]], now_ms: int) -> None:
         """An atomic batch: none of it was stored."""
         by_id = {edit.change_id: edit for edit in edits}
@@ -151,7 +159,7 @@ class Shadow:
             assert edit.base
             assert "server" not in result
             return
-        assert result["server"]["version"] == head.version
+        assert result.get("server", result)["version"] == head.version
         if edit.patched is not None and "conflict_id" not in result and not self._is_there(edit):
             return
         assert edit.base != head.version

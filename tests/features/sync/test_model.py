@@ -1,20 +1,23 @@
 """Devices and a server in any order of everything that may happen to them: nothing is lost, nothing rises again.
 
-Replicas edit, push and pull, with patches and too often at times; people choose between what they disagree about;
-answers are lost, come twice or late, batches are cut in two, clocks are wrong, what is old is forgotten, the server
-ends and starts, backups are put back. What the server answers, and what its stream tells, is held against a plain list
-of what it took (shadow.py). DELTA_FUZZ=20 tries as much more.
+Replicas edit, push, upload and pull, with patches and too often at times; people choose between what they disagree
+about; answers are lost, come twice or late, batches are cut in two, clocks are wrong, what is old is forgotten, the
+server ends and starts, backups are put back. What the server answers, and what its stream tells, is held against a
+plain list of what it took (shadow.py). DELTA_FUZZ=20 tries as much more.
 """
 
 import asyncio
 import copy
 import json
 import tempfile
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -23,7 +26,9 @@ from delta_server.app import Application
 from delta_server.config.sections import Config, Log, RateLimits, Sync
 from delta_server.core import times
 from delta_server.features.devices import feature as devices
+from delta_server.features.sync import committing
 from delta_server.features.sync import feature as sync
+from delta_server.features.sync.uploads import staging
 from delta_server.storage import backup
 from delta_server.storage.database import Tx
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
@@ -38,6 +43,8 @@ from tests.storage.opened import FakeClock
 USER, OTHER = "ann", "bob"
 NOTES = "/v1/sync/notes/delta"
 WITHOUT_LIMITS = RateLimits(ingest_per_minute=0, query_per_minute=0, auth_per_minute=0, unauthorized_per_minute=0)
+
+T = TypeVar("T")
 
 which = st.integers(0, 4)
 record_ids = st.sampled_from(["r1", "r2", "r3", "r4"])
@@ -134,6 +141,53 @@ class Devices(RuleBasedStateMachine):
         for batch_id in sorted(replica.unanswered)[:1]:
             for part in replica.cut(batch_id) if is_cut else [batch_id]:
                 self.send(replica, part, mode, fate)
+
+    @rule(
+        which=which,
+        edits=st.lists(st.tuples(record_ids, contents), max_size=4),
+        cut=st.integers(0, 4),
+        starts_anew=st.booleans(),
+        limit=limits,
+    )
+    def upload(self, which: int, edits: list[Any], cut: int, starts_anew: bool, limit: int) -> None:
+        replica, at = self.of(which), times.format(self.clock.now_ms())
+        lines = [replica.line(record_id, content, at) for record_id, content in edits]
+        where = {"device_id": replica.device_id, "upload_id": replica.name()}
+        self.send_part(where, 0, lines[:cut])
+        if starts_anew:
+            self.server_starts_anew()
+        self.clock.advance(60_000)
+        with pytest.MonkeyPatch.context() as patched:
+            goes_on, work = asyncio.Event(), partial(self.part, where, min(cut, len(lines)), lines[cut:], complete=True)
+            showing = self.run(_staged(patched, goes_on, work))
+            self.all_there_is_is_exact(limit)
+            waiting = {each["id"] for each in self.ask("GET", "/v1/sync/conflicts").json()["data"]}
+            assert waiting == set(self.shadow.waiting())
+            goes_on.set()
+            answer = self.run(_ended(showing))
+        assert answer.status_code == 200, answer.text
+        self.clock.advance(60_000)
+        assert self.run(self.part(where, len(lines), [], complete=True)).json() == answer.json()
+        results = self.ask("GET", "/v1/sync/upload/results", params=where).json()["data"]
+        results = [{**result, "change_id": edit.change_id} for result, edit in zip(results, lines, strict=True)]
+        before = self.shadow.newest
+        self.shadow.uploaded(replica.device_id, lines, results, self.clock.now_ms())
+        if self.shadow.newest != before:
+            self.newest["notes"] = self.shadow.newest
+        replica.answered("", lines, results)
+
+    def send_part(self, where: dict[str, str], offset: int, lines: list[Edit]) -> None:
+        self.clock.advance(60_000)
+        answer = self.run(self.part(where, offset, lines))
+        assert (answer.status_code, answer.json()["lines"]) == (200, offset + len(lines)), answer.text
+
+    async def part(
+        self, where: dict[str, str], offset: int, lines: list[Edit], *, complete: bool = False
+    ) -> httpx.Response:
+        content = "".join(json.dumps(edit.line()) + "\n" for edit in lines)
+        headers = {**bearer(self.key), "x-sync-user": USER, "content-type": "application/x-ndjson"}
+        params: dict[str, str | int] = {**where, "offset": offset, "complete": complete}
+        return await self.client.post("/v1/sync/upload", content=content, params=params, headers=headers)
 
     @rule(which=which, record_id=record_ids, mine=contents, theirs=contents)
     def push_again_what_another_has_changed_since(self, which: int, record_id: str, mine: Any, theirs: Any) -> None:
@@ -392,8 +446,25 @@ async def _begun(follower: Follower) -> asyncio.Task[list[tuple[str, int]]]:
     return listening
 
 
-async def _ended(listening: asyncio.Task[list[tuple[str, int]]]) -> list[tuple[str, int]]:
-    return await listening
+async def _ended(task: asyncio.Task[T]) -> T:
+    return await task
+
+
+async def _staged(
+    patched: pytest.MonkeyPatch, goes_on: asyncio.Event, work: Callable[[], Coroutine[Any, Any, httpx.Response]]
+) -> asyncio.Task[httpx.Response]:
+    """An upload that is complete, of which everything is staged: it becomes visible when it may go on."""
+    is_staged, commit = asyncio.Event(), committing.commit
+
+    async def slow(*given: Any) -> Any:
+        is_staged.set()
+        await goes_on.wait()
+        return await commit(*given)
+
+    patched.setattr(staging, "commit", slow)
+    showing = asyncio.create_task(work())
+    await is_staged.wait()
+    return showing
 
 
 async def _closed(listening: asyncio.Task[list[tuple[str, int]]], follower: Follower) -> None:

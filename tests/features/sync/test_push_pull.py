@@ -8,11 +8,14 @@ import httpx
 import pytest
 
 from delta_server.app import Application
+from delta_server.core import times
 from delta_server.core.sync.digest import checksum_of
 from delta_server.features.sync import pulling, pushing
 from delta_server.features.sync.spaces import Whose
+from delta_server.storage.database import Tx
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
+from tests.storage.opened import FakeClock
 
 NOTES = "/v1/sync/notes/delta"
 
@@ -253,7 +256,47 @@ async def test_very_many_deletions_want_a_confirmation(client: httpx.AsyncClient
     await push(client, keys, few)
     more = await push(client, keys, batch("phone", 6, *[change(600 + i, f"s{i}") for i in range(21)]), 409)
     assert (more["deletions"], more["deletions_of_day"]) == (21, 51), "those of before the confirmation do not count"
-    assert "delete 21 records of notes, 51 in a day" in more["message"]
+    assert "delete 21 records of notes, 51 in a day, of 30 that there were when it began and 30 now" in more["message"]
+
+
+async def test_deletions_are_counted_against_what_there_was_when_the_day_began(
+    client: httpx.AsyncClient, keys: Keys, clock: FakeClock
+) -> None:
+    await push(client, keys, batch("phone", 1, *[change(i, f"r{i}", i) for i in range(120)]))
+    clock.advance(times.DAY_MS)
+    await push(client, keys, batch("phone", 2, *[change(200 + i, f"s{i}", i) for i in range(300)]))
+    few, more = (
+        batch("phone", 3 + j, *[change(600 + 60 * j + i, f"s{60 * j + i}") for i in range(60)]) for j in (0, 1)
+    )
+    await push(client, keys, few)
+    asked = await push(client, keys, more, 409)
+    said = ("deletions", "deletions_of_day", "records_of_day", "records")
+    assert [asked[name] for name in said] == [60, 120, 120, 360]
+    clock.advance(times.DAY_MS)
+    await push(client, keys, more)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_what_stores_nothing_makes_nothing(
+    app: Application, client: httpx.AsyncClient, keys: Keys, is_first: bool
+) -> None:
+    headers = {**bearer(keys.write), "x-sync-user": "ann"}
+    if not is_first:
+        await client.post("/v1/sync/tags/delta", json=batch("phone", 0, change(1, "t", 1)), headers=headers)
+    sent = change(1, "r1", 1, checksum="00"), change(2, "r2"), change(3, "r3", 1, base_version=7)
+    body = batch("phone", 1, *sent, mode="per_record")
+    for _ in range(2):
+        answer = (await client.post(NOTES, json=body, headers=headers)).json()
+        assert [result["status"] for result in answer["results"]] == ["rejected", "duplicate", "conflict"]
+    rows = [{"newDocumentState": {"id": "r1", "_deleted": True}, "assumedMasterState": {"id": "r1"}}]
+    assert (await client.post("/v1/sync/notes/rxdb/push", json=rows, headers=headers)).status_code == 200
+
+    def made(tx: Tx) -> list[Any]:
+        return [
+            tx.all(f"SELECT count(*) FROM sync_{name}")[0][0] for name in ("space", "collection", "device", "batch")
+        ]
+
+    assert await app.services.db.read(made) == ([0, 0, 0, 0] if is_first else [1, 1, 1, 2])
 
 
 async def test_each_names_their_own_space(client: httpx.AsyncClient, keys: Keys) -> None:

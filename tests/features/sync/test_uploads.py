@@ -243,7 +243,7 @@ async def everywhere(client: httpx.AsyncClient, keys: Keys, cursor: str) -> list
                 "notes/delta", "notes/delta?limit=1", f"notes/delta?cursor={cursor}", "notes/deleted", "tags/delta",
                 "notes/delta?since=2020-01-01T00:00:00Z&offset=1", "notes/records", "notes/records/r1",
                 "notes/records/r1/history", "notes/records/r4", "status", "download", "conflicts",
-                "notes/rxdb/pull", "spaces",
+                "notes/rxdb/pull", "spaces", "types", "stats",
             )
         ),
         lambda: client.post("/v1/sync/digest", json={"data_type": "notes"}, headers=bearer(keys.read)),
@@ -266,9 +266,9 @@ async def test_nothing_is_seen_of_what_is_staged(
     cursor = (await pull(client, keys, "limit=1"))["next_cursor"]
     await push(client, keys, batch("tablet", 2, change(4, "r2"), change(5, "r3", 33)))
     sent = [line("r1", 10), line("r2", 20, base_version=4), line("r3"), line("r4", 4), line("r1", 11), line("r5", 5)]
-    await phone.send(0, *sent)
+    await phone.send(0, *sent, line("l1", 1, "lists"))
     before = _without_ids(await everywhere(client, keys, cursor))
-    async with all_staged(monkeypatch, phone, 6):
+    async with all_staged(monkeypatch, phone, 7):
         assert _without_ids(await everywhere(client, keys, cursor)) == before
         assert (await phone.seen())["state"] == "committing"
         late = await push(client, keys, batch("tablet", 3, change(6, "r9", 1)), 503)
@@ -279,7 +279,7 @@ async def test_nothing_is_seen_of_what_is_staged(
         pushed = await client.post("/v1/sync/notes/rxdb/push", json=rows, headers=bearer(keys.write))
         assert pushed.status_code == 503
         assert await phone.drop() == 409
-        assert (await phone.send(6, line("r6", 6), status=409))["lines"] == 6
+        assert (await phone.send(7, line("r6", 6), status=409))["lines"] == 7
     found = {record["record_id"]: record.get("data") for record in await everything(client, keys, 2)}
     assert found == {"r1": 11, "r2": 20, "r3": None, "r4": 4, "r5": 5}
     assert [record["version"] for record in (await pull(client, keys))["changes"]] == [7, 8, 9, 10, 11]
@@ -294,15 +294,16 @@ async def test_conflicts_show_nothing_of_what_is_staged(
     late = change(1, "r1", 2), change(2, "r2", 2, base_version=3)
     await push(client, keys, batch("laptop", 1, *late, mode="per_record"))
     await phone.send(0, line("r1", 10, base_version=1), line("r2", 20, base_version=2), line("r1", 11, base_version=3))
+    await phone.send(3, line("r2", 30, base_version=2))
 
     async def shown() -> list[Any]:
         answer = await client.get("/v1/sync/conflicts", headers=bearer(keys.read))
         return [(found["server"], found.get("base")) for found in answer.json()["data"]]
 
     before = await shown()
-    async with all_staged(monkeypatch, phone, 3):
+    async with all_staged(monkeypatch, phone, 4):
         assert await shown() == before
-    assert [server["data"] for server, _ in await shown()] == [11, 20]
+    assert [server["data"] for server, _ in await shown()] == [11, 20, 20], "one of them of the upload"
 
 
 async def stored(app: Application) -> list[Any]:
@@ -362,7 +363,7 @@ async def test_very_many_deletions_are_asked_for(client: httpx.AsyncClient, keys
     await phone.send(25, *(line(f"a{number}") for number in range(25, 51)))
     assert await uploads_of(client, keys) == [("tablet", []), ("phone", [("u1", "open", 51, None)])]
     refused = await phone.complete(51, status=409)
-    assert (refused["code"], refused["deletions"]) == ("MASS_DELETE", 51)
+    assert (refused["code"], refused["deletions"], refused["records_of_day"]) == ("MASS_DELETE", 51, 60)
     [_, (_, [(_, state, _, message)])] = await uploads_of(client, keys)
     assert (state, message) == ("refused", refused["detail"])
     assert (await phone.seen())["confirm"] == refused["confirm"]

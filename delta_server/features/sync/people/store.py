@@ -37,9 +37,9 @@ def lag(tx: Tx, space: int, collection: int, device: int, after: int, most: int)
 
 
 def collections(tx: Tx, space: int, begin: str, below: str, limit: int) -> list[Collection]:
-    """By data type, from `begin` on and below `below`."""
+    """By data type, from `begin` on and below `below`, those in which something was changed."""
     sql = (
-        f"SELECT {COLLECTION} FROM sync_collection WHERE space = ? AND data_type >= ? AND data_type < ?"
+        f"SELECT {COLLECTION} FROM sync_collection WHERE space = ? AND data_type >= ? AND data_type < ? AND seq > 0"
         " ORDER BY data_type LIMIT ?"
     )
     return [Collection(*row) for row in tx.all(sql, space, begin, below, limit)]

@@ -12,22 +12,20 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from delta_server.core import times
 from delta_server.core.errors import DeltaError, Quota, QuotaExceeded, Refused, Unavailable
-from delta_server.core.sync import judging
 from delta_server.core.sync.judging import Conflicts
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.sync import spaces, store
 from delta_server.features.sync.committing import commit, limits_of
 from delta_server.features.sync.people import store as people_store
-from delta_server.features.sync.pushing import collection_of, require_confirmed
+from delta_server.features.sync.pushing import collection_of, is_confirmed
 from delta_server.features.sync.schemas import ChangeResult
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.uploads import lines
 from delta_server.features.sync.uploads import store as uploads
 from delta_server.features.sync.uploads.lines import Line, Result
 from delta_server.features.sync.uploads.store import Part, Upload
-from delta_server.features.sync.writing import Limits, Writing, deleted_on, require_room
+from delta_server.features.sync.writing import Limits, Writing, require_room, today_of
 from delta_server.services import Services
 from delta_server.storage import jobs
 from delta_server.storage.database import Tx
@@ -35,6 +33,8 @@ from delta_server.storage.jobs import Job, Retry
 from delta_server.tasks.jobs import JobKind
 
 _JOB = "sync upload"
+_DELETIONS = ("confirm", "deletions", "deletions_of_day", "records_of_day", "records")
+"""What MASS_DELETE tells."""
 _ROWS_AT_ONCE = 500
 _PARTS_AT_ONCE = 8
 
@@ -51,6 +51,9 @@ class Refusal(msgspec.Struct, frozen=True):
     message: str
     confirm: str | None = None
     deletions: int | None = None
+    deletions_of_day: int | None = None
+    records_of_day: int | None = None
+    records: int | None = None
     quota: Quota | None = None
 
 
@@ -67,7 +70,7 @@ def refusal_of(kept: bytes) -> DeltaError:
     found = read_refusal(kept)
     if found.quota is not None:
         return QuotaExceeded(found.message, found.quota)
-    members = {"confirm": found.confirm, "deletions": found.deletions}
+    members = {name: getattr(found, name) for name in _DELETIONS}
     return Refused(found.message, code=found.code, members=members)
 
 
@@ -181,16 +184,12 @@ def _show(tx: Tx, whose: Whose, uid: bytes, limits: Limits) -> None:
         size_bytes=space.size_bytes + sum(sums.size_bytes for sums in more.values()),
     )
     require_room(space, after, limits)
-    day = tx.now_ms // times.DAY_MS
     for id, sums in more.items():
         collection = people_store.collection_of(tx, space.id, id)
         if collection is None:
             continue
-        deleted = deleted_on(collection, day)
-        is_mass = judging.is_mass_deletion(collection.records, deleted, sums.deleted)
-        if is_mass:
-            request = uid + upload.lines.to_bytes(8)
-            require_confirmed(tx, request, upload.confirm, sums.deleted, deleted, collection.data_type)
+        today, records = today_of(collection, tx.now_ms), collection.records + sums.records
+        is_mass = is_confirmed(tx, collection, uid + upload.lines.to_bytes(8), upload.confirm, sums.deleted)
         digest = int.from_bytes(collection.digest) ^ int.from_bytes(sums.digest)
         store.update_collection(
             tx,
@@ -198,25 +197,26 @@ def _show(tx: Tx, whose: Whose, uid: bytes, limits: Limits) -> None:
             replace(
                 collection,
                 seq=max(collection.seq, sums.seq),
-                records=collection.records + sums.records,
+                records=records,
                 tombstones=collection.tombstones + sums.tombstones,
                 size_bytes=collection.size_bytes + sums.size_bytes,
                 digest=digest.to_bytes(16),
-                day=day,
-                day_deleted=0 if is_mass else deleted + sums.deleted,
+                day=today.day,
+                day_records=records if is_mass else today.records,
+                day_deleted=0 if is_mass else today.deleted + sums.deleted,
             ),
         )
         if sums.changes:
-            store.add_activity(tx, space.id, id, upload.device, day, changes=sums.changes, deletions=sums.deleted)
+            store.add_activity(tx, space.id, id, upload.device, today.day, changes=sums.changes, deletions=sums.deleted)
     store.update_space(tx, space.id, after)
+    conflicts.show_hidden(tx, space.id)
     uploads.show(tx, space.id, upload.id, after.seq, at)
 
 
 def _kept(error: DeltaError) -> bytes:
     quota = error.quota if isinstance(error, QuotaExceeded) else None
-    return msgspec.json.encode(
-        Refusal(error.code, error.message, error.members.get("confirm"), error.members.get("deletions"), quota)
-    )
+    members = {name: error.members.get(name) for name in _DELETIONS}
+    return msgspec.json.encode(Refusal(error.code, error.message, quota=quota, **members))
 
 
 async def _undo(svc: Services, whose: Whose, upload: Upload) -> None:
