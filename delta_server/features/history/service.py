@@ -29,6 +29,7 @@ from delta_server.features.history.store import extent as extent
 from delta_server.features.history.store import kept_of as kept_of
 from delta_server.features.history.store import storage_totals as storage_totals
 from delta_server.features.history.store import versions_by_hour as versions_by_hour
+from delta_server.features.history.versions import AT_ONCE as AT_ONCE
 from delta_server.features.history.versions import PathVersion as PathVersion
 from delta_server.features.history.versions import Stretch as Stretch
 from delta_server.features.history.versions import newest_versions as newest_versions

@@ -35,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 async def learn_part(svc: Services, project: int, endpoint: int) -> bool:
-    """Whether there was anything to learn from. What cannot be read is passed over."""
+    """Whether there may be more to learn from. What cannot be read is passed over."""
     plan = await svc.db.read(_plan, project, endpoint)
     if plan is None or not plan.stretch.passed:
         return False
@@ -48,9 +48,11 @@ async def learn_part(svc: Services, project: int, endpoint: int) -> bool:
     except DatabaseFailed as error:
         log.warning("no schema is learned from versions", endpoint=endpoint, reason=error.message)
         learnt = None
-    if await svc.db.write(_store, plan, learnt):
+    is_told = await svc.db.write(_store, plan, learnt)
+    if is_told:
         svc.topics.wake("happenings", project)
-    return True
+    count = len(plan.stretch.passed)
+    return is_told is None or count == history.AT_ONCE or (learnt is not None and learnt.count < count)
 
 
 def _plan(tx: Tx, project: int, endpoint: int) -> Plan | None:
@@ -72,14 +74,14 @@ async def _read(svc: Services, plan: Plan) -> list[bytes]:
     return [body async for _, body in contents.read_run(svc.contents, plan.endpoint.id, wanted)]
 
 
-def _store(tx: Tx, plan: Plan, learnt: Learnt | None) -> bool:
-    """Whether others hear of it. What was learned from a place that has moved since is left out."""
+def _store(tx: Tx, plan: Plan, learnt: Learnt | None) -> bool | None:
+    """Whether others hear of it. What was learned from a place that has moved since is left out, with None."""
     endpoint, before = plan.endpoint, plan.learned
     now = store.learned(tx, endpoint.id)
     if (now and now.position) != (before and before.position) or endpoints.by_row(
         tx, endpoint.project, endpoint.id
     ) is None:
-        return False
+        return None
     passed = plan.stretch.passed
     versions = 0 if before is None else before.versions
     if learnt is None:
