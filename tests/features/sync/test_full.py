@@ -104,6 +104,7 @@ async def test_status(client: httpx.AsyncClient, keys: Keys, device: Device) -> 
     notes, tags = found["types"]
     assert (found["version"], found["records"]["used"], tags["records"]) == (12, 9, 1)
     assert (notes["records"], notes["tombstones"], notes["bytes"]) == (8, 1, 9)
+    assert found["devices"] == {"used": 1, "limit": 100}
     assert notes["digest"] == device.digest()
     rest = await client.get(f"/v1/sync/notes/delta?cursor={notes['cursor']}", headers=bearer(keys.read))
     assert rest.json()["changes"] == []

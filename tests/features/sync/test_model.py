@@ -95,7 +95,7 @@ class Devices(RuleBasedStateMachine):
         self.client = await self.opened.enter_async_context(client_of(self.app))
         self.key = self.key or (await make_keys(self.app.services, self.clock)).project
 
-    @initialize(count=st.integers(2, 4), policy=st.sampled_from(["last_write", "reject", "manual"]))
+    @initialize(count=st.integers(3, 5), policy=st.sampled_from(["last_write", "reject", "manual"]))
     def begin(self, count: int, policy: str) -> None:
         self.replicas = [Replica(f"device {number}", leaves_out_own=number % 2 == 0) for number in range(count)]
         self.shadow = Shadow(policy)

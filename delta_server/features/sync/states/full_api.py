@@ -10,6 +10,7 @@ from litestar.response import Stream
 
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Invalid
+from delta_server.features.devices import service as devices
 from delta_server.features.sync import spaces
 from delta_server.features.sync.api import whose
 from delta_server.features.sync.states import comparing, downloading, full_schemas
@@ -59,6 +60,7 @@ async def get_status(
         types,
         SpaceUse(sum(each.records for each in types), options.records),
         SpaceUse(sum(each.bytes for each in types), options.space_bytes),
+        SpaceUse(services.db.peek(devices.count_devices, frozen.space), options.devices),
     )
 
 

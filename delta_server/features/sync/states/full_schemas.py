@@ -32,6 +32,7 @@ class SyncStatus(msgspec.Struct, frozen=True):
     types: Sequence[TypeStatus]
     records: SpaceUse
     bytes: SpaceUse
+    devices: SpaceUse
 
 
 class SyncDigestQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +67,7 @@ EXAMPLE_STATUS = {
     ],
     "records": {"used": 3, "limit": 1_000_000},
     "bytes": {"used": 420, "limit": 1_073_741_824},
+    "devices": {"used": 2, "limit": 100},
 }
 EXAMPLE_QUESTION = {"data_type": "notes", "records": {"note-1": 4, "note-9": 2}}
 EXAMPLE_DIFFERENCE = {"missing": {"note-2": 7}, "different": {"note-1": 9}, "unknown": ["note-9"], "has_more": False}
@@ -79,6 +81,7 @@ FIELDS = {
     "SyncStatus.types": "Its data types, by name",
     "SyncStatus.records": "Of all types",
     "SyncStatus.bytes": "Of all types",
+    "SyncStatus.devices": "Those that were not removed",
     "SpaceUse.used": "How much there is",
     "SpaceUse.limit": "How much there may be",
     "TypeStatus.data_type": "What the records are",
