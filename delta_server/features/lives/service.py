@@ -149,7 +149,9 @@ class Plan(msgspec.Struct, frozen=True):
 async def merge_into_runs(svc: Services, endpoint: int) -> None:
     """Make runs of what waits, once there is enough of it."""
     try:
-        while (plan := await svc.db.read(_plan, endpoint)) is not None:
+        while svc.db.peek(_is_enough, endpoint):
+            if (plan := await svc.db.read(_plan, endpoint)) is None:
+                return
             runs = await svc.spare_cpu(_merge_runs, plan)
             if not await svc.db.write(store.replace, endpoint, plan.run, plan.folded, runs):
                 return
@@ -157,11 +159,16 @@ async def merge_into_runs(svc: Services, endpoint: int) -> None:
         log.error("the record index is damaged", endpoint=endpoint, reason=str(error))
 
 
-def _plan(tx: Tx, endpoint: int) -> Plan | None:
+def _is_enough(tx: Tx, endpoint: int) -> bool:
+    """After nearly every delta it is not: that is seen without another thread."""
     count, size = store.waiting(tx, endpoint, FOLDED_FROM)
-    if count < FOLDED_FROM and size < FOLDED_BYTES:
+    return count >= FOLDED_FROM or size >= FOLDED_BYTES
+
+
+def _plan(tx: Tx, endpoint: int) -> Plan | None:
+    """None when nothing waits any more."""
+    if not (deltas := store.deltas(tx, endpoint, limit=2 * FOLDED_FROM)):
         return None
-    deltas = store.deltas(tx, endpoint, limit=2 * FOLDED_FROM)
     run = store.run_at(tx, endpoint, deltas[0].first)
     following = store.run_after(tx, endpoint, deltas[0].first)
     folded: list[Stored] = []

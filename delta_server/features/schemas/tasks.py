@@ -57,10 +57,11 @@ async def learn_some(svc: Services) -> bool:
     pass."""
     waiting = svc.state(Waiting)
     await svc.foreground.yield_until_quiet(quiet_s=QUIET_S, most_s=MOST_PAUSE_S)
-    seq, found, is_behind = await svc.db.read(_hear, waiting.seq)
-    waiting.seq = seq
-    for project, endpoint in found:
-        waiting.add(project, endpoint)
+    is_behind = False
+    if waiting.seq is None or waiting.seq != svc.db.peek(outbox.newest):
+        waiting.seq, found, is_behind = await svc.db.read(_hear, waiting.seq)
+        for project, endpoint in found:
+            waiting.add(project, endpoint)
     if not (turn := waiting.next_turn()):
         return is_behind
     began_s = time.monotonic()
