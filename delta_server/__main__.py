@@ -24,10 +24,11 @@ WITH_ARGUMENTS = ("backup-verifier", "backup-worker")
 def main() -> None:
     multiprocessing.freeze_support()  # first: a child process of the frozen executable must not start a second server
     gc.disable()  # until all is imported, of which nothing is garbage: looking for it takes a tenth of each start
-    if sys.argv[1:] in (["query-worker"], ["pure-worker"], ["event-query-worker", "behind"]):
-        from delta_server.storage.priority import lower_priority
+    if sys.argv[1:] in (["query-worker"], ["pure-worker"], ["pure-worker", "soon"], ["event-query-worker", "behind"]):
+        from delta_server.storage.priority import NICENESS, SOON, lower_priority
 
-        lower_priority()  # before the imports, which take as long as many a question
+        # before the imports, which take as long as many a question
+        lower_priority(SOON if sys.argv[2:] == ["soon"] else NICENESS)
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in WORKERS:
         worker = importlib.import_module(WORKERS[name])

@@ -327,6 +327,7 @@ def _services(
         spare_cpu=pools.spare_cpu,
         fair_cpu=pools.fair_cpu,
         processes=pools.processes,
+        batch_processes=pools.batch_processes,
         cache=cache,
         contents=ContentStore(db, cache, config.packs, clock, pools.cpu, pools.spare_cpu),
         event_writer=eventlog,

@@ -55,6 +55,8 @@ class Services(msgspec.Struct, frozen=True):
     """For what may take long while a caller waits: comparing, searching histories."""
     processes: Threads
     """For comparing large documents, whoever waits. `cpu_for` tells when."""
+    batch_processes: Threads
+    """For large batches of events within a turn of `one_cpu`, of which as many run at once as these are."""
     cache: Cache
     contents: ContentStore
     event_writer: EventWriter
@@ -94,10 +96,15 @@ class Services(msgspec.Struct, frozen=True):
                 while await cascade.delete_elsewhere(self, id, limit):
                     pass
 
+    @property
+    def several_call(self) -> bool:
+        """Whether requests of more than one project came in lately."""
+        return self.fair_cpu.callers.count() > 1
+
     def cpu_beside(self, size_bytes: int) -> Threads:
         """As `cpu`; while several projects call, a step on so many bytes neither takes the threads of the others' small
         ones nor their core."""
-        return self.large_cpu if size_bytes >= APART_BYTES and self.fair_cpu.callers.count() > 1 else self.cpu
+        return self.large_cpu if size_bytes >= APART_BYTES and self.several_call else self.cpu
 
     def cpu_for(self, size_bytes: int) -> Threads:
         """Where documents of so many bytes together are compared."""

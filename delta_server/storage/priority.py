@@ -16,7 +16,8 @@ WITH_LOCK = 5
 """A third, for threads that also need the interpreter's lock: one that holds it and waits for a core has all others
 wait, so it must not wait behind those that compute without it. Beside three of those on two cores a thread that woke up
 every 2 ms waited for the lock for 0.7 s of 5 s; at 10 for 1.2 s, at 0 no less."""
-
+SOON = 5
+"""Ten times the weight of the processes that compute, for those whose callers write and do not ask for much."""
 
 _SLICE_NS = 100_000_000
 """What computes without the lock asks for the longest slices there are: then whatever wakes up takes its core at once

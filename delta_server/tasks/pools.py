@@ -17,6 +17,7 @@ class Pools(msgspec.Struct, frozen=True):
     spare_cpu: ThreadPool
     fair_cpu: FairThreadPool
     processes: ProcessPool
+    batch_processes: ProcessPool
 
     @classmethod
     def start(cls, cores: int, *, answer_s: float) -> Self:
@@ -27,15 +28,16 @@ class Pools(msgspec.Struct, frozen=True):
             spare_cpu=ThreadPool(min(8, cores), "spare-cpu", behind=True),
             fair_cpu=FairThreadPool(threads, "fair-cpu", seconds=answer_s),
             processes=ProcessPool(threads),
+            batch_processes=ProcessPool(2, soon=True),
         )
 
     @classmethod
     def start_few(cls, *, answer_s: float) -> Self:
         """For a command that reads."""
         cpu = ThreadPool(2, "cpu")
-        return cls(cpu, cpu, cpu, FairThreadPool(2, "fair-cpu", seconds=answer_s), ProcessPool(2))
+        return cls(cpu, cpu, cpu, FairThreadPool(2, "fair-cpu", seconds=answer_s), ProcessPool(2), ProcessPool(2))
 
     async def close(self) -> None:
-        closing: list[Callable[[], Awaitable[None]]] = [self.processes.close, self.fair_cpu.close]
-        for close in (*closing, self.spare_cpu.close, self.large_cpu.close, self.cpu.close):
+        closing: list[Callable[[], Awaitable[None]]] = [self.batch_processes.close, self.processes.close]
+        for close in (*closing, self.fair_cpu.close, self.spare_cpu.close, self.large_cpu.close, self.cpu.close):
             await close()

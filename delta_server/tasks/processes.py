@@ -6,7 +6,7 @@ takes back all its memory, and it ends the moment nobody waits for it any more.
 import asyncio
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
@@ -32,7 +32,9 @@ MOST_IDLE = 1
 class ProcessPool:
     """At most so many at once, each started when it is needed. Used on the event loop."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, soon: bool = False) -> None:
+        """`soon`: they go before other processes that compute, and behind the threads of requests."""
+        self._arguments = [ARGUMENT, "soon"] if soon else [ARGUMENT]
         self._threads = ThreadPoolExecutor(most, thread_name_prefix="delta-process")
         self._places = asyncio.Semaphore(most)
         self._idle: list[_PooledProcess] = []
@@ -82,7 +84,7 @@ class ProcessPool:
             if process.usable:
                 return process
             self._forget(process)
-        return _PooledProcess()
+        return _PooledProcess(self._arguments)
 
     def _forget(self, process: "_PooledProcess") -> None:
         if process.usable and not self._closed and len(self._idle) < MOST_IDLE:
@@ -102,7 +104,8 @@ class ProcessPool:
 class _PooledProcess:
     """One process, which a thread at a time talks to."""
 
-    def __init__(self) -> None:
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = arguments
         self._popen: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._killed = False
@@ -170,8 +173,8 @@ class _PooledProcess:
             if self._killed:
                 raise EOFError
             if self._popen is None:
-                self._popen = subprocess.Popen(  # noqa: S603 - this program, with a constant argument
-                    [*child.program(), ARGUMENT],
+                self._popen = subprocess.Popen(  # noqa: S603 - this program, with constant arguments
+                    [*child.program(), *self._arguments],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     env=child.environment(),

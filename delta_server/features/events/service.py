@@ -1,18 +1,20 @@
 """Taking events in: once each, with their profile updates in the same transaction. For how long they are kept, and
 what they take."""
 
+import pickle
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
-from typing import cast
 
 import msgspec
 import structlog
 
 from delta_server.core import times
-from delta_server.core.errors import BadRequest, DeltaError, Invalid, QuotaExceeded, TooLarge
+from delta_server.core.errors import BadRequest, DeltaError, Invalid, QuotaExceeded, TooCostly, TooLarge
 from delta_server.core.event_storage.segment_plan import EventRetention
-from delta_server.core.events.event_batch import Parsed
+from delta_server.core.events.event import Event
+from delta_server.core.events.event_batch import Parsed, Rejected
 from delta_server.core.events.event_time import Arrival
 from delta_server.features.audit import service as audit
 from delta_server.features.events import store
@@ -20,12 +22,13 @@ from delta_server.features.events.schemas import NewRetention, NewRollups, Refus
 from delta_server.features.profiles import service as profiles
 from delta_server.features.usage import service as usage
 from delta_server.services import APART_BYTES, Services
-from delta_server.storage.database import Threads, Tx
+from delta_server.storage.database import Tx
 
 log = structlog.get_logger("delta.events")
 
 _LOGGED = 200
 _MOST_TYPES = 1000
+_EVENTS_OF_PIECE = 250
 ON_THE_LOOP_BYTES = 4 << 10
 """What is read on the event loop: a thread costs a small request as much as all the rest. In so few bytes are a dozen
 events, which take 0.03 ms, or 2,000 that are wrong, which take 15: 20 KB of those would hold everybody up for 100."""
@@ -74,11 +77,7 @@ async def append_events(
     Unavailable, QuotaExceeded: then none is stored."""
     arrival = Arrival(svc.clock.now_ms(), svc.config.events.event_bytes)
     try:
-        found = (
-            read(body, arrival)
-            if len(body) <= ON_THE_LOOP_BYTES
-            else await _parsing(svc, project, body)(read, body, arrival)
-        )
+        found = await _parse(svc, project, body, partial(_read, read, body, arrival))
     except (BadRequest, Invalid, TooLarge) as error:
         _count_refused(svc, project, key, {error.code: 1}, error.message)
         raise
@@ -86,15 +85,14 @@ async def append_events(
         _count_refused(svc, project, key, Counter(one.code for one in found.rejected), found.rejected[0].message)
     if not found.events:
         return Taken(0, 0, found.rejected)
-    news = await _pack_profile_updates(svc, project, body, found) if found.profile_updates else None
     try:
         async with usage.reporting_exceeded(svc, project):
-            duplicates = await svc.event_writer.append_events(project, found.events, news)
+            duplicates = await svc.event_writer.append_events(project, found.events, found.updates)
     except QuotaExceeded as error:
         _count_refused(svc, project, key, {error.code: 1}, error.message)
         raise
     svc.topics.wake("events", project)
-    if found.profile_updates:
+    if found.updates:
         await _apply_profile_updates(svc, project)
     return Taken(len(found.events) - len(duplicates), len(duplicates), found.rejected)
 
@@ -107,14 +105,52 @@ def _count_refused(svc: Services, project: int, key: str, reasons: Mapping[str, 
     log.warning("events refused", project=project, key=key, reasons=dict(reasons), first=message[:_LOGGED])
 
 
-def _parsing(svc: Services, project: int, body: bytes) -> Threads:
-    return cast("Threads", partial(svc.one_cpu, project)) if len(body) >= APART_BYTES else svc.cpu
+class _Found(msgspec.Struct, frozen=True):
+    """What is in a request."""
+
+    events: list[Event]
+    rejected: list[Rejected]
+    updates: profiles.PackedUpdates | None
 
 
-async def _pack_profile_updates(svc: Services, project: int, body: bytes, found: Parsed) -> profiles.PackedUpdates:
+class _FoundApart(msgspec.Struct, frozen=True):
+    """As it comes from a process: some of the events in each piece, so that none that is unpickled keeps the
+    interpreter's lock for long."""
+
+    events: list[bytes]
+    rejected: list[Rejected]
+    updates: profiles.PackedUpdates | None
+
+
+async def _parse(svc: Services, project: int, body: bytes, read: Callable[[], _Found]) -> _Found:
+    """A large request is read in a process while other projects call: in a thread its thousands of small steps would
+    keep theirs waiting for the interpreter's lock."""
     if len(body) <= ON_THE_LOOP_BYTES:
-        return profiles.pack_updates(found.profile_updates)
-    return await _parsing(svc, project, body)(profiles.pack_updates, found.profile_updates)
+        return read()
+    if len(body) < APART_BYTES:
+        return await svc.cpu(read)
+    async with svc.one_cpu.turn(project) as thread:
+        if svc.several_call:
+            with suppress(TooCostly):  # its process died
+                return await thread(_joined, await svc.batch_processes(_apart, read))
+        return await thread(read)
+
+
+def _read(read: Callable[[bytes, Arrival], Parsed], body: bytes, arrival: Arrival) -> _Found:
+    found = read(body, arrival)
+    updates = profiles.pack_updates(found.profile_updates) if found.profile_updates else None
+    return _Found(found.events, found.rejected, updates)
+
+
+def _apart(read: Callable[[], _Found]) -> _FoundApart:
+    found = read()
+    pieces = [found.events[n : n + _EVENTS_OF_PIECE] for n in range(0, len(found.events), _EVENTS_OF_PIECE)]
+    return _FoundApart([pickle.dumps(piece) for piece in pieces], found.rejected, found.updates)
+
+
+def _joined(found: _FoundApart) -> _Found:
+    events = [event for piece in found.events for event in pickle.loads(piece)]  # noqa: S301 - our own
+    return _Found(events, found.rejected, found.updates)
 
 
 async def _apply_profile_updates(svc: Services, project: int) -> None:

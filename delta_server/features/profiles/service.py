@@ -1,7 +1,7 @@
 """Profiles: who the users and groups are that events speak of. Other ids of a user lead to the one profile."""
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 
 import msgspec
@@ -9,8 +9,8 @@ import structlog
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
 from delta_server.core import times
-from delta_server.core.errors import DeltaError, NotFound
-from delta_server.core.events.persons import PersonIds, identifies
+from delta_server.core.errors import DeltaError, NotFound, TooCostly
+from delta_server.core.events.persons import KnownLinks, PersonIds, identifies
 from delta_server.core.events.profile_update import Alias, ProfileUpdate
 from delta_server.core.query.plan import Aggregate, Field, Metric, OfPerson, Span
 from delta_server.features.profiles import settling, store
@@ -185,6 +185,10 @@ async def _apply_some(svc: Services, project: int, damaged: frozenset[int]) -> N
         await _settle_rows(svc, project, rows, thread=svc.cpu)
     else:
         async with svc.one_cpu.turn(project) as thread:
+            if svc.several_call:
+                with suppress(TooCostly):  # its process died
+                    await _settle_apart(svc, project, rows)
+                    return
             await _settle_rows(svc, project, rows, thread=thread)
 
 
@@ -193,12 +197,33 @@ async def _settle_rows(
 ) -> None:
     """On the event loop where no thread is given."""
     updates = unpack_updates(rows) if thread is None else await thread(unpack_updates, rows)
-    known = await svc.db.read(settling.known, project, updates)
+    wanted = settling.wanted(updates) if thread is None else await thread(settling.wanted, updates)
+    known = await svc.db.read(settling.known, project, wanted)
     steps = (
         settling.steps(project, updates, known)
         if thread is None
         else await thread(settling.steps, project, updates, known)
     )
+    await _write(svc, project, rows, steps)
+
+
+async def _settle_apart(svc: Services, project: int, rows: Sequence[store.WaitingUpdates]) -> None:
+    """In a process, which reads the rows twice rather than have all of them come here in between."""
+    known = await svc.db.read(settling.known, project, await svc.batch_processes(_wanted, rows))
+    await _write(svc, project, rows, await svc.batch_processes(_steps, project, rows, known))
+
+
+def _wanted(rows: Sequence[store.WaitingUpdates]) -> settling.Wanted:
+    return settling.wanted(unpack_updates(rows))
+
+
+def _steps(project: int, rows: Sequence[store.WaitingUpdates], known: KnownLinks) -> list[settling.Step]:
+    return settling.steps(project, unpack_updates(rows), known)
+
+
+async def _write(
+    svc: Services, project: int, rows: Sequence[store.WaitingUpdates], steps: Sequence[settling.Step]
+) -> None:
     done = 0
     while done <= len(steps):
         done = await svc.db.write(settling.write, project, steps, done, rows)

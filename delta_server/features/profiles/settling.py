@@ -42,7 +42,25 @@ class _CombinedUpdate(msgspec.Struct, frozen=True):
     weight: int
 
 
-def known(tx: Tx, project: int, updates: Sequence[ProfileUpdate]) -> KnownLinks:
+class Wanted(msgspec.Struct, frozen=True):
+    """The ids in some updates, each once: users whose traits are set, and those that alias calls are about."""
+
+    users: list[Node]
+    aliases: list[Node]
+
+
+def wanted(updates: Sequence[ProfileUpdate]) -> Wanted:
+    """What `known` is to find."""
+    users, aliases = dict[Node, None](), dict[Node, None]()
+    for one in updates:
+        if isinstance(one, Alias):
+            aliases.update(dict.fromkeys([*persons.nodes(one), (False, one.of)]))
+        elif one.kind == "user":
+            users[one.anonymous, one.name] = None
+    return Wanted([*users], [*aliases])
+
+
+def known(tx: Tx, project: int, wanted: Wanted) -> KnownLinks:
     """What is stored of the ids in it."""
     found = KnownLinks({}, {}, set())
 
@@ -53,16 +71,13 @@ def known(tx: Tx, project: int, updates: Sequence[ProfileUpdate]) -> KnownLinks:
                 found.between.add(node[1])
         return found.links.get(node)
 
-    for one in updates:
-        if isinstance(one, TraitsUpdate):
-            if one.kind == "user":
-                find_link((one.anonymous, one.name))
-            continue
-        for node in [*persons.nodes(one), (False, one.of)]:
-            link = find_link(node)
-            person = link.person if link else node[1]
-            if person not in found.sizes and (link or not node[0]):
-                found.sizes[person] = store.count_ids(tx, project, person)
+    for node in wanted.users:
+        find_link(node)
+    for node in wanted.aliases:
+        link = find_link(node)
+        person = link.person if link else node[1]
+        if person not in found.sizes and (link or not node[0]):
+            found.sizes[person] = store.count_ids(tx, project, person)
     return found
 
 

@@ -156,10 +156,10 @@ async def test_one_projects_failure_does_not_keep_the_others_waiting(
         await services.db.write(service.store_updates, project, packed, frozenset())
     known = settling.known
 
-    def fail(tx: Tx, project: int, told: list[ProfileUpdate]) -> object:
+    def fail(tx: Tx, project: int, wanted: settling.Wanted) -> object:
         if project == PROJECT:
             raise DatabaseFailed("damaged")
-        return known(tx, project, told)
+        return known(tx, project, wanted)
 
     with monkeypatch.context() as broken:
         broken.setattr(settling, "known", fail)

@@ -374,7 +374,7 @@ def _projects(tx: Tx) -> tuple[int, int]:
 
 
 def _told(tx: Tx, project: int, call: Alias) -> None:
-    steps, done = settling.steps(project, [call], settling.known(tx, project, [call])), 0
+    steps, done = settling.steps(project, [call], settling.known(tx, project, settling.wanted([call]))), 0
     while done <= len(steps):
         done = settling.write(tx, project, steps, done, [])
 
