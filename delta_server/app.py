@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import structlog
 from litestar import Litestar
@@ -18,6 +18,7 @@ from delta_server.core.query import time_buckets
 from delta_server.features.accounts import feature as accounts
 from delta_server.features.activity import feature as activity
 from delta_server.features.alerts import feature as alerts
+from delta_server.features.annotations import feature as annotations
 from delta_server.features.anomalies import feature as anomalies
 from delta_server.features.audit import feature as audit
 from delta_server.features.backups import feature as backups
@@ -67,7 +68,7 @@ from delta_server.http import asgi, docs, errors, registering, static
 from delta_server.http.body import JsonRequest, body_limits
 from delta_server.http.dependencies import DEPENDENCIES
 from delta_server.http.edge import Edge
-from delta_server.http.feature import Feature
+from delta_server.http.feature import Feature, companions_of, sql_views_of
 from delta_server.http.gate import Gate
 from delta_server.http.guards import Guards, of_family
 from delta_server.http.health import Dependency, Vitals
@@ -75,14 +76,12 @@ from delta_server.http.metrics import Metrics
 from delta_server.http.server_feature import SERVER
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
-from delta_server.storage.companions import StoreCompanion
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.database import Clock, Database
 from delta_server.storage.events.duckdb.instance import import_engine
 from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.keyed_locks import KeyedLocks
-from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
@@ -131,6 +130,7 @@ FEATURES = [
     prometheus.FEATURE,
     sql.FEATURE,
     saved_queries.FEATURE,
+    annotations.FEATURE,
     erasures.FEATURE,
     inbound_webhooks.FEATURE,
     feeds.FEATURE,
@@ -161,14 +161,6 @@ def guards_of(features: Sequence[Feature]) -> Guards:
         for feature in features
         for route, access in of_family(feature.guards, feature.family or feature.name).items()
     }
-
-
-def sql_views_of(features: Sequence[Feature]) -> dict[str, View]:
-    return {name: view for feature in features for name, view in feature.sql_views.items()}
-
-
-def companions_of(features: Sequence[Feature]) -> dict[type[Any], StoreCompanion]:
-    return {kind: store for feature in features for kind, store in feature.event_companions.items()}
 
 
 class Application:

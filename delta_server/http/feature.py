@@ -1,6 +1,7 @@
 """What a feature is to the server. Its `feature.py` says it, `app.FEATURES` lists it, and nothing else is wired."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from litestar.types import ControllerRouterHandler
@@ -8,7 +9,7 @@ from litestar.types import ControllerRouterHandler
 from delta_server.http.guards import Guards
 from delta_server.http.health import Dependency
 from delta_server.services import Cascade, Services
-from delta_server.storage.companions import Companions
+from delta_server.storage.companions import Companions, StoreCompanion
 from delta_server.storage.database import Tx
 from delta_server.storage.row_checksums import ChecksummedTable
 from delta_server.storage.sql_view import View
@@ -58,3 +59,11 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     """Runs when all loops have ended. Its failure is logged and not worth a failed shutdown."""
     end_streams: Callable[[Services], None] | None = None
     """Ends the answers that would stay open, when the server is about to go down."""
+
+
+def sql_views_of(features: Sequence[Feature]) -> dict[str, View]:
+    return {name: view for feature in features for name, view in feature.sql_views.items()}
+
+
+def companions_of(features: Sequence[Feature]) -> dict[type[Any], StoreCompanion]:
+    return {kind: store for feature in features for kind, store in feature.event_companions.items()}

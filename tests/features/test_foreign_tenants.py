@@ -32,7 +32,7 @@ ELSEWHERE = {
     *(route for route in GUARDS if route[1].startswith("/v1/backups")),
     *(route for route in GUARDS if route[1].startswith("/v1/prometheus")),
     ("POST", "/v1/feeds"), ("POST", "/v1/mcp"), ("POST", "/v1/alerts/rules"), ("GET", "/v1/alerts/digest"),
-    ("POST", "/v1/saved-queries"),
+    ("POST", "/v1/saved-queries"), ("POST", "/v1/annotations"),
     ("GET", "/v1/anomalies"),
     ("POST", "/v1/sync/{}/delta"), ("GET", "/v1/sync/config"), ("GET", "/v1/sync/stream"),
     ("PUT", "/v1/sync/types/{}"), ("GET", "/v1/sync/spaces"),
@@ -134,6 +134,7 @@ SHOWN = [
     get("/v1/erasures"),
     get("/v1/feeds"),
     get("/v1/saved-queries"),
+    get("/v1/annotations"),
     get("/v1/inbound-webhooks"),
     get("/v1/alerts/rules"),
     get("/v1/sync/memos/delta"),
@@ -222,6 +223,8 @@ BY_ID = [
     get("/v1/saved-queries/{query}"),
     Ask("PATCH", "/v1/saved-queries/{query}", {"name": "mine"}),
     Ask("DELETE", "/v1/saved-queries/{query}"),
+    Ask("PATCH", "/v1/annotations/{annotation}", {"text": "mine"}),
+    Ask("DELETE", "/v1/annotations/{annotation}"),
     get("/v1/alerts/rules/{rule}"),
     get("/v1/alerts?rule={rule}"),
     Ask("PATCH", "/v1/alerts/rules/{rule}", {"value": 2}),
@@ -312,6 +315,7 @@ class Tenants:
         feed = (await self.send(name, post("/v1/feeds", endpoint_id="prices"))).json()["feed"]
         save = post("/v1/saved-queries", name=mark, kind="sql", spec={"sql": f"select '{mark}'"})
         query = (await self.send(name, save)).json()["saved_query"]
+        annotation = (await self.send(name, post("/v1/annotations", text=mark))).json()["annotation"]
         make_rule = Ask("POST", "/v1/alerts/rules", {"name": mark, "endpoint": "prices", **RULE})
         rule = (await self.send(name, make_rule)).json()["rule"]
         for client, again in (("shop", False), ("shop", True)):
@@ -346,6 +350,7 @@ class Tenants:
             "feed": feed["id"],
             "rule": rule["id"],
             "query": query["id"],
+            "annotation": annotation["id"],
             "key": key["api_key"]["id"],
             "device": device["id"],
             "conflict": met["conflict_id"],

@@ -118,6 +118,7 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
         "/v1/saved-queries", json={"name": "a", "kind": "sql", "spec": {"sql": "select 1"}}, headers=headers
     )
     assert saved.status_code == 201, saved.text
+    noted = await client.post("/v1/annotations", json={"text": "a"}, headers=headers)
     note = {"change_id": "c", "record_id": "note", "operation": "insert", "data": {"text": "Milk"}}
     pushed = {"device_id": "phone", "batch_id": "b", "changes": [note]}
     assert (await client.post("/v1/sync/notes/delta", json=pushed, headers=headers)).status_code == 200
@@ -141,6 +142,7 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
             "webhook_id": hook.json()["webhook"]["id"],
             "delivery_id": SOME_ID,
             "kept_id": SOME_ID,
+            "annotation_id": noted.json()["annotation"]["id"],
             "query_id": saved.json()["saved_query"]["id"],
             "rule_id": rule.json()["rule"]["id"],
             "endpoint": snapshot["endpoint_id"],

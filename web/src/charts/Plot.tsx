@@ -8,6 +8,14 @@ import { drawMarks, type Mark } from "./marks.ts";
 import { MANY, nearestLine, type Plot, quartiles, stacked } from "./model.ts";
 import { filled, type Shape } from "./shapes.ts";
 
+/** In CSS pixels of the plot's box, and the times at both ends. */
+export interface Placed {
+  left: number;
+  width: number;
+  fromMs: number;
+  toMs: number;
+}
+
 export interface PlotProps {
   plot: Plot;
   step: boolean;
@@ -20,6 +28,8 @@ export interface PlotProps {
   fromZero?: boolean;
   /** Times that are marked. */
   marks?: readonly Mark[];
+  /** Says where the axis is, whenever that changes. */
+  onPlaced?: (placed: Placed) => void;
   onGo: (ms: number) => void;
   onZoom: (fromMs: number, toMs: number) => void;
 }
@@ -136,7 +146,11 @@ function optionsOf(element: HTMLElement, props: { current: PlotProps }, hovering
     ],
     hooks: {
       setCursor: [(u) => hovered(u, plot, zone, hovering)],
-      draw: [() => hovering.dark.redraw(), (u) => drawMarks(u, props.current.marks ?? [], colour)],
+      draw: [
+        () => hovering.dark.redraw(),
+        (u) => drawMarks(u, props.current.marks ?? [], colour),
+        (u) => place(u, props.current),
+      ],
       setSelect: [(u) => selected(u, props.current)],
       ready: [(u) => clicks(u, props)],
     },
@@ -163,6 +177,13 @@ function tick(ms: number, everyS: number, zone: string): string {
 function reach(least: number, most: number): [number, number] {
   const high = Number.isFinite(most) && most > 0 ? most * 1.06 : 1;
   return [Math.min(0, least ?? 0), high];
+}
+
+function place(u: uPlot, { onPlaced }: PlotProps): void {
+  const { min, max } = u.scales.x ?? {};
+  if (!onPlaced || typeof min !== "number" || typeof max !== "number") return;
+  const [left, width] = [u.bbox.left, u.bbox.width].map((px) => px / devicePixelRatio) as [number, number];
+  onPlaced({ left, width, fromMs: min * 1000, toMs: max * 1000 });
 }
 
 /** Says what stands under the pointer, the moment and the line that is nearest to it, and draws that line dark. */

@@ -7,6 +7,9 @@ export interface Mark {
   /** The moment is a needle, a note a flag with a letter. */
   kind: "moment" | "note";
   letter?: string;
+  /** Where its stretch ends. */
+  toMs?: number | null;
+  isStrong?: boolean;
 }
 
 /** Half of a flag's width. */
@@ -17,12 +20,30 @@ export function drawMarks(u: uPlot, marks: readonly Mark[], colour: (name: strin
   const px = devicePixelRatio;
   for (const mark of marks) {
     const x = u.valToPos(mark.ms / 1000, "x", true);
+    if (mark.toMs) stretch(ctx, bbox, [x, u.valToPos(mark.toMs / 1000, "x", true)], colour);
     if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
     ctx.save();
     if (mark.kind === "moment") needle(ctx, { x, top: bbox.top, bottom: bbox.top + bbox.height, px }, colour);
-    else flag(ctx, { x, top: bbox.top, bottom: bbox.top + bbox.height, px }, mark.letter ?? "", colour);
+    else flag(ctx, { x, top: bbox.top, bottom: bbox.top + bbox.height, px }, mark, colour);
     ctx.restore();
   }
+}
+
+/** A shade over the time that something took. */
+function stretch(
+  ctx: CanvasRenderingContext2D,
+  bbox: uPlot.BBox,
+  [from, to]: [number, number],
+  colour: (name: string) => string,
+): void {
+  const left = Math.max(bbox.left, from);
+  const right = Math.min(bbox.left + bbox.width, to);
+  if (right <= left) return;
+  ctx.save();
+  ctx.globalAlpha = 0.07;
+  ctx.fillStyle = colour("--ink");
+  ctx.fillRect(left, bbox.top, right - left, bbox.height);
+  ctx.restore();
 }
 
 interface Place {
@@ -53,7 +74,7 @@ function needle(ctx: CanvasRenderingContext2D, { x, top, bottom, px }: Place, co
 function flag(
   ctx: CanvasRenderingContext2D,
   { x, top, bottom, px }: Place,
-  letter: string,
+  { letter = "", isStrong = false }: Mark,
   colour: (name: string) => string,
 ): void {
   ctx.strokeStyle = colour("--control");
@@ -61,10 +82,10 @@ function flag(
   ctx.setLineDash([px, 3 * px]);
   line(ctx, x, top, bottom);
   ctx.setLineDash([]);
-  ctx.fillStyle = colour("--surface");
+  ctx.fillStyle = colour(isStrong ? "--ink" : "--surface");
   ctx.fillRect(x - HALF * px, top, 2 * HALF * px, 2 * HALF * px);
   ctx.strokeRect(x - HALF * px, top, 2 * HALF * px, 2 * HALF * px);
-  ctx.fillStyle = colour("--ink-2");
+  ctx.fillStyle = colour(isStrong ? "--ink-inverse" : "--ink-2");
   ctx.font = `600 ${9 * px}px system-ui`;
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";

@@ -1,9 +1,10 @@
+import { countsText, type DocumentLine, within } from "../notes/documents.ts";
 import { percent } from "../numbers.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import { Segments } from "../parts/Segments.tsx";
 import { useLoad } from "../state/load.ts";
-import { query, setQuery } from "../state/location.ts";
+import { at, href, query, setQuery } from "../state/location.ts";
 import { usePages } from "../state/pages.ts";
 import type { Span } from "../time/bars.ts";
 import { moment } from "../time/clock.ts";
@@ -22,13 +23,15 @@ interface HereProps {
   /** The bucket that is looked into; null for the whole range. */
   row: Row | null;
   total: Row | undefined;
+  /** How documents changed meanwhile. */
+  documents?: readonly DocumentLine[];
 }
 
 const PAGE = 50;
 const LISTS = { values: "Values", events: "Events" } as const;
 
 /** What there is in one bucket, or in all of the range: its number, the values of each field, its events. */
-export function Here({ project, question, found, row, total }: HereProps) {
+export function Here({ project, question, found, row, total, documents = [] }: HereProps) {
   const raw = query.value.get("list") === "events";
   const metric = question.metrics[0] as string;
   const fromMs = row ? Date.parse(row.time as string) : question.span.fromMs;
@@ -53,12 +56,49 @@ export function Here({ project, question, found, row, total }: HereProps) {
         />
       </div>
       <div class="sum">
+        {row ? <Changes project={project} lines={documents} span={span} zone={question.zone} /> : null}
         {raw ? (
           <Raw project={project} question={question} span={span} />
         ) : (
           <Values project={project} question={question} found={found} span={span} total={now ?? 0} />
         )}
       </div>
+    </section>
+  );
+}
+
+/** What documents became then: the change opens the document as it was. */
+function Changes({
+  project,
+  lines,
+  span,
+  zone,
+}: {
+  project: string;
+  lines: readonly DocumentLine[];
+  span: Span;
+  zone: string;
+}) {
+  const found = lines.flatMap((line) => {
+    const mark = within(line, span);
+    return mark ? [{ line, mark }] : [];
+  });
+  if (found.length === 0) return null;
+  return (
+    <section class="vals changes-here" aria-label="Documents then">
+      <ul>
+        {found.map(({ line, mark }) => (
+          <li key={line.endpoint}>
+            <a
+              class="link"
+              href={href(`${at("p", project, "e", line.endpoint)}?at=${new Date(mark.ms).toISOString()}`)}
+            >
+              {line.endpoint}
+            </a>{" "}
+            {countsText(mark)} <span class="quiet">{moment(mark.ms, zone)}</span>
+          </li>
+        ))}
+      </ul>
     </section>
   );
 }

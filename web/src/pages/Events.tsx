@@ -1,5 +1,6 @@
-import { useEffect, useMemo } from "preact/hooks";
-import { PlotView } from "../charts/Plot.tsx";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Mark } from "../charts/marks.ts";
+import { type Placed, PlotView } from "../charts/Plot.tsx";
 import { csv } from "../csv.ts";
 import { type Answered, askGroups, askLines, askSeries, askTotal, findFields, specOf } from "../explore/asking.ts";
 import { Breakdown } from "../explore/Breakdown.tsx";
@@ -14,6 +15,11 @@ import { eachMs, pickedText, pickedValue, type Question, readQuestion, type Valu
 import { before, numberOf, type Row } from "../explore/rows.ts";
 import { SeriesRows } from "../explore/SeriesRows.tsx";
 import { BigNumber, NoEvents, Transport } from "../explore/Transport.tsx";
+import { DocumentStrips } from "../notes/DocumentStrips.tsx";
+import { NoteDialog } from "../notes/NoteDialog.tsx";
+import { NoteList } from "../notes/NoteList.tsx";
+import type { Flag } from "../notes/notes.ts";
+import { useNotes } from "../notes/useNotes.ts";
 import { spanText } from "../overview/pulse.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Icon } from "../parts/Icon.tsx";
@@ -24,6 +30,7 @@ import { saveText } from "../state/download.ts";
 import { isTyping } from "../state/keys.ts";
 import { useLoad } from "../state/load.ts";
 import { query, setQuery } from "../state/location.ts";
+import { may } from "../state/may.ts";
 import { zone } from "../state/zone.ts";
 import "../charts/charts.css";
 import "../style/lists.css";
@@ -48,10 +55,11 @@ export default function Events({ params }: PageProps) {
     [series.data, lines.data, question.draw, question.by],
   );
   const at = bucketAt(rows, question);
-  const marks = useMemo(
-    () => (at === null ? [] : [{ ms: Date.parse(rows[at]?.time as string), kind: "moment" as const }]),
-    [at, rows],
-  );
+  const noted = useNotes(project, question.span, query.value.getAll("docs"));
+  const marks = useMemo(() => marksOf(noted.flags, rows, at), [at, rows, noted.flags]);
+  const [placed, setPlaced] = useState<Placed | null>(null);
+  const [noting, setNoting] = useState(false);
+  useNoting(() => may("annotations:write") && setNoting(true));
   useSteps(rows, at);
   const failed = series.error ?? total.error;
   const isEmpty = found.data?.groups.length === 0;
@@ -62,6 +70,11 @@ export default function Events({ params }: PageProps) {
           <Icon name="download" />
           Download
         </button>
+        {may("annotations:write") ? (
+          <button class="btn" type="button" title="a" onClick={() => setNoting(true)}>
+            Note
+          </button>
+        ) : null}
         <SavedActs project={project} kind="explorer" spec={() => ({ ...specOf(question) })} />
       </EventsHead>
       <QuestionBar question={question} found={found.data ?? NO_FIELDS} />
@@ -93,14 +106,35 @@ export default function Events({ params }: PageProps) {
                 marks={marks}
                 zone={question.zone}
                 sync={`explore ${project}`}
+                onPlaced={(now) => setPlaced((before) => (isSame(before, now) ? before : now))}
                 onGo={goTo}
                 onZoom={(fromMs, toMs) => setQuery({ range: spanText(wholeBuckets(fromMs, toMs, question)), at: null })}
               />
               <Legend plot={plot} isFilled={question.draw !== "line"} />
+              <DocumentStrips project={project} lines={noted.lines} placed={placed} go={goTo} />
             </>
           )
         ) : null}
+        {noted.error ? (
+          <Failure tried="Loading what was noted, and documents" error={noted.error} retry={noted.retry} />
+        ) : null}
+        <NoteList
+          project={project}
+          flags={noted.flags}
+          hasMore={noted.hasMore}
+          zone={question.zone}
+          again={noted.again}
+        />
       </section>
+      {noting ? (
+        <NoteDialog
+          project={project}
+          note={null}
+          ms={at === null ? Date.now() : Date.parse(rows[at]?.time as string)}
+          close={() => setNoting(false)}
+          done={noted.again}
+        />
+      ) : null}
       {isEmpty && question.where.length === 0 ? <NoEvents project={project} /> : null}
       <div class={question.by === null ? "split one" : "split"}>
         {question.by === null ? null : groups.error ? (
@@ -123,6 +157,7 @@ export default function Events({ params }: PageProps) {
             found={found.data}
             row={at === null ? null : (rows[at] ?? null)}
             total={total.data?.rows[0]}
+            documents={noted.lines}
           />
         ) : found.error ? (
           <Failure tried="Looking at events" error={found.error} retry={found.again} />
@@ -181,6 +216,33 @@ function bucketAt(rows: readonly Row[], question: Question): number | null {
     if (ms <= atMs) return atMs < ms + Math.max(eachMs(question.each), 1) * 1.05 ? i : null;
   }
   return null;
+}
+
+/** The needle, and a flag for what was noted. */
+function marksOf(flags: readonly Flag[], rows: readonly Row[], at: number | null): Mark[] {
+  const notes = flags.map(({ ms, toMs, letter, isIncident }) => {
+    return { ms, toMs, letter, isStrong: isIncident, kind: "note" as const };
+  });
+  return at === null ? notes : [...notes, { ms: Date.parse(rows[at]?.time as string), kind: "moment" }];
+}
+
+function isSame(a: Placed | null, b: Placed): boolean {
+  return a !== null && a.left === b.left && a.width === b.width && a.fromMs === b.fromMs && a.toMs === b.toMs;
+}
+
+/** `a` notes something. */
+function useNoting(open: () => void): void {
+  const act = useRef(open);
+  act.current = open;
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      if (event.key !== "a" || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      event.preventDefault();
+      act.current();
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, []);
 }
 
 /** `[` and `]`: the bucket before, and behind. */

@@ -51,6 +51,7 @@ export const KEYS: readonly Key[] = [
   { keys: "o", does: "All, or what changed", where: "document" },
   { keys: "Space", does: "A long text as a whole", where: "document" },
   { keys: "[ ]", does: "The bucket before, after", where: "events" },
+  { keys: "a", does: "Note something of the time", where: "events" },
   { keys: "v", does: "Side by side, or inline", where: "compare" },
   { keys: "[ ]", does: "B to the change before, after it", where: "compare" },
   { keys: ".", does: "B to the latest version", where: "compare" },
