@@ -122,6 +122,7 @@ SHOWN = [
     post("/v1/query", metrics=["count"], groupBy=["source"], range=SPAN),
     post("/v1/query/funnel", steps=["seen", "bought"], groupBy="source", range=SPAN),
     post("/v1/query/paths", by="source", range=SPAN),
+    post("/v1/query/persons", funnel={"steps": ["seen", "bought"], "range": SPAN}, part={"step": 1}),
     *(
         post("/v1/sql", sql=f"FROM {view}")
         for view in ("events", "field_values", "snapshots", "deltas", "fields", "profiles")

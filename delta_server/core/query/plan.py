@@ -214,6 +214,47 @@ class Paths(msgspec.Struct, frozen=True, tag="paths"):
     where: Filter | None = None
 
 
+Scalar: TypeAlias = str | float | int | bool | None
+"""A value of a key, as an answer shows it; None where there is none."""
+
+
+class FunnelPart(msgspec.Struct, frozen=True, tag="step"):
+    """Who got to the step `number` (from 0), or with `is_last` no further; of one of the breakdown's `values`, or of
+    all."""
+
+    number: int
+    is_last: bool = False
+    values: tuple[Scalar, ...] = ()
+
+
+class CohortPart(msgspec.Struct, frozen=True, tag="cohort"):
+    """Who is of the cohort of a `key`, and did `again` in the interval `number` after it; 0 is the whole cohort."""
+
+    key: int
+    number: int
+
+
+class MovePart(msgspec.Struct, frozen=True, tag="move"):
+    """Who made a step from one of `before` to one of `after`; from or to any, where there are none."""
+
+    number: int
+    before: tuple[Scalar, ...] = ()
+    after: tuple[Scalar, ...] = ()
+
+
+class Persons(msgspec.Struct, frozen=True, tag="persons"):
+    """Who is counted in one part of an answer. Per row: the person, in order, those behind `after`."""
+
+    of: Funnel | Retention | Paths
+    part: FunnelPart | CohortPart | MovePart
+    after: str | None
+    limit: int
+
+    @property
+    def span(self) -> Span:
+        return self.of.span
+
+
 class Sql(msgspec.Struct, frozen=True, tag="sql"):
     """One SELECT in DuckDB's language over the project's own views; `params` for its `?`. At most `limit` rows."""
 
@@ -222,4 +263,4 @@ class Sql(msgspec.Struct, frozen=True, tag="sql"):
     params: tuple[str | float | int | bool | None, ...] = ()
 
 
-Plan: TypeAlias = Aggregate | Listing | Funnel | Retention | Paths | Sql
+Plan: TypeAlias = Aggregate | Listing | Funnel | Retention | Paths | Persons | Sql

@@ -17,5 +17,6 @@ FEATURE = Feature(
         ("POST", "/v1/query/funnel"): READ,
         ("POST", "/v1/query/retention"): READ,
         ("POST", "/v1/query/paths"): READ,
+        ("POST", "/v1/query/persons"): READ,
     },
 )

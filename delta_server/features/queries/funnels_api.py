@@ -8,13 +8,22 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from delta_server.core.query import funnels
+from delta_server.core.query import funnels, persons_behind
 from delta_server.core.query.funnels import FunnelRequest, PathsRequest, RetentionRequest
+from delta_server.core.query.persons_behind import PersonsRequest
 from delta_server.features.queries import funnels_schemas, funnels_service
-from delta_server.features.queries.funnels_schemas import FunnelResult, FunnelsMeta, PathsResult, RetentionResult
+from delta_server.features.queries.funnels_schemas import (
+    CountedPerson,
+    FunnelResult,
+    FunnelsMeta,
+    PathsResult,
+    RetentionResult,
+)
 from delta_server.features.queries.funnels_service import FunnelAnswer
+from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_connected
+from delta_server.http.pagination import Page
 from delta_server.services import Services
 
 _TAGS = ["Behaviour"]
@@ -92,4 +101,32 @@ def _meta(found: FunnelAnswer, started: float) -> FunnelsMeta:
     return FunnelsMeta(found.source, found.scanned, found.complete_from, found.merges_pending, took_ms)
 
 
-ROUTES = [get_funnel, get_retention, get_paths]
+@post(
+    "/v1/query/persons",
+    summary="List who is counted in a part of an answer",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request=funnels_schemas.EXAMPLE_PERSONS, answer=funnels_schemas.EXAMPLE_PERSONS_FOUND),
+)
+async def list_persons(
+    request: Request[Any, Any, Any],
+    data: JSONBody[PersonsRequest],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+) -> Page[CountedPerson]:
+    """Of one of `funnel`, `retention` and `paths`, with what a row of its answer says of itself as `part`: for a funnel
+    `step`, `outcome` (`reached`, or `left`: who went no further) and, where it is broken down, `value`; for retention
+    `cohort` and `period`; for paths `step`, `from` and `to`, of which one may be left out. Send `query` of the answer
+    as the question: its range is in times. Persons come in the order of their ids."""
+    here = funnels_service.position(services, data)
+    plan = await services.cpu(persons_behind.parse, data, now_ms=here.now_ms, after=here.after)
+    rows = await while_connected(request, funnels_service.persons(services, project, plan))
+    return pagination.page(
+        rows,
+        limit=data.limit,
+        item=CountedPerson,
+        cursor=lambda id: funnels_service.next_cursor(data, here, id),
+    )
+
+
+ROUTES = [list_persons, get_funnel, get_retention, get_paths]

@@ -46,6 +46,12 @@ class PathsResult(msgspec.Struct, frozen=True):
     query: PathsRequest
 
 
+class CountedPerson(msgspec.Struct, frozen=True):
+    """`GET /v1/users/{user}` has more of who sent `identify`."""
+
+    id: str
+
+
 _META = {"source": "raw", "rows_scanned": 120_000, "complete_from": {}, "merges_pending": False, "took_ms": 48.1}
 _RANGE = {
     "range": ["2026-05-01T00:00:00.000Z", "2026-05-08T00:00:00.000Z"],
@@ -112,3 +118,5 @@ EXAMPLE_PATHS_RESULT = {
     "meta": _META,
     "query": EXAMPLE_PATHS,
 }
+EXAMPLE_PERSONS: dict[str, Any] = {"funnel": EXAMPLE_FUNNEL, "part": {"step": 1, "outcome": "left"}, "limit": 100}
+EXAMPLE_PERSONS_FOUND = {"data": [{"id": "u-42"}], "has_more": False, "next_cursor": None}

@@ -6,13 +6,17 @@ from typing import Any
 import msgspec
 import xxhash
 
+from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.errors import BadRequest
 from delta_server.core.query import funnels, time_buckets
 from delta_server.core.query.funnels import BehaviourQuery, FunnelRequest, PathsRequest, RetentionRequest
-from delta_server.core.query.plan import Funnel, Paths, Retention
+from delta_server.core.query.persons_behind import PersonsRequest
+from delta_server.core.query.plan import Funnel, Paths, Persons, Retention
 from delta_server.services import Services
 from delta_server.storage.eventlog import QueryResult
 
 JsonRows = list[dict[str, Any]]
+_CURSOR = "persons"
 
 
 class FunnelAnswer(msgspec.Struct, frozen=True):
@@ -83,3 +87,36 @@ async def _run_query(
     if key is not None:
         svc.cache.put(key, msgspec.msgpack.encode(found))
     return found
+
+
+class PersonsPosition(msgspec.Struct, frozen=True):
+    """Where a list of persons goes on: behind one, of a question first sent at `now_ms`."""
+
+    now_ms: int
+    after: str | None = None
+
+
+def position(svc: Services, given: PersonsRequest) -> PersonsPosition:
+    """Raises BadRequest for a cursor that was not given for this question."""
+    now_ms = svc.clock.now_ms()
+    if given.cursor is None:
+        return PersonsPosition(now_ms)
+    digest, asked_ms, after = decode_cursor(_CURSOR, given.cursor, tuple[bytes, int, str])
+    if digest != _digest(given) or not 0 <= asked_ms <= now_ms:
+        raise BadRequest("the cursor was given for another query: send the same with it", field="cursor")
+    return PersonsPosition(asked_ms, after)
+
+
+def next_cursor(given: PersonsRequest, here: PersonsPosition, last: str) -> str:
+    return encode_cursor(_CURSOR, _digest(given), here.now_ms, last)
+
+
+async def persons(svc: Services, project: int, plan: Persons) -> list[str]:
+    """One more than its limit, where there are more. Raises as `funnel`."""
+    answer = await svc.event_reader.run_query(project, msgspec.structs.replace(plan, limit=plan.limit + 1))
+    return [person for (person,) in answer.rows]
+
+
+def _digest(given: PersonsRequest) -> bytes:
+    asked = msgspec.structs.replace(given, cursor=None, limit=0)
+    return xxhash.xxh3_64_digest(msgspec.json.encode(asked, order="deterministic"))

@@ -133,6 +133,7 @@ FIELDS = {
     "FunnelsMeta.rows_scanned": "How many rows were read",
     "FunnelsMeta.complete_from": "From when on each column counts all that happened, where that is not the whole range",
     "FunnelsMeta.merges_pending": "Ids were found to be one user's that are counted as two for some minutes",
+    "CountedPerson.id": "The person's id: a user's, or an anonymous one",
     "FunnelRequest.range": "From when until when",
     "FunnelRequest.timezone": "The time zone of days and buckets",
     "FunnelRequest.filters": "Conditions that events meet",

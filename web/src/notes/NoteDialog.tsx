@@ -3,7 +3,8 @@ import { Choice, Field, Form, SubmitOrCancel, text } from "../parts/Form.tsx";
 import { may } from "../state/may.ts";
 import { zone } from "../state/zone.ts";
 import { parseMoment } from "../time/moments.ts";
-import { changeNote, deleteNote, KINDS, makeNote, type Note, type NoteKind } from "./notes.ts";
+import { KINDS, type Note, type NoteKind } from "./notes.ts";
+import { changeNote, deleteNote, makeNote } from "./requests.ts";
 
 interface DialogProps {
   project: string;

@@ -1,6 +1,5 @@
 /** How documents changed on the axis of a chart: what changed in the world when a number moved. */
 
-import { get } from "../api.ts";
 import type { Span } from "../time/bars.ts";
 
 /** So many documents at once, and so many marks of each: versions, or stretches of time with counts. */
@@ -19,25 +18,6 @@ export interface DocumentLine {
   marks: readonly DocumentMark[];
   /** Of stretches their length; of versions null. */
   bucketMs: number | null;
-}
-
-export async function documentLine(
-  project: string,
-  endpoint: string,
-  span: Span,
-  signal: AbortSignal,
-): Promise<DocumentLine> {
-  const [from, to] = [span.fromMs, span.toMs].map((ms) => new Date(ms).toISOString()) as [string, string];
-  const query = { from, to, buckets: MOST_MARKS };
-  const found = await get("/v1/endpoints/{endpoint}/timeline", { in: project, path: { endpoint }, query, signal });
-  const marks = found.data.map(({ time, added, removed, replaced, moved }) => {
-    return { ms: Date.parse(time), added, removed, changed: replaced + moved };
-  });
-  return {
-    endpoint,
-    bucketMs: found.interval_ms,
-    marks: marks.filter(({ added, removed, changed }) => added + removed + changed > 0),
-  };
 }
 
 /** "+3 ~12 −1", without what there is none of. */

@@ -1,6 +1,6 @@
 /** What was noted of times, as flags on a chart's axis: one each, or a count where there are many. */
 
-import { get, patch, post, remove, type Schemas } from "../api.ts";
+import type { Schemas } from "../api.ts";
 import type { Span } from "../time/bars.ts";
 
 export type Note = Schemas["Annotation"];
@@ -55,21 +55,3 @@ function flag(notes: readonly Note[], letter: string, ms: number): Flag {
 }
 
 const at = (note: Note) => Date.parse(note.time);
-
-/** The latest of a stretch, and whether there are more. */
-export async function listNotes(project: string, span: Span, signal: AbortSignal) {
-  const [from, to] = [span.fromMs, span.toMs].map((ms) => new Date(ms).toISOString()) as [string, string];
-  const { data, has_more } = await get("/v1/annotations", {
-    in: project,
-    query: { from, to, limit: MOST_NOTES },
-    signal,
-  });
-  return { notes: data, hasMore: has_more };
-}
-
-export const makeNote = (project: string, body: Schemas["NewAnnotation"]) =>
-  post("/v1/annotations", { in: project, body });
-export const changeNote = (project: string, id: string, body: Schemas["AnnotationChange"]) =>
-  patch("/v1/annotations/{annotation_id}", { in: project, path: { annotation_id: id }, body });
-export const deleteNote = (project: string, id: string) =>
-  remove("/v1/annotations/{annotation_id}", { in: project, path: { annotation_id: id } });

@@ -1,8 +1,9 @@
 import { useMemo } from "preact/hooks";
 import { useLoad } from "../state/load.ts";
 import type { Span } from "../time/bars.ts";
-import { type DocumentLine, documentLine, MOST_DOCUMENTS } from "./documents.ts";
-import { flagsOf, listNotes } from "./notes.ts";
+import { type DocumentLine, MOST_DOCUMENTS } from "./documents.ts";
+import { flagsOf } from "./notes.ts";
+import { documentLine, listNotes } from "./requests.ts";
 
 const NO_LINES: readonly DocumentLine[] = [];
 

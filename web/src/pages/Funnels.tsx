@@ -1,5 +1,6 @@
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { post } from "../api.ts";
+import { PersonsDialog } from "../behind/PersonsDialog.tsx";
 import { ask } from "../explore/asking.ts";
 import { Share } from "../explore/Breakdown.tsx";
 import { Conditions } from "../explore/Conditions.tsx";
@@ -22,6 +23,7 @@ import { roughly } from "../time/clock.ts";
 import "../style/lists.css";
 import "../explore/explore.css";
 import "../funnel/funnel.css";
+import "../behaviour/behaviour.css";
 
 const NOTHING = { groups: [], numbers: [] };
 
@@ -52,10 +54,12 @@ export default function Funnels({ params }: PageProps) {
   const found = useLoad(
     async (signal) => {
       if (steps.length < FEWEST) return null;
-      return (await post("/v1/query/funnel", { in: project, body: { ...spec, range }, signal })).rows as readonly Row[];
+      const answer = await post("/v1/query/funnel", { in: project, body: { ...spec, range }, signal });
+      return { bars: barsOf(answer.rows as readonly Row[]), query: answer.query };
     },
     [project, asked, range.join()],
   );
+  const [open, setOpen] = useState<Opened | null>(null);
   const set = (place: number, name: string | null) => setAll("s", changed(steps, place, name));
   return (
     <main id="main" class="wrap app explore-page funnel-page">
@@ -94,7 +98,8 @@ export default function Funnels({ params }: PageProps) {
               place={i}
               step={step}
               types={types.data ?? []}
-              bar={found.data && step !== "" ? barsOf(found.data)[i] : undefined}
+              bar={step !== "" ? found.data?.bars[i] : undefined}
+              open={setOpen}
               set={set}
             />
           ))}
@@ -105,9 +110,20 @@ export default function Funnels({ params }: PageProps) {
           <p class="said">Choose what people do first, and what comes after: at least two steps.</p>
         ) : null}
       </section>
+      {open && found.data ? (
+        <PersonsDialog
+          project={project}
+          title={open.outcome === "left" ? "Who went no further" : "Who got here"}
+          part={{ funnel: found.data.query, part: open }}
+          close={() => setOpen(null)}
+        />
+      ) : null}
     </main>
   );
 }
+
+/** A bar, or those who were lost behind it. */
+type Opened = { step: number; outcome: "reached" | "left" };
 
 interface StepProps {
   place: number;
@@ -115,9 +131,10 @@ interface StepProps {
   types: readonly string[];
   bar: ReturnType<typeof barsOf>[number] | undefined;
   set: (place: number, name: string | null) => void;
+  open: (part: Opened) => void;
 }
 
-function Step({ place, step, types, bar, set }: StepProps) {
+function Step({ place, step, types, bar, set, open }: StepProps) {
   const offered = step === "" || types.includes(step) ? types : [step, ...types];
   return (
     <li>
@@ -142,10 +159,23 @@ function Step({ place, step, types, bar, set }: StepProps) {
           </p>
         ) : null}
       </div>
-      {bar ? <Share of={bar.share} /> : null}
+      {bar ? (
+        <button
+          class="whole"
+          type="button"
+          aria-label={`Who did step ${place + 1}`}
+          disabled={bar.users === 0}
+          onClick={() => open({ step: place + 1, outcome: "reached" })}
+        >
+          <Share of={bar.share} />
+        </button>
+      ) : null}
       {bar && bar.lost > 0 ? (
         <p class="quiet lost">
-          {figure(bar.lost)} went no further: {percent(1 - bar.shareBefore)} of the step before
+          <button class="btn ghost" type="button" onClick={() => open({ step: place, outcome: "left" })}>
+            {figure(bar.lost)} went no further
+          </button>
+          : {percent(1 - bar.shareBefore)} of the step before
         </p>
       ) : null}
     </li>

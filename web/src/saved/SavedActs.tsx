@@ -5,7 +5,8 @@ import { useLoad } from "../state/load.ts";
 import { go, query } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import { toast } from "../state/toasts.ts";
-import { asSaved, changeSaved, getSaved, type Kind, makeSaved, SAVED, type Spec, viewOf } from "./kinds.ts";
+import { type Kind, SAVED, type Spec, viewOf } from "./kinds.ts";
+import { asSaved, changeSaved, getSaved, makeSaved } from "./requests.ts";
 import { SavedList } from "./SavedList.tsx";
 
 interface ActsProps {

@@ -7,7 +7,8 @@ import { may } from "../state/may.ts";
 import { usePages } from "../state/pages.ts";
 import { zone } from "../state/zone.ts";
 import { moment } from "../time/clock.ts";
-import { addressOf, changeSaved, deleteSaved, type Kind, listSaved, SAVED, type SavedItem } from "./kinds.ts";
+import { addressOf, type Kind, SAVED, type SavedItem } from "./kinds.ts";
+import { changeSaved, deleteSaved, listSaved } from "./requests.ts";
 import "./saved.css";
 
 interface ListProps {

@@ -11,7 +11,18 @@ from collections.abc import Callable
 from typing import Any
 
 from delta_server.core.event_storage import rollup_plan
-from delta_server.core.query.plan import Filter, Funnel, Paths, Retention, Span
+from delta_server.core.query.plan import (
+    CohortPart,
+    Filter,
+    Funnel,
+    FunnelPart,
+    MovePart,
+    Paths,
+    Persons,
+    Retention,
+    Scalar,
+    Span,
+)
 from delta_server.core.times import EARLIEST_MS
 from delta_server.storage.events.query import filters, person_joins, relation
 from delta_server.storage.events.query.answers import Compiled, Compiler
@@ -30,20 +41,27 @@ def funnel(plan: Funnel, source: str, params: Params) -> str:
     reached from, since of all attempts that are there the one begun last has the most time left. `reached` has one row
     a person: the furthest step, and the attempt that was there first.
     """
-    last = len(plan.steps) - 1
     parts = [
-        f"matching AS MATERIALIZED ({_matching_events(plan, source, params)})",
-        "tried_0 AS (SELECT person, place, place AS start, time_ms AS t0 FROM matching WHERE m0)",
-        *(f"tried_{step} AS ({_next_step(step, plan.window_ms)})" for step in range(1, last + 1)),
-        f"reached AS MATERIALIZED ({_furthest_attempts(plan, last)})",
+        *reached(plan, source, params),
         "shown AS (SELECT value FROM reached GROUP BY value"
         f" ORDER BY count(*) DESC, value NULLS LAST LIMIT {plan.limit:d})",
     ]
-    counts = " UNION ALL ".join(_count_steps(step) for step in range(last + 1))
+    counts = " UNION ALL ".join(_count_steps(step) for step in range(len(plan.steps)))
     return (
         f"WITH {', '.join(parts)} SELECT value, step, persons, between_ms FROM ({counts})"
         " ORDER BY max(persons) OVER (PARTITION BY value) DESC, value NULLS LAST, step"
     )
+
+
+def reached(plan: Funnel, source: str, params: Params) -> list[str]:
+    """The parts of a WITH up to `reached`: (value, step, person, ...)."""
+    last = len(plan.steps) - 1
+    return [
+        f"matching AS MATERIALIZED ({_matching_events(plan, source, params)})",
+        "tried_0 AS (SELECT person, place, place AS start, time_ms AS t0 FROM matching WHERE m0)",
+        *(f"tried_{step} AS ({_next_step(step, plan.window_ms)})" for step in range(1, last + 1)),
+        f"reached AS MATERIALIZED ({_furthest_attempts(plan, last)})",
+    ]
 
 
 def _matching_events(plan: Funnel, source: str, params: Params) -> str:
@@ -98,16 +116,9 @@ def _count_steps(step: int) -> str:
 
 def retention(plan: Retention, source: str, params: Params) -> str:
     """Rows of (key of the cohort's interval, number of the interval after it, persons); 0 is the cohort itself."""
-    start, again = _holds(plan.start, params), _holds(plan.again, params)
-    bucket, stride = interval_key(plan.every, _first_ever_span(plan)), plan.every.stride
-    inside = f"HAVING min(time_ms) >= {plan.span.start_ms:d}" if plan.first_ever else ""
+    stride = plan.every.stride
     return f"""
-        WITH done AS MATERIALIZED (
-            SELECT person, time_ms, {bucket} AS bucket, {start} AS starts, {again} AS returns
-            FROM {source} WHERE {_has_person(plan.where, params)} AND (starts OR returns)
-        ),
-        cohorts AS (SELECT person, arg_min(bucket, time_ms) AS cohort FROM done WHERE starts GROUP BY person {inside}),
-        visits AS (SELECT DISTINCT person, bucket FROM done WHERE returns)
+        WITH {cohorts(plan, source, params)}
         SELECT cohort, 0 AS number, count(*) AS persons FROM cohorts GROUP BY cohort
         UNION ALL
         SELECT cohort, (bucket - cohort) // {stride:d} AS number, count(DISTINCT person) AS persons
@@ -117,7 +128,22 @@ def retention(plan: Retention, source: str, params: Params) -> str:
     """
 
 
-def _first_ever_span(plan: Funnel | Retention | Paths) -> Span:
+def cohorts(plan: Retention, source: str, params: Params) -> str:
+    """The parts of a WITH: `cohorts` (person, cohort) and `visits` (person, bucket)."""
+    start, again = _holds(plan.start, params), _holds(plan.again, params)
+    bucket = interval_key(plan.every, first_ever_span(plan))
+    inside = f"HAVING min(time_ms) >= {plan.span.start_ms:d}" if plan.first_ever else ""
+    return f"""
+        done AS MATERIALIZED (
+            SELECT person, time_ms, {bucket} AS bucket, {start} AS starts, {again} AS returns
+            FROM {source} WHERE {_has_person(plan.where, params)} AND (starts OR returns)
+        ),
+        cohorts AS (SELECT person, arg_min(bucket, time_ms) AS cohort FROM done WHERE starts GROUP BY person {inside}),
+        visits AS (SELECT DISTINCT person, bucket FROM done WHERE returns)
+    """
+
+
+def first_ever_span(plan: Funnel | Retention | Paths) -> Span:
     """For who did something for the first time ever, all that came before too."""
     if isinstance(plan, Retention) and plan.first_ever:
         return Span(EARLIEST_MS, plan.span.end_ms)
@@ -129,6 +155,19 @@ def paths(plan: Paths, source: str, params: Params) -> str:
 
     Without a `start` a path begins with the first event after a gap (the last one before it, `backwards`).
     """
+    return f"""
+        WITH {moves(plan, source, params)},
+        counted AS (
+            SELECT step, before, after, count(*) AS persons, sum(times)::BIGINT AS times FROM of_person GROUP BY ALL
+        )
+        SELECT * FROM counted
+        QUALIFY row_number() OVER (PARTITION BY step ORDER BY times DESC, before, after) <= {plan.limit:d}
+        ORDER BY step, times DESC, before NULLS LAST, after NULLS LAST
+    """
+
+
+def moves(plan: Paths, source: str, params: Params) -> str:
+    """The parts of a WITH up to `of_person`: (step, before, after, person, times)."""
     order = "time_ms DESC, seq DESC" if plan.backwards else "time_ms, seq"
     seen = range(1, plan.depth + 1)
     ahead = "".join(
@@ -146,7 +185,7 @@ def paths(plan: Paths, source: str, params: Params) -> str:
         for n in seen
     )
     return f"""
-        WITH done AS (
+        done AS (
             SELECT person, time_ms, seq, {key_value(plan.by, params)} AS value{starts}
             FROM {source} WHERE {_has_person(plan.where, params)}
         ),
@@ -154,14 +193,49 @@ def paths(plan: Paths, source: str, params: Params) -> str:
             SELECT person, value AS v0{ahead} FROM done
             WINDOW along AS (PARTITION BY person ORDER BY {order}) QUALIFY {begins}
         ),
-        of_person AS (SELECT step, before, after, person, count(*) AS times FROM ({steps}) GROUP BY ALL),
-        counted AS (
-            SELECT step, before, after, count(*) AS persons, sum(times)::BIGINT AS times FROM of_person GROUP BY ALL
-        )
-        SELECT * FROM counted
-        QUALIFY row_number() OVER (PARTITION BY step ORDER BY times DESC, before, after) <= {plan.limit:d}
-        ORDER BY step, times DESC, before NULLS LAST, after NULLS LAST
+        of_person AS (SELECT step, before, after, person, count(*) AS times FROM ({steps}) GROUP BY ALL)
     """
+
+
+def persons(plan: Persons, source: str, params: Params) -> str:
+    """Rows of (person) who are counted in a part of the answer, in order."""
+    match plan.of, plan.part:
+        case Funnel() as of, FunnelPart() as part:
+            tables = ", ".join(reached(of, source, params))
+            found = f"SELECT person FROM reached WHERE step {'=' if part.is_last else '>='} {part.number:d}"
+            found += f" AND {_is_one_of('value', part.values, params)}"
+        case Retention() as of, CohortPart() as part:
+            tables = cohorts(of, source, params)
+            found = f"SELECT person FROM cohorts WHERE cohort = {part.key:d}"
+            if part.number:
+                begin = part.key + part.number * of.every.stride
+                found += (
+                    f" AND person IN (SELECT person FROM visits WHERE bucket >= {begin:d}"
+                    f" AND bucket < {begin + of.every.stride:d})"
+                )
+        case Paths() as of, MovePart() as part:
+            tables = moves(of, source, params)
+            found = f"SELECT person FROM of_person WHERE step = {part.number:d}"
+            found += f" AND {_is_one_of('before', part.before, params)} AND {_is_one_of('after', part.after, params)}"
+        case _:
+            raise ValueError("the part is not one of this question's answer")
+    behind = "" if plan.after is None else f"WHERE person > {params.add(plan.after)}"
+    return f"WITH {tables} SELECT DISTINCT person FROM ({found}) {behind} ORDER BY person LIMIT {plan.limit:d}"
+
+
+def _is_one_of(column: str, values: tuple[Scalar, ...], params: Params) -> str:
+    """As answers show them: a number is equal to its like whatever type the column has."""
+    return f"({' OR '.join(_equals(column, value, params) for value in values)})" if values else "true"
+
+
+def _equals(column: str, value: Scalar, params: Params) -> str:
+    if value is None:
+        return f"{column} IS NULL"
+    if isinstance(value, bool):
+        return f"{column}::VARCHAR = '{str(value).lower()}'"
+    if isinstance(value, int | float):
+        return f"coalesce(TRY_CAST({column}::VARCHAR AS DOUBLE) = {params.add(float(value))}::DOUBLE, false)"
+    return f"{column}::VARCHAR = {params.add(value)}::VARCHAR"
 
 
 def _has_person(where: Filter | None, params: Params) -> str:
@@ -174,10 +248,11 @@ def _holds(where: Filter | None, params: Params) -> str:
 
 def _compiler(columns: tuple[str, ...], compile: Callable[[Any, str, Params], str]) -> Compiler:
     def compiled(read_view: ReadView, plan: Any) -> Compiled:
-        span, params = _first_ever_span(plan), Params()
+        of = plan.of if isinstance(plan, Persons) else plan
+        span, params = first_ever_span(of), Params()
         source = relation.events(read_view, span)
         sql = compile(plan, person_joins.events(read_view, source.sql), params)
-        whole = rollup_plan.whole(span, expired_ranges.expired_for_events(read_view, plan, span))
+        whole = rollup_plan.whole(span, expired_ranges.expired_for_events(read_view, of, span))
         return Compiled(columns, sql, params.values, scanned=source.scanned, whole=whole)
 
     return compiled
@@ -187,5 +262,6 @@ COMPILERS: dict[type, Compiler] = {
     Funnel: _compiler(("value", "step", "persons", "between_ms"), funnel),
     Retention: _compiler(("cohort", "number", "persons"), retention),
     Paths: _compiler(("step", "before", "after", "persons", "times"), paths),
+    Persons: _compiler(("person",), persons),
 }
 """For reading.Answering."""

@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from delta_server.app import FEATURES, sql_views_of
+from delta_server.app import FEATURES
 from delta_server.core.errors import Invalid, TooCostly, Unavailable
 from delta_server.core.events.event import Event
 from delta_server.core.option_types import MIB
 from delta_server.core.query.plan import Sql
+from delta_server.http.feature import sql_views_of
 from delta_server.storage.child_process import Child
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import QueryResult

@@ -1,0 +1,144 @@
+import { useMemo, useState } from "preact/hooks";
+import { post } from "../api.ts";
+import { FlowView } from "../behaviour/FlowView.tsx";
+import { DEPTHS, flowOf, GAPS, MOST_MOVES, type Move, movesOf, nameOf } from "../behaviour/flow.ts";
+import { AddressPick, TypePick } from "../behaviour/TypePick.tsx";
+import { oneOf, setRange, useAsked } from "../behaviour/useAsked.ts";
+import { useTypes } from "../behaviour/useTypes.ts";
+import { PersonsDialog } from "../behind/PersonsDialog.tsx";
+import { findFields } from "../explore/asking.ts";
+import { Conditions } from "../explore/Conditions.tsx";
+import { EventsHead } from "../explore/EventsHead.tsx";
+import { figure } from "../explore/names.ts";
+import { RANGES } from "../explore/question.ts";
+import type { Row } from "../explore/rows.ts";
+import { counted } from "../numbers.ts";
+import { Failure } from "../parts/Failure.tsx";
+import { Loading } from "../parts/Loading.tsx";
+import { Segments } from "../parts/Segments.tsx";
+import type { PageProps } from "../routes.ts";
+import { SavedActs } from "../saved/SavedActs.tsx";
+import { useLoad } from "../state/load.ts";
+import { query, setQuery } from "../state/location.ts";
+import "../style/lists.css";
+import "../explore/explore.css";
+import "../behaviour/behaviour.css";
+
+const NOTHING = { groups: [], numbers: [] };
+const USUAL = "7d";
+const WAYS = { next: "what comes next", previous: "what came before" } as const;
+
+/** What people do after something, or did before it. */
+export default function Paths({ params }: PageProps) {
+  const project = params.project as string;
+  const { question, range, saved, filters, zone, key } = useAsked(USUAL);
+  const types = useTypes(project, range);
+  const [open, setOpen] = useState<Move | null>(null);
+  const start = query.value.get("start") ?? "";
+  const by = query.value.get("by") || "eventType";
+  const direction = oneOf<keyof typeof WAYS>(query.value.get("way"), WAYS, "next");
+  const depth = oneOf(query.value.get("depth"), DEPTHS, "3");
+  const gap = oneOf(query.value.get("gap"), GAPS, "30m");
+  const spec = {
+    ...(start ? { start } : {}),
+    by,
+    direction,
+    depth: Number(depth),
+    gap,
+    timezone: zone,
+    filters,
+    limit: MOST_MOVES,
+  };
+  const fields = useLoad((signal) => findFields(project, question, signal), [project, range.join()]);
+  const found = useLoad(
+    async (signal) => {
+      const answer = await post("/v1/query/paths", { in: project, body: { ...spec, range }, signal });
+      return { moves: movesOf(answer.rows as readonly Row[]), query: answer.query };
+    },
+    [project, key, range.join()],
+  );
+  const flow = useMemo(() => flowOf(found.data?.moves ?? []), [found.data]);
+  const groups = (fields.data ?? NOTHING).groups.filter((field) => field !== "tags");
+  const names = Object.fromEntries([...new Set(["eventType", by, ...groups])].map((field) => [field, field]));
+  return (
+    <main id="main" class="wrap app explore-page paths-page">
+      <EventsHead project={project}>
+        <SavedActs project={project} kind="paths" spec={() => ({ ...spec, range: saved })} />
+      </EventsHead>
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset does not scroll sideways */}
+      <div class="fields ask-q" role="group" aria-label="The question">
+        <AddressPick label="Direction" name="way" value={direction} usual="next" options={WAYS} />
+        <TypePick label="Start" name="start" value={start} types={types} none="after a pause" />
+        <span class="word">by</span>
+        <AddressPick label="By" name="by" value={by} usual="eventType" options={names} />
+        <span class="word">where</span>
+        <Conditions found={fields.data ?? NOTHING} />
+        <span class="word">for</span>
+        <AddressPick label="Depth" name="depth" value={depth} usual="3" options={DEPTHS} />
+        <span class="word">until a pause of</span>
+        <AddressPick label="Pause" name="gap" value={gap} usual="30m" options={GAPS} />
+        <Segments
+          label="Range"
+          options={RANGES}
+          value={question.range}
+          choose={(name) => setQuery(setRange(USUAL)(name))}
+        />
+      </div>
+      <section class="doc" aria-label="Paths">
+        {found.error ? <Failure tried="Following people" error={found.error} retry={found.again} /> : null}
+        {!found.data && !found.error ? <Loading /> : null}
+        {found.data?.moves.length === 0 ? (
+          <p class="said">Nobody went from one to another in this time: take a longer pause, or another start.</p>
+        ) : null}
+        {flow.nodes.length > 0 ? <FlowView flow={flow} open={setOpen} /> : null}
+        {found.data && found.data.moves.length > 0 ? <Moves moves={found.data.moves} open={setOpen} /> : null}
+      </section>
+      {open && found.data ? (
+        <PersonsDialog
+          project={project}
+          title={`${nameOf(open.from)} to ${nameOf(open.to)}: ${counted(open.users, "person", "people")}`}
+          part={{ paths: found.data.query, part: { step: open.step, from: open.from, to: open.to } }}
+          close={() => setOpen(null)}
+        />
+      ) : null}
+    </main>
+  );
+}
+
+function Moves({ moves, open }: { moves: readonly Move[]; open: (move: Move) => void }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: long ones scroll
+    <section class="tree" tabIndex={0} aria-label="Moves">
+      <table class="tb">
+        <thead>
+          <tr>
+            <th scope="col">Step</th>
+            <th scope="col">From</th>
+            <th scope="col">To</th>
+            <th scope="col" class="n">
+              Times
+            </th>
+            <th scope="col" class="n">
+              People
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {moves.map((move) => (
+            <tr key={`${move.step} ${nameOf(move.from)} ${nameOf(move.to)}`}>
+              <td>{move.step}</td>
+              <td>{nameOf(move.from)}</td>
+              <td>{nameOf(move.to)}</td>
+              <td class="n">{figure(move.times)}</td>
+              <td class="n">
+                <button class="btn ghost" type="button" onClick={() => open(move)}>
+                  {counted(move.users, "person", "people")}
+                </button>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
