@@ -22,6 +22,7 @@ from delta_server.features.annotations import feature as annotations
 from delta_server.features.anomalies import feature as anomalies
 from delta_server.features.audit import feature as audit
 from delta_server.features.backups import feature as backups
+from delta_server.features.boards import feature as boards
 from delta_server.features.conflicts import feature as conflicts
 from delta_server.features.contents import feature as contents
 from delta_server.features.datasets import feature as datasets
@@ -131,6 +132,7 @@ FEATURES = [
     sql.FEATURE,
     saved_queries.FEATURE,
     annotations.FEATURE,
+    boards.FEATURE,
     erasures.FEATURE,
     inbound_webhooks.FEATURE,
     feeds.FEATURE,

@@ -78,6 +78,7 @@ WITHOUT_TENANT = {
         "invitations": "by_hash",
         "inbound_webhooks": "by_token",
         "feeds": "by_token",
+        "boards": "share",
         "registrations": "by_hash",
         "webhooks": "webhook_of",
     },

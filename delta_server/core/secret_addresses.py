@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from delta_server.core import times
 from delta_server.core.errors import Invalid
 
-Kind: TypeAlias = Literal["hook", "feed"]
+Kind: TypeAlias = Literal["hook", "feed", "board"]
 
 RANDOM_BYTES = 32
 LONGEST_OVERLAP_MS = 30 * times.DAY_MS

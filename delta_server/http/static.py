@@ -7,6 +7,7 @@ to: the path that a proxy puts us under where that is known, else as many `../` 
 
 import asyncio
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -57,7 +58,7 @@ _NOT_BUILT = b"""<!doctype html>
 load this page again. The API is there: see <a href="docs">its documentation</a>.</p>
 </html>
 """
-_ANY = {PREFIXES: ("",)}
+ANY_QUERY = {PREFIXES: ("",)}
 """The state of a view is in its query, which only the page reads."""
 
 
@@ -70,34 +71,40 @@ class Asset(msgspec.Struct, frozen=True):
     encoded: dict[str, bytes]
 
 
-async def _page(request: Request[Any, Any, Any]) -> Response[Any]:
+async def page(request: Request[Any, Any, Any], *, frame_ancestors: Sequence[str] = ()) -> Response[Any]:
+    """`frame_ancestors` are the sites that may embed it."""
     files = await _files()
     if files is None:
         return Response(_NOT_BUILT, status_code=503, media_type=MediaType.HTML)
-    return _respond(request, _index(files[INDEX].content, base_of(request)), "no-cache")
+    response = _respond(request, _index(files[INDEX].content, base_of(request)), "no-cache")
+    if frame_ancestors:
+        allowed = CSP.replace("frame-ancestors 'none'", f"frame-ancestors {' '.join(frame_ancestors)}")
+        response.headers["content-security-policy"] = allowed
+        del response.headers["x-frame-options"]
+    return response
 
 
-@get("/", include_in_schema=False, opt=_ANY)
+@get("/", include_in_schema=False, opt=ANY_QUERY)
 async def home(request: Request[Any, Any, Any]) -> Response[Any]:
-    return await _page(request)
+    return await page(request)
 
 
 @get(
     ["/account", "/forgot", "/instance", "/link", "/projects", "/register", "/setup", "/signin"],
     include_in_schema=False,
-    opt=_ANY,
+    opt=ANY_QUERY,
 )
 async def top_page(request: Request[Any, Any, Any]) -> Response[Any]:
-    return await _page(request)
+    return await page(request)
 
 
 @get(
     ["/instance/{rest:path}", "/invite/{rest:path}", "/p/{rest:path}", "/reset/{rest:path}"],
     include_in_schema=False,
-    opt=_ANY,
+    opt=ANY_QUERY,
 )
 async def deep_page(request: Request[Any, Any, Any]) -> Response[Any]:
-    return await _page(request)
+    return await page(request)
 
 
 @get("/assets/{name:str}", include_in_schema=False)

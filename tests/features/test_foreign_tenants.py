@@ -32,7 +32,7 @@ ELSEWHERE = {
     *(route for route in GUARDS if route[1].startswith("/v1/backups")),
     *(route for route in GUARDS if route[1].startswith("/v1/prometheus")),
     ("POST", "/v1/feeds"), ("POST", "/v1/mcp"), ("POST", "/v1/alerts/rules"), ("GET", "/v1/alerts/digest"),
-    ("POST", "/v1/saved-queries"), ("POST", "/v1/annotations"),
+    ("POST", "/v1/saved-queries"), ("POST", "/v1/annotations"), ("POST", "/v1/boards"),
     ("GET", "/v1/anomalies"),
     ("POST", "/v1/sync/{}/delta"), ("GET", "/v1/sync/config"), ("GET", "/v1/sync/stream"),
     ("PUT", "/v1/sync/types/{}"), ("GET", "/v1/sync/spaces"),
@@ -72,7 +72,7 @@ class Ask(msgspec.Struct, frozen=True):
     @property
     def route(self) -> tuple[str, str]:
         """Which of GUARDS it is: names stand in the places of path parameters."""
-        return self.method, bare(re.sub("prices|goods|shop|ann|acme|memos", "{}", self.path.partition("?")[0]))
+        return self.method, bare(re.sub(r"\b(prices|goods|shop|ann|acme|memos)\b", "{}", self.path.partition("?")[0]))
 
     def of(self, ids: dict[str, str]) -> "Ask":
         """With one tenant's ids in the places of their names."""
@@ -122,7 +122,6 @@ SHOWN = [
     post("/v1/query", metrics=["count"], groupBy=["source"], range=SPAN),
     post("/v1/query/funnel", steps=["seen", "bought"], groupBy="source", range=SPAN),
     post("/v1/query/paths", by="source", range=SPAN),
-    post("/v1/query/persons", funnel={"steps": ["seen", "bought"], "range": SPAN}, part={"step": 1}),
     *(
         post("/v1/sql", sql=f"FROM {view}")
         for view in ("events", "field_values", "snapshots", "deltas", "fields", "profiles")
@@ -136,6 +135,7 @@ SHOWN = [
     get("/v1/feeds"),
     get("/v1/saved-queries"),
     get("/v1/annotations"),
+    get("/v1/boards"),
     get("/v1/inbound-webhooks"),
     get("/v1/alerts/rules"),
     get("/v1/sync/memos/delta"),
@@ -170,6 +170,8 @@ COUNTED = [
     ("GET", "/v1/events/analytics?eventType=seen&startTime=2025-12-01&endTime=2026-02-01", None,
         lambda found: found["data"][0]["count"]),
     ("POST", "/v1/query/retention", {"start": "seen", "range": SPAN}, lambda found: found["rows"][0]["size"]),
+    ("POST", "/v1/query/persons", {"funnel": {"steps": ["seen", "bought"], "range": SPAN}, "part": {"step": 1}},
+        lambda found: len(found["data"])),
 ]  # fmt: skip
 """Answers that name nothing, and where the number stands in them that AMOUNTS has."""
 
@@ -226,6 +228,13 @@ BY_ID = [
     Ask("DELETE", "/v1/saved-queries/{query}"),
     Ask("PATCH", "/v1/annotations/{annotation}", {"text": "mine"}),
     Ask("DELETE", "/v1/annotations/{annotation}"),
+    get("/v1/boards/{board}"),
+    Ask("PATCH", "/v1/boards/{board}", {"name": "mine"}),
+    Ask("POST", "/v1/boards/{board}/shares", {}),
+    get("/v1/boards/{board}/shares"),
+    Ask("POST", "/v1/boards/{board}/shares/{share}/approve"),
+    Ask("DELETE", "/v1/boards/{board}/shares/{share}"),
+    Ask("DELETE", "/v1/boards/{board}"),
     get("/v1/alerts/rules/{rule}"),
     get("/v1/alerts?rule={rule}"),
     Ask("PATCH", "/v1/alerts/rules/{rule}", {"value": 2}),
@@ -317,6 +326,9 @@ class Tenants:
         save = post("/v1/saved-queries", name=mark, kind="sql", spec={"sql": f"select '{mark}'"})
         query = (await self.send(name, save)).json()["saved_query"]
         annotation = (await self.send(name, post("/v1/annotations", text=mark))).json()["annotation"]
+        tiles = [{"id": "a", "query_id": query["id"]}]
+        board = (await self.send(name, post("/v1/boards", name=mark, tiles=tiles))).json()["board"]
+        shared = (await self.send(name, post(f"/v1/boards/{board['id']}/shares"))).json()
         make_rule = Ask("POST", "/v1/alerts/rules", {"name": mark, "endpoint": "prices", **RULE})
         rule = (await self.send(name, make_rule)).json()["rule"]
         for client, again in (("shop", False), ("shop", True)):
@@ -352,6 +364,8 @@ class Tenants:
             "rule": rule["id"],
             "query": query["id"],
             "annotation": annotation["id"],
+            "board": board["id"],
+            "share": shared["share"]["id"],
             "key": key["api_key"]["id"],
             "device": device["id"],
             "conflict": met["conflict_id"],

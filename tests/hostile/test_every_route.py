@@ -119,6 +119,8 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
     )
     assert saved.status_code == 201, saved.text
     noted = await client.post("/v1/annotations", json={"text": "a"}, headers=headers)
+    board = await client.post("/v1/boards", json={"name": "a"}, headers=headers)
+    share = await client.post(f"/v1/boards/{board.json()['board']['id']}/shares", json={}, headers=headers)
     note = {"change_id": "c", "record_id": "note", "operation": "insert", "data": {"text": "Milk"}}
     pushed = {"device_id": "phone", "batch_id": "b", "changes": [note]}
     assert (await client.post("/v1/sync/notes/delta", json=pushed, headers=headers)).status_code == 200
@@ -143,6 +145,10 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
             "delivery_id": SOME_ID,
             "kept_id": SOME_ID,
             "annotation_id": noted.json()["annotation"]["id"],
+            "board_id": board.json()["board"]["id"],
+            "share_id": share.json()["share"]["id"],
+            "link_id": share.json()["share"]["id"],
+            "tile_id": "a",
             "query_id": saved.json()["saved_query"]["id"],
             "rule_id": rule.json()["rule"]["id"],
             "endpoint": snapshot["endpoint_id"],

@@ -55,6 +55,9 @@ PUBLIC = {
     ("POST", "/v1/webhooks/{}/{}/{}"),  # by the token in the path; 404 without
     ("GET", "/v1/feeds/{}/atom.xml"),  # likewise
     ("GET", "/v1/feeds/{}/feed.json"),
+    ("GET", "/shared/{}"),
+    ("POST", "/v1/shared-boards/{}/open"),  # by the token in the body; 404 without
+    ("POST", "/v1/shared-boards/{}/tiles/{}"),  # by a ticket
 }
 SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 

@@ -9,9 +9,11 @@ import xxhash
 
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import BadRequest, Invalid
-from delta_server.core.query import aggregates, result_rows, time_buckets
+from delta_server.core.query import aggregates, funnels, result_rows, time_buckets
 from delta_server.core.query.aggregates import MAX_ROWS, AggregateQuery, AggregateRequest
+from delta_server.core.query.funnels import FunnelRequest, PathsRequest, RetentionRequest
 from delta_server.core.query.plan import Aggregate, Filter, Listing, Span
+from delta_server.features.queries import funnels_service
 from delta_server.services import Services
 from delta_server.storage.eventlog import QueryResult
 
@@ -112,6 +114,27 @@ async def run_query(svc: Services, project: int, query: AggregateQuery, tag: byt
     if tag is not None:
         svc.cache.put(key, msgspec.msgpack.encode(found))
     return found
+
+
+async def run_question(
+    svc: Services, project: int, question: AggregateRequest | FunnelRequest | RetentionRequest | PathsRequest
+) -> bytes:
+    """The rows of a saved question as it is answered now, a JSON array. Raises as `run_query`."""
+    now_ms = svc.clock.now_ms()
+    match question:
+        case AggregateRequest():
+            here = Position(now_ms)
+            query = await parse(svc, question, here, size_bytes=ON_THE_LOOP_BYTES + 1)
+            return (await run_query(svc, project, query, await tag(svc, project, query, here))).rows
+        case FunnelRequest():
+            funnel = funnels.funnel(question, now_ms=now_ms)
+            return (await funnels_service.funnel(svc, project, funnel, asked_ms=now_ms)).rows
+        case RetentionRequest():
+            retention = await svc.cpu(funnels.retention, question, now_ms=now_ms)
+            return (await funnels_service.retention(svc, project, retention, asked_ms=now_ms)).rows
+        case PathsRequest():
+            paths = funnels.paths(question, now_ms=now_ms)
+            return (await funnels_service.paths(svc, project, paths, asked_ms=now_ms)).rows
 
 
 async def run_plan(svc: Services, project: int, query: AggregateQuery) -> list[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
 from delta_server.features.saved_queries import schemas, store
 from delta_server.features.saved_queries.schemas import NewSavedQuery, SavedQueryChange
-from delta_server.features.saved_queries.store import SavedQuery
+from delta_server.features.saved_queries.store import SavedQuery as SavedQuery
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
@@ -52,7 +52,7 @@ async def get(svc: Services, project: int, text: str) -> schemas.SavedQuery:
 
 async def update(svc: Services, project: int, text: str, change: SavedQueryChange) -> schemas.SavedQuery:
     """Raises NotFound, Invalid."""
-    kind = _kind(svc.db.peek(find, project, text))
+    kind = kind_of(svc.db.peek(find, project, text))
     name = UNSET if change.name is UNSET else names.check(change.name)
     view = UNSET if change.view is UNSET else saved.checked_view(change.view)
     spec: str | UnsetType = UNSET
@@ -95,7 +95,7 @@ def _delete(tx: Tx, project: int, text: str) -> None:
     audit.record_in(tx, project, "saved_query.delete", target=f"saved_query {ids.text(found.uid)}", name=found.name)
 
 
-def _kind(row: SavedQuery) -> Kind:
+def kind_of(row: SavedQuery) -> Kind:
     return next(kind for kind in saved.KINDS if kind == row.kind)
 
 
@@ -103,7 +103,7 @@ def _item(row: SavedQuery) -> schemas.SavedQueryItem:
     return schemas.SavedQueryItem(
         id=ids.text(row.uid),
         name=row.name,
-        kind=_kind(row),
+        kind=kind_of(row),
         view=row.view,
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),

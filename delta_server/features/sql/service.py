@@ -5,7 +5,7 @@ from hashlib import sha256
 import msgspec
 
 from delta_server.core.query.plan import Sql
-from delta_server.core.query.statements import Statement
+from delta_server.core.query.statements import Statement as Statement
 from delta_server.features.audit import service as audit
 from delta_server.features.sql.schemas import Column
 from delta_server.services import Services

@@ -15,6 +15,8 @@ from delta_server.features.users.joining import Join as Join
 from delta_server.features.users.joining import by_password as by_password
 from delta_server.features.users.joining import join as join
 from delta_server.features.users.joining import note_registered_again as note_registered_again
+from delta_server.features.users.password_checks import check_failures as check_failures
+from delta_server.features.users.password_checks import fail as fail
 from delta_server.features.users.schemas import CodeWanted, FirstOwner, PasswordChange, PasswordReset, Tokens
 from delta_server.features.users.schemas import InstanceRole as InstanceRole
 from delta_server.features.users.sessions import Client

@@ -1,0 +1,211 @@
+"""Links to boards, by who means ill: what is revoked, over, of another board or changed is answered with nothing."""
+
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from delta_server.app import Application
+from tests.conftest import Keys, bearer
+from tests.features.boards.test_boards import NOBODY, PATH, saved
+from tests.secret_sweep import SWEEP
+from tests.storage.opened import FakeClock
+
+PASSWORD = "correct horse battery"
+SECRET = "select 'secret of the project' as text"
+
+
+class Shared(msgspec.Struct):
+    client: httpx.AsyncClient
+    board: str
+    share: str
+    token: str
+    query: str
+
+    async def open(self, **changes: Any) -> httpx.Response:
+        return await self.client.post(f"/v1/shared-boards/{self.share}/open", json={"token": self.token, **changes})
+
+    async def ticket(self, **changes: Any) -> str:
+        answer = await self.open(**changes)
+        assert answer.status_code == 200, answer.text
+        found: str = answer.json()["ticket"]
+        return found
+
+    async def tile(self, ticket: str, tile: str = "a", share: str = "", **more: Any) -> httpx.Response:
+        path = f"/v1/shared-boards/{share or self.share}/tiles/{tile}"
+        return await self.client.post(path, json={"ticket": ticket, **more})
+
+
+async def share(client: httpx.AsyncClient, keys: Keys, sql: str = "select 1 as one", **asked: Any) -> Shared:
+    query = await saved(client, keys, sql=sql)
+    body = {"name": "Wall", "tiles": [{"id": "a", "query_id": query, "title": "One"}]}
+    board = (await client.post(PATH, json=body, headers=bearer(keys.write))).json()["board"]["id"]
+    answer = await client.post(f"{PATH}/{board}/shares", json=asked, headers=bearer(keys.project))
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    SWEEP.use(made["token"])
+    assert made["url"].endswith(f"/shared/{made['share']['id']}#{made['token']}")
+    return Shared(client, board, made["share"]["id"], made["token"], query)
+
+
+async def test_a_link_shows_its_tiles_to_who_has_no_key(client: httpx.AsyncClient, keys: Keys) -> None:
+    link = await share(client, keys)
+    opened = (await link.open()).json()
+    assert (opened["name"], opened["hidden_tiles"], [one["title"] for one in opened["tiles"]]) == ("Wall", 0, ["One"])
+    assert "spec" not in str(opened)
+    assert "select" not in str(opened)
+    for _ in range(2):  # the second time from the cache
+        answer = (await link.tile(opened["ticket"])).json()
+        assert (answer["kind"], answer["rows"], answer["columns"][0]["name"]) == ("sql", [{"one": 1}], "one")
+    listed = (await client.get(f"{PATH}/{link.board}/shares", headers=bearer(keys.read))).json()["data"]
+    assert [(one["id"], one["has_password"], one["outdated_tiles"]) for one in listed] == [(link.share, False, 0)]
+    assert link.token not in str(listed)
+
+
+async def test_each_kind_is_answered(client: httpx.AsyncClient, keys: Keys) -> None:
+    specs: dict[str, dict[str, Any]] = {
+        "explorer": {"metrics": ["count"], "groupBy": ["time:1d"], "fill": "zero"},
+        "funnel": {"steps": ["a", "b"]},
+        "retention": {"every": "1d"},
+        "paths": {"depth": 1},
+    }
+    tiles = [{"id": kind, "query_id": await saved(client, keys, kind, **spec)} for kind, spec in specs.items()]
+    board = (await client.post(PATH, json={"name": "All", "tiles": tiles}, headers=bearer(keys.write))).json()["board"]
+    made = (await client.post(f"{PATH}/{board['id']}/shares", json={}, headers=bearer(keys.project))).json()
+    link = Shared(client, board["id"], made["share"]["id"], made["token"], "")
+    ticket = await link.ticket()
+    rows = {kind: (await link.tile(ticket, kind)).json()["rows"] for kind in specs}
+    assert (len(rows["explorer"]) >= 7, len(rows["funnel"]), rows["retention"], rows["paths"]) == (True, 2, [], [])
+
+
+async def test_guesses_and_other_links(client: httpx.AsyncClient, keys: Keys) -> None:
+    one, other = await share(client, keys), await share(client, keys, SECRET)
+    ticket, others = await one.ticket(), await other.ticket()
+    gone = [
+        await one.open(token=""),
+        await one.open(token=other.token),
+        await one.open(token=one.token[:-1]),
+        await client.post(f"/v1/shared-boards/{NOBODY}/open", json={"token": one.token}),
+        await client.post("/v1/shared-boards/x/open", json={"token": one.token}),
+        await client.post(f"/v1/shared-boards/{one.board}/open", json={"token": one.token}),
+        await one.tile(ticket, "b"),
+        await one.tile(ticket, one.query),
+        await one.tile(ticket, share=NOBODY),
+    ]
+    assert [answer.status_code for answer in gone] == [404] * len(gone)
+    flipped = ("0" if ticket[0] != "0" else "1") + ticket[1:]
+    forged = (flipped, ticket[:-2], ticket + "00", "", ".", "zz", "ü", "00" * 40, "9" * 400, one.token)
+    wrong = [await one.tile(others), await one.tile(ticket, share=other.share)]
+    wrong += [await one.tile(text) for text in forged]
+    assert [answer.status_code for answer in wrong] == [401] * len(wrong)
+    assert not any("secret" in answer.text for answer in gone + wrong)
+    odd = [await one.tile(ticket, spec={"sql": SECRET}), await one.open(tiles=[]), await one.tile(ticket, sql=SECRET)]
+    assert [answer.status_code for answer in odd] == [400] * 3
+
+
+async def test_a_ticket_and_a_token_open_nothing_else(client: httpx.AsyncClient, keys: Keys) -> None:
+    link = await share(client, keys)
+    ticket = await link.ticket()
+    for secret in (ticket, link.token):
+        for method, path in (("GET", PATH), ("GET", f"{PATH}/{link.board}"), ("GET", "/v1/events/raw"),
+                             ("POST", "/v1/sql"), ("GET", "/v1/saved-queries"), ("GET", "/v1/projects")):  # fmt: skip
+            body = {"sql": SECRET} if method == "POST" else None
+            answer = await client.request(method, path, json=body, headers=bearer(secret))
+            assert answer.status_code == 401, (path, answer.text)
+
+
+async def test_what_is_revoked_over_or_deleted(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
+    revoked, over, deleted = (
+        await share(client, keys),
+        await share(client, keys, expires_in="1h"),
+        await share(client, keys),
+    )
+    tickets = {link.share: await link.ticket() for link in (revoked, over, deleted)}
+    for link in (revoked, over, deleted):
+        assert (await link.tile(tickets[link.share])).status_code == 200
+    path = f"{PATH}/{revoked.board}/shares/{revoked.share}"
+    stranger = await client.delete(f"{PATH}/{over.board}/shares/{revoked.share}", headers=bearer(keys.project))
+    assert stranger.status_code == 404
+    assert (await client.delete(path, headers=bearer(keys.project))).status_code == 204
+    assert (await client.delete(f"{PATH}/{deleted.board}", headers=bearer(keys.project))).status_code == 204
+    clock.advance(3_600_000)
+    answers = [(await link.open(), await link.tile(tickets[link.share])) for link in (revoked, over, deleted)]
+    assert [one.status_code for pair in answers for one in pair] == [404] * 6
+    assert len({one.json()["message"] for pair in answers for one in pair}) == 1
+
+
+async def test_a_ticket_ends(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
+    link = await share(client, keys)
+    ticket = await link.ticket()
+    clock.advance(12 * 3_600_000)
+    assert (await link.tile(ticket)).status_code == 401
+    assert (await link.tile(await link.ticket())).status_code == 200
+
+
+async def test_a_deleted_project_shows_nothing(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    link = await share(client, keys)
+    ticket = await link.ticket()
+    [project] = (await client.get("/v1/projects", headers=bearer(keys.project))).json()["data"]
+    assert (await client.delete(f"/v1/projects/{project['id']}", headers=bearer(keys.project))).is_success
+    assert [(await link.open()).status_code, (await link.tile(ticket)).status_code] == [404, 404]
+
+
+async def test_what_is_changed_is_hidden_until_it_is_approved(client: httpx.AsyncClient, keys: Keys) -> None:
+    link = await share(client, keys)
+    ticket = await link.ticket()
+    changed = {"spec": {"sql": SECRET}}
+    path = f"/v1/saved-queries/{link.query}"
+    assert (await client.patch(path, json=changed, headers=bearer(keys.write))).status_code == 200
+    answer = await link.tile(ticket)
+    assert (answer.status_code, "secret" in answer.text) == (404, False)
+    tiles = [{"id": "a", "query_id": link.query}, {"id": "b", "query_id": await saved(client, keys, sql=SECRET)}]
+    board = f"{PATH}/{link.board}"
+    assert (await client.patch(board, json={"tiles": tiles}, headers=bearer(keys.write))).status_code == 200
+    assert [(await link.tile(ticket, tile)).status_code for tile in "ab"] == [404, 404]
+    opened = (await link.open()).json()
+    assert (opened["tiles"], opened["hidden_tiles"]) == ([], 2)
+    [shown] = (await client.get(f"{board}/shares", headers=bearer(keys.read))).json()["data"]
+    assert shown["outdated_tiles"] == 2
+    swapped = [{"id": "a", "query_id": tiles[1]["query_id"]}]  # another question under a known id
+    await client.patch(board, json={"tiles": swapped}, headers=bearer(keys.write))
+    assert (await link.tile(ticket)).status_code == 404
+    approved = await client.post(f"{board}/shares/{link.share}/approve", headers=bearer(keys.project))
+    assert approved.json()["outdated_tiles"] == 0
+    assert (await link.tile(ticket)).json()["rows"] == [{"text": "secret of the project"}]
+    await client.delete(f"/v1/saved-queries/{tiles[1]['query_id']}", headers=bearer(keys.project))
+    assert (await link.tile(ticket)).status_code == 404
+
+
+async def test_a_password_is_asked_for_and_not_guessed(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
+    SWEEP.use(PASSWORD)
+    link = await share(client, keys, password=PASSWORD)
+    without, wrong = await link.open(), await link.open(password="wrong horse battery")
+    assert (without.status_code, wrong.status_code) == (401, 401)
+    assert "password" in without.json()["message"]
+    assert "name" not in without.json()
+    for _ in range(5):
+        clock.advance(70_000)
+        await link.open(password="wrong horse battery")
+    assert (await link.open(password=PASSWORD)).status_code == 429
+    clock.advance(16 * 60_000)
+    ticket = await link.ticket(password=PASSWORD)
+    assert (await link.tile(ticket)).status_code == 200
+
+
+@pytest.mark.parametrize(("sites", "allowed"), [([], "'none'"), (["https://Intranet.example.com:8443/"], "")])
+async def test_the_page_is_embedded_where_it_may(
+    client: httpx.AsyncClient, keys: Keys, sites: list[str], allowed: str
+) -> None:
+    link = await share(client, keys, frame_ancestors=sites)
+    page = await client.get(f"/shared/{link.share}")
+    policy = page.headers["content-security-policy"]
+    wanted = allowed or "https://intranet.example.com:8443"
+    assert f"frame-ancestors {wanted};" in policy
+    assert ("x-frame-options" in page.headers) == (not sites)
+    assert "script-src" not in policy
+    assert link.token not in page.text
+    for other in (f"/shared/{NOBODY}", "/shared/x", "/p/mine"):
+        answer = await client.get(other)
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], other
+        assert answer.headers["x-frame-options"] == "DENY"
