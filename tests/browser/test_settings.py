@@ -30,6 +30,25 @@ def _make_key(page: Page, name: str) -> str:
     return secret
 
 
+def test_a_key_of_each_preset_is_made(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/settings/keys")
+    page.get_by_role("button", name="New key").click()
+    presets = page.get_by_role("dialog").get_by_role("radio")
+    names = [each.get_attribute("value") for each in presets.all()]
+    page.keyboard.press("Escape")
+    assert "send" in names
+    for name in names:
+        if name == "custom":
+            continue
+        page.get_by_role("button", name="New key").click()
+        page.get_by_role("dialog").locator(f"input[value={name}]").check()
+        page.get_by_role("button", name="Make the key").click()
+        expect(page.get_by_role("dialog").locator(".secret code")).to_be_visible()
+        page.get_by_role("button", name="Done").click()
+
+
 def test_a_key_is_made_used_rotated_and_revoked(server: Server, visit: Open) -> None:
     window = visit(server)
     window.sign_in()

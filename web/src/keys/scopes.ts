@@ -25,7 +25,7 @@ export const PRESETS: readonly Preset[] = [
     id: "send",
     name: "Send only",
     hint: "Stores snapshots and events and can read none",
-    scopes: ["snapshots:write", "ingest"],
+    scopes: ["snapshots:write", "events:write"],
   },
   {
     id: "web",
