@@ -23,6 +23,8 @@ RUN_S = 20.0
 AT_ONCE = 50
 YIELD_FACTOR, MOST_PAUSE_S, QUIET_S = 4, 1.0, 0.05
 """While callers store, it pauses for so many times as long as it took, or until they are quiet."""
+AGAIN_S = 600.0
+"""So long after all of a project was judged up to an hour it is looked at again: deltas may have been missing."""
 UNJUDGED_MS = 100 * times.DAY_MS
 DELETED_AT_ONCE = 500
 
@@ -36,6 +38,7 @@ class Sweep:
         self.hour = hour
         self.after = -1
         self.waiting: deque[int] = deque([store.EVENTS])
+        self.done_s: float | None = None
 
 
 class Sweeps:
@@ -45,16 +48,17 @@ class Sweeps:
         self.of: dict[int, Sweep] = {}
         self.turn = 0
 
-    def begin(self, found: list[int], hour: int) -> list[int]:
+    def begin(self, found: list[int], hour: int, now_s: float) -> list[int]:
         """Those projects that have something left, in an order that begins elsewhere each time."""
         for project in self.of.keys() - set(found):
             del self.of[project]
         for project in found:
-            if project not in self.of or self.of[project].hour != hour:
+            sweep = self.of.get(project)
+            if sweep is None or sweep.hour != hour or (sweep.done_s or now_s) < now_s - AGAIN_S:
                 self.of[project] = Sweep(hour)
         self.turn += 1
         start = self.turn % max(1, len(found))
-        return [*found[start:], *found[:start]]
+        return [project for project in [*found[start:], *found[:start]] if self.of[project].done_s is None]
 
 
 async def judge(svc: Services) -> None:
@@ -63,7 +67,7 @@ async def judge(svc: Services) -> None:
         return
     hour = (svc.clock.now_ms() - GRACE_MS) // HOUR_MS
     sweeps = svc.state(Sweeps)
-    turns = deque(sweeps.begin(await svc.db.read(projects.ids_of_all), hour))
+    turns = deque(sweeps.begin(await svc.db.read(projects.ids_of_all), hour, time.monotonic()))
     until_s = time.monotonic() + RUN_S
     while turns and time.monotonic() < until_s:
         project = turns.popleft()
@@ -80,6 +84,7 @@ async def judge_part(svc: Services, project: int, sweep: Sweep) -> bool:
     if not sweep.waiting:
         found, sweep.after = await svc.db.read(_next, project, sweep.after, sweep.hour)
         if sweep.after < 0:
+            sweep.done_s = time.monotonic()
             return False
         sweep.waiting.extend(found)
         return True

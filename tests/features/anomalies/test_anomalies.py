@@ -10,7 +10,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.core import times
 from delta_server.features.anomalies import tasks
-from delta_server.features.anomalies.tasks import Sweeps
+from delta_server.features.anomalies.tasks import AGAIN_S, Sweeps
 from delta_server.features.deltas import service as deltas
 from delta_server.storage import outbox
 from delta_server.storage.database import Tx
@@ -206,3 +206,15 @@ async def test_a_history_that_comes_in(project: Project) -> None:
     project.now(2 * WEEKS + 1)
     await project.judge()
     assert [each["kind"] for each in await project.listed()] == ["silence", "spike"]
+
+
+def test_what_is_judged_rests_and_projects_begin_by_turns() -> None:
+    sweeps = Sweeps()
+    assert [sweeps.begin([1, 2, 3], 5, 0.0), sweeps.begin([1, 2, 3], 5, 0.0)] == [[2, 3, 1], [3, 1, 2]]
+    sweeps.of[2].done_s = 10.0
+    assert sweeps.begin([1, 2, 3], 5, 20.0) == [1, 3]
+    assert sorted(sweeps.begin([1, 2, 3], 5, 11.0 + AGAIN_S)) == [1, 2, 3]
+    sweeps.of[2].done_s = 10.0
+    assert sorted(sweeps.begin([1, 2, 3], 6, 20.0)) == [1, 2, 3]
+    assert sweeps.begin([2], 6, 20.0) == [2]
+    assert list(sweeps.of) == [2]
