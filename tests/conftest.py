@@ -8,6 +8,7 @@ directory, so a test takes one or the other: with `app`, the services are `app.s
 import asyncio
 import gc
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -33,14 +34,16 @@ from delta_server.features.accounts import store as account_rows
 from delta_server.features.projects import service as projects
 from delta_server.http.feature import Feature
 from delta_server.services import Services
-from delta_server.storage import priority
+from delta_server.storage import child_process, priority
 from delta_server.storage.database import Tx
+from delta_server.storage.rowdelta import assistant
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.options import Storage
+from delta_server.tasks import processes
 from tests import event_loop, secret_sweep
 from tests.often import FUZZ
 from tests.secret_sweep import SWEEP
-from tests.started import options_of_routes
+from tests.started import Workers, options_of_routes
 from tests.storage.opened import FAST, FakeClock, begin
 
 # A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again. Each run tries others.
@@ -57,6 +60,12 @@ if sys.platform == "linux" and "PYTEST_XDIST_WORKER" in os.environ:
 # Whatever the shell says: servers and workers that tests start begin sooner with compiled modules, and so do tests.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Workers of servers in this process begin as copies of one that has imported what they are: half a second less each.
+START_WORKERS = (assistant, child_process, processes)
+if sys.platform == "linux":
+    for starting in START_WORKERS:
+        starting.subprocess = Workers  # type: ignore[attr-defined]  # in place of the module
 
 # As the server's own log is: structlog's default draws tracebacks with rich, for 70 ms on the event loop.
 structlog.configure(
@@ -127,6 +136,13 @@ class Keys(msgspec.Struct, frozen=True):
     account: str
     revoked: str
     expired: str
+
+
+@pytest.fixture
+def whole_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers start Python anew, as those of a server do: for tests of just that."""
+    for starting in START_WORKERS:
+        monkeypatch.setattr(starting, "subprocess", subprocess)
 
 
 @pytest.fixture
@@ -235,7 +251,7 @@ _running: set[int] = set()
 
 
 def built(
-    config: Config, clock: FakeClock, features: Sequence[Feature] = delta_app.FEATURES, *, tuning: Tuning = FAST
+    config: Config, clock: FakeClock | None, features: Sequence[Feature] = delta_app.FEATURES, *, tuning: Tuning = FAST
 ) -> Application:
     """The application of `config`, on routes that a test before has made: half a second of processor time for each
     of two thousand."""

@@ -1,7 +1,8 @@
-"""Starts `delta-server` from the source in a tenth of the time: as a copy (fork) of a process that has imported it.
+"""Starts `delta-server` from the source in a tenth of the time: as a copy (fork) of a process that has imported it. Its
+worker processes begin as copies of another, which has imported what these are and nothing else.
 
 All that follows the imports is the program's own: arguments, environment, directory, pipes, its own process and exit.
-Each process of a test run has one such process, which is made when the first program is wanted. Tests of the start
+Each process of a test run has one of each, which is made when the first program is wanted. Tests of the start
 itself, and benches, start Python anew.
 """
 
@@ -16,11 +17,12 @@ import sys
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from delta_server.cli import main
-from delta_server.config.sections import Config, Limits, Server
-from delta_server.storage.events.options import Events
+from delta_server.storage import child
+
+if TYPE_CHECKING:
+    from delta_server.config.sections import Config
 
 _MOST_BYTES = 1 << 18
 
@@ -30,6 +32,7 @@ class Forked(subprocess.Popen[Any]):
     The environment must be given."""
 
     _ended: socket.socket
+    _of = "programs"
 
     def _execute_child(self, args: Any, *more: Any) -> None:  # Popen has no public place for another way to start
         (_, _, _, _, cwd, env, *_), (p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite) = more[:9], more[9:15]
@@ -37,7 +40,7 @@ class Forked(subprocess.Popen[Any]):
         wanted = json.dumps({"arguments": args, "directory": str(cwd or Path.cwd()), "environment": env}).encode()
         streams = [own if given == -1 else given for own, given in enumerate((p2cread, c2pwrite, errwrite))]
         with theirs:
-            socket.send_fds(_forkserver(), [wanted], [*streams, theirs.fileno()])
+            socket.send_fds(_forkserver(self._of), [wanted], [*streams, theirs.fileno()])
         self.pid = int(self._ended.recv(64))
         self._child_created = True
         self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]  # as above
@@ -59,15 +62,31 @@ class Forked(subprocess.Popen[Any]):
         return self.returncode
 
 
+class ForkedWorker(Forked):
+    """As `subprocess.Popen`, of a program and of arguments that `child.program()` begins."""
+
+    _of = "workers"
+
+    def __init__(self, args: list[str], **options: Any) -> None:
+        super().__init__(args[len(child.program()) :], **options)
+
+
+class Workers:
+    """In place of the module `subprocess`, where a server in this process starts its workers."""
+
+    PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
+    Popen = ForkedWorker
+
+
 @cache
-def _forkserver() -> socket.socket:
+def _forkserver(of: str) -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST_BYTES)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DELTA_")}
     with theirs:
         subprocess.Popen(
-            [sys.executable, "-m", "tests.started", str(theirs.fileno())],
+            [sys.executable, "-m", "tests.started", str(theirs.fileno()), of],
             cwd=Path(__file__).parent.parent,
             env=kept,
             stdin=subprocess.DEVNULL,
@@ -115,8 +134,11 @@ def _tell_end(pid: int, streams: list[int], ended: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-def options_of_routes(config: Config) -> Config:
+def options_of_routes(config: "Config") -> "Config":
     """Of all options those that routes are made of, so that one they read besides is missed."""
+    from delta_server.config.sections import Config, Limits, Server
+    from delta_server.storage.events.options import Events
+
     return Config(
         server=Server(docs=config.server.docs, metrics_public=config.server.metrics_public),
         limits=Limits(request_bytes=config.limits.request_bytes),
@@ -126,6 +148,9 @@ def options_of_routes(config: Config) -> Config:
 
 def _prepare() -> None:
     """All that a start does before it reads what it was started with, and the routes of the usual options."""
+    from delta_server.cli import main
+    from delta_server.config.sections import Config
+
     main._import_structlog()
     for place, _ in main.COMMANDS.values():
         importlib.import_module(place.partition(":")[0])
@@ -139,9 +164,16 @@ def _prepare() -> None:
     app.routed = ready
 
 
+def _prepare_workers() -> None:
+    """What all of them import, and DuckDB, which most do when they are first asked."""
+    for module in runpy.run_module("delta_server.__main__")["WORKERS"].values():
+        importlib.import_module(module)
+    importlib.import_module("duckdb")
+
+
 if __name__ == "__main__":
     gc.disable()  # as a start does
-    _prepare()
+    _prepare() if sys.argv.pop() == "programs" else _prepare_workers()
     gc.freeze()
     sys.argv[1:] = _fork_until_alone(socket.socket(fileno=int(sys.argv[1])))
     if sys.argv[1] == "-c":

@@ -20,6 +20,8 @@ WAITS = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 Test = Callable[[], Coroutine[Any, Any, None]]
 
+pytestmark = pytest.mark.usefixtures("whole_starts")
+
 
 def on_each_loop(test: Test) -> Callable[[Callable[[], asyncio.AbstractEventLoop]], None]:
     @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])

@@ -159,6 +159,7 @@ async def test_closing_kills_what_runs_and_refuses_the_rest(began: str) -> None:
     await _until_gone(pid)
 
 
+@pytest.mark.usefixtures("whole_starts")  # its end is known at once
 async def test_an_idle_process_that_the_system_ended_is_not_asked(processes: ProcessPool) -> None:
     pid = await processes(os.getpid)
     os.kill(pid, signal.SIGTERM)

@@ -593,7 +593,7 @@ async def test_a_process_that_was_ended_while_it_rested(sql: SqlProcesses, proje
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_a_process_has_nothing_of_the_servers_environment(
-    sql: SqlProcesses, project: int, monkeypatch: pytest.MonkeyPatch
+    whole_starts: None, sql: SqlProcesses, project: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DELTA_SECRET", "1")
     monkeypatch.setenv("_PYI_ARCHIVE_FILE", "/one-file")
