@@ -3,6 +3,8 @@
 import asyncio
 import random
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +26,7 @@ from delta_server.storage.events import verify as verify_module
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.verify import Verifier
 from delta_server.storage.sqlite.options import Storage
+from tests.conftest import built, started
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FAST
 
@@ -198,27 +201,19 @@ SPANS = {"segment": (9, 8), "events of a block": (2, 1.5)}
 """Days before NOW in which the first of its kind has its events."""
 
 
+@asynccontextmanager
+async def serving(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"authorization": f"Bearer {(data_dir / KEY).read_text()}"}
+    async with started(built(Config(storage=Storage(data_dir=data_dir)), None)) as application:
+        transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+            yield client
+
+
 @pytest.fixture
-async def client(data_dir: Path) -> Any:
-    config = Config(storage=Storage(data_dir=data_dir))
-    application = delta_app.build(config, tuning=FAST)
-    transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
-    key = (data_dir / KEY).read_text()
-
-    class Client:
-        async def __aenter__(self) -> httpx.AsyncClient:
-            self.running = application.litestar.lifespan()
-            await self.running.__aenter__()
-            self.http = httpx.AsyncClient(
-                transport=transport, base_url="http://test", headers={"authorization": f"Bearer {key}"}
-            )
-            return self.http
-
-        async def __aexit__(self, *error: object) -> None:
-            await self.http.aclose()
-            await self.running.__aexit__(None, None, None)
-
-    return Client()
+def client(data_dir: Path) -> Any:
+    """To be entered once the data is as the test wants it."""
+    return serving(data_dir)
 
 
 def _range(days: tuple[float, float]) -> list[str]:

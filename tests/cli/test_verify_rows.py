@@ -23,6 +23,7 @@ from delta_server.features.profiles import service as profiles
 from delta_server.storage import row_checksums
 from delta_server.storage.row_checksums import MAX_NAMED, ChecksummedTable
 from delta_server.storage.sqlite.options import Storage
+from tests.conftest import built, started
 from tests.often import seeds
 from tests.storage.opened import FAST
 
@@ -53,14 +54,11 @@ def document(number: int) -> Any:
 
 @asynccontextmanager
 async def serving(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
-    application = delta_app.build(Config(storage=Storage(data_dir=data_dir)), tuning=FAST)
-    transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
     headers = {"authorization": f"Bearer {(data_dir / KEY).read_text()}"}
-    async with (
-        application.litestar.lifespan(),
-        httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client,
-    ):
-        yield client
+    async with started(built(Config(storage=Storage(data_dir=data_dir)), None)) as application:
+        transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+            yield client
 
 
 async def fill(data_dir: Path) -> None:
