@@ -11,7 +11,7 @@ from tests.bench.__main__ import load
 from tests.bench.table import BENCHES
 from tests.histories import PACKAGED, ROOT
 
-PARTS = 4
+PARTS = 2
 """The benches in so many processes, each of which imports the server once."""
 
 load()

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests import server_process
 from tests.bench.table import Skip
-from tests.browser.conftest import EMAIL, PASSWORD, PROJECT, WIDE
+from tests.bench.turns import TINY
+from tests.browser.conftest import EMAIL, PASSWORD, PROJECT, WIDE, chromium
 from tests.server_process import Server
 
 LOGIN = {"email": EMAIL, "password": PASSWORD}
@@ -44,7 +45,7 @@ class Browsing(msgspec.Struct):
 @contextlib.contextmanager
 def browsing(fill: Callable[[Path], None]) -> Iterator[Browsing]:
     """`fill` puts data into the server's directory before it starts."""
-    program = shutil.which("chromium")
+    program = chromium() if TINY else shutil.which("chromium")
     if program is None:
         raise Skip("no chromium here")
     env = {"DELTA_ADMIN_EMAIL": EMAIL, "DELTA_ADMIN_PASSWORD": PASSWORD, "DELTA_LOG_LEVEL": "warning", **_UNLIMITED}
