@@ -86,6 +86,7 @@ passwords.NOBODYS = passwords._HASHER.hash("", salt=bytes(passwords.SALT_BYTES))
 
 LONG = (
     "tests/test_bench.py",
+    "tests/browser/test_all_pages.py",
     "tests/storage/events/test_model.py",
     "tests/features/sync/test_model.py",
     "tests/hostile/test_described.py",

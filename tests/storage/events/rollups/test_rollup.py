@@ -374,7 +374,7 @@ async def test_rollups_outlive_the_events(rolled: Rolled) -> None:
     await rolled.log.run_maintenance(rolled.project)
     assert {*(await rolled.db.read(catalog.list_segments, rolled.project))[0].types} == {"buy"}
     whole_days = [plan for plan in PLANS if plan.span == SPANS["whole"]]
-    await rolled.check(whole_days)
+    await rolled.check(whole_days[:: 4 if FUZZ == 1 else 1])
     ends = Span(START + 3 * 60_000, START + 2 * DAY_MS + 60_000)
     await rolled.check([Aggregate(ends, METRICS, keys) for keys in KEYS.values()])
     kept = Aggregate(SPANS["ragged"], (COUNT,), (), Condition("is", TYPE, ("buy",)))
@@ -403,7 +403,8 @@ async def test_an_erasure_after_retention_spares_what_cannot_be_computed_again(r
     await rolled.log.run_maintenance(rolled.project)
     await rolled.log.erase_person(rolled.project, PersonIds(("u1",), ("u1",)))
     rolled.events[:] = [event for event in rolled.events if event.user_id != "u1" or event.type != "buy"]
-    await rolled.check([plan for plan in PLANS if plan.span == SPANS["whole"]])
+    whole_days = [plan for plan in PLANS if plan.span == SPANS["whole"]]
+    await rolled.check(whole_days[1 :: 4 if FUZZ == 1 else 1])
 
 
 async def test_each_interval_has_its_own_time(rolled: Rolled) -> None:
