@@ -55,10 +55,12 @@ PUBLIC = {
     ("POST", "/v1/webhooks/{}/{}/{}"),  # by the token in the path; 404 without
     ("GET", "/v1/feeds/{}/atom.xml"),  # likewise
     ("GET", "/v1/feeds/{}/feed.json"),
+    ("GET", "/script.js"),
     ("GET", "/shared/{}"),
     ("POST", "/v1/shared-boards/{}/open"),  # by the token in the body; 404 without
     ("POST", "/v1/shared-boards/{}/tiles/{}"),  # by a ticket
 }
+OF_WRITE_KEYS = ("ingest", "visits:write")
 SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
@@ -91,7 +93,7 @@ def test_every_route_is_limited_but_health_and_files() -> None:
         route for route, access in GUARDS.items() if access.public and access.cross_origin
     }  # ingest_auth.py counts those
     assert free == NEVER_LIMITED
-    assert {access.rate_class for access in GUARDS.values() if access.scope == "ingest"} == {"ingest"}
+    assert {access.rate_class for access in GUARDS.values() if access.scope == "ingest"} == {"ingest", "visits"}
 
 
 @shared
@@ -146,11 +148,11 @@ async def test_scopes(
         answer = await shared_client.request(method, url(template), headers=bearer(key))
         refused = lacks or access.keys in ("account", "person")
         assert (answer.status_code == 403) == refused, (method, template, scope, answer.text)
-        if lacks and access.keys != "account" and scope != "ingest":
+        if lacks and access.keys != "account" and scope not in OF_WRITE_KEYS:
             assert f"lacks the scope {access.needs}" in answer.json()["message"]
 
 
-@pytest.mark.parametrize("scope", [scope for scope in ALL if scope != "ingest"])
+@pytest.mark.parametrize("scope", [scope for scope in ALL if scope not in OF_WRITE_KEYS])
 @shared
 async def test_scopes_of_account_keys(
     shared_app: Application, shared_client: httpx.AsyncClient, shared_keys: Keys, scope: str, shared_clock: FakeClock
@@ -170,8 +172,8 @@ async def of_scope(app: Application, project: str | None, scope: str) -> str:
         account = accounts.default_account(tx)
         randomness = os.urandom(secrets.RANDOM_BYTES)
         owner = None if project is None else projects.ensure(tx, account, project).id
-        if scope == "ingest" and owner is not None:
-            return accounts.add_write_key(tx, account, owner, randomness=randomness)
+        if scope in OF_WRITE_KEYS and owner is not None:
+            return accounts.add_write_key(tx, account, owner, randomness=randomness, scopes=[scope])
         return accounts.add_key(tx, account, owner, randomness=randomness, scopes=[scope])
 
     return await app.services.db.write(made)

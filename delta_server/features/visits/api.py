@@ -51,7 +51,7 @@ async def append_visit(request: Request[Any, Any, Any], services: NamedDependenc
     "/v1/pixel",
     summary="Count a view of a page by an image",
     tags=_TAGS,
-    opt=example(answer=None),
+    opt=example(answer="GIF89a...", media_type="image/gif"),
 )
 async def pixel(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[bytes]:
     """For pages without scripts. `url` or `path` name the page, else the Referer does; `referrer` says what led to it,
