@@ -108,3 +108,7 @@ def test_a_link_is_read_without_signing_in(visited: Server, visit: Open, dark: b
     expect(page.locator(".shares li")).to_have_count(0)
     guest.reload()
     expect(guest.get_by_role("heading", name="No board here")).to_be_visible()
+    guest.evaluate("window.framed = true")
+    guest.locator("a.brand").click()  # is loaded anew: of the dashboard other sites may frame this page alone
+    expect(guest.get_by_label("E-mail address")).to_be_visible()
+    assert guest.evaluate("window.framed") is None

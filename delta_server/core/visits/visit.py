@@ -123,7 +123,7 @@ def _event(visit: _Visit, arrival: Arrival, sender: Sender) -> Event:
         source=SOURCE,
         anonymous_id=_visitor(visit, page, sender),
         duration=engaged,
-        data=validate.joined({**_facts(visit, page, sender), **own, **flag}),
+        data=validate.joined({**_facts(visit, page, sender), **own, "host": page.host, **flag}),
     )
 
 

@@ -62,7 +62,9 @@ def authenticate(svc: Services, key_text: str) -> Caller:
         raise _of_deleted_project(svc.db.peek(store.project_in_bin, key.project))
     svc.state(LastUses)[key.id] = now_ms
     if key.last_used_at is None and key.id not in svc.state(FirstUses):
-        svc.state(FirstUses)[key.id] = ACTING.get().named(f"key {sent.public_id}"), now_ms
+        # A write key is first used by a visitor of a website, whose address is nobody's business for ever.
+        acting = Actor("") if sent.kind is Kind.WRITE else ACTING.get()
+        svc.state(FirstUses)[key.id] = acting.named(f"key {sent.public_id}"), now_ms
     return Caller(
         account=key.account,
         project=key.project,

@@ -99,7 +99,6 @@ class SharedTile(msgspec.Struct, frozen=True):
     id: str
     title: str
     kind: Kind
-    view: str | None
     width: int
     height: int
 
@@ -155,7 +154,7 @@ EXAMPLE_SHARED: dict[str, Any] = {
 }
 EXAMPLE_OPENED: dict[str, Any] = {
     "name": "Wall",
-    "tiles": [{"id": "a1", "title": "Visitors", "kind": "explorer", "view": "m=unique_users", "width": 2, "height": 1}],
+    "tiles": [{"id": "a1", "title": "Visitors", "kind": "explorer", "width": 2, "height": 1}],
     "hidden_tiles": 0,
     "ticket": "9f2c31...",
     "ticket_expires_at": "2026-05-02T00:00:00.000Z",
@@ -192,7 +191,6 @@ FIELDS = {
     "SharedTile.id": "The tile's id within the board",
     "SharedTile.title": "What stands over it",
     "SharedTile.kind": "What it asks",
-    "SharedTile.view": "The query of the dashboard's address that draws it",
     "SharedTile.width": "How many of three columns wide",
     "SharedTile.height": "How many rows high",
     "TileResult.kind": "What was asked",

@@ -1,5 +1,6 @@
 """/v1/shared-boards and /shared: what a link to a board opens, for who has no key."""
 
+from functools import partial
 from typing import Any
 
 from litestar import Request, Response, get, post
@@ -56,9 +57,8 @@ async def run_shared_tile(
 ) -> TileResult:
     """The question that the tile had when the board was shared; nothing of it can be changed."""
     visit = visiting.admitted(services, link_id, data.ticket)
-    return await run_in_turn(
-        request, services, visit.share.project, lambda svc: visiting.run_tile(svc, visit, tile_id)
-    )  # fmt: skip
+    in_turn = partial(run_in_turn, request, services, visit.share.project)
+    return await visiting.run_tile(services, visit, tile_id, in_turn)
 
 
 ROUTES = [shared_page, open_shared_board, run_shared_tile]

@@ -6,12 +6,15 @@ whether the link is still there.
 """
 
 import hmac
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from typing import Any, TypeAlias
 
 import msgspec
+import structlog
 
 from delta_server.core import ids, sealing, secret_addresses, times
-from delta_server.core.errors import NotFound, Unauthorized
+from delta_server.core.errors import Conflict, DeltaError, NotFound, RateLimited, Unauthorized, Unavailable
 from delta_server.core.query import boards, saved
 from delta_server.core.query.boards import Tile
 from delta_server.features.boards import schemas, service, sharing, store
@@ -25,10 +28,16 @@ from delta_server.features.sql import service as sql
 from delta_server.features.users import service as users
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+from delta_server.storage.keyed_locks import KeyedLocks
+
+log = structlog.get_logger("delta.boards")
+
+Work: TypeAlias = Callable[[Services], Coroutine[Any, Any, bytes]]
 
 TICKET_MS = 12 * 3_600_000
 FRESH_MS = 15_000
 """All who look at a board meanwhile get one answer."""
+_FAILED = b"null"
 _GONE = "there is no such shared board: its link was revoked, has expired or is not whole"
 
 
@@ -49,22 +58,48 @@ async def open_board(svc: Services, share_id: str, given: Opening, address: str)
     return msgspec.structs.replace(opened, ticket=sealed.hex(), ticket_expires_at=times.format(expires_at))
 
 
-async def run_tile(svc: Services, visit: Visit, tile_id: str) -> TileResult:
-    """Of a `visit` that `admitted` let in. Raises NotFound for a tile that the link does not show."""
+class _Running(KeyedLocks):
+    """By question: who asks for what is being worked out waits for that."""
+
+
+async def run_tile(
+    svc: Services, visit: Visit, tile_id: str, in_turn: Callable[[Work], Awaitable[bytes]]
+) -> TileResult:
+    """Of a `visit` that `admitted` let in; what is not known yet is asked `in_turn`. Raises NotFound for a tile that
+    the link does not show, Conflict for a question that cannot be answered."""
     query = svc.db.peek(_query_of_tile, visit, tile_id)
     kind = saved_queries.kind_of(query)
-    key = ("shared tile", visit.share.project, kind, query.spec, svc.clock.now_ms() // FRESH_MS)
-    if (kept := svc.cache.get(key)) is not None:
-        return TileResult(kind, *msgspec.json.decode(kept, type=tuple[list[dict[str, str]] | None, msgspec.Raw]))
-    question = saved.read(kind, query.spec.encode())
-    columns: list[dict[str, str]] | None = None
-    if isinstance(question, sql.Statement):
-        found = await sql.run(svc, visit.share.project, question)
-        columns, rows = [{"name": one.name, "type": one.type} for one in found.columns], found.rows
-    else:
-        rows = msgspec.Raw(await queries.run_question(svc, visit.share.project, question))
-    svc.cache.put(key, msgspec.json.encode((columns, rows)))
-    return TileResult(kind, columns, rows)
+    key = _key(svc, visit, query)
+    async with svc.state(_Running).hold([hash(key)]):
+        if (kept := svc.cache.get(key)) is None:
+            kept = await in_turn(partial(_answer, visit=visit, tile_id=tile_id))
+            svc.cache.put(key, kept)
+    if kept == _FAILED:
+        raise Conflict("this tile cannot be answered: those who shared the board see why on it")
+    return TileResult(kind, *msgspec.json.decode(kept, type=tuple[list[dict[str, str]] | None, msgspec.Raw]))
+
+
+def _key(svc: Services, visit: Visit, query: SavedQuery) -> tuple[object, ...]:
+    digest = boards.digest(query.kind, query.spec)
+    return "shared tile", visit.share.project, digest, svc.clock.now_ms() // FRESH_MS
+
+
+async def _answer(svc: Services, *, visit: Visit, tile_id: str) -> bytes:
+    """Columns and rows as JSON. Why a question fails is for members: it may name what is in the data. Raises NotFound
+    for a link that was revoked before its turn came."""
+    project = visit.share.project
+    query = svc.db.peek(_query_of_tile, svc.db.peek(_visit, ids.text(visit.share.uid)), tile_id)
+    question = saved.read(saved_queries.kind_of(query), query.spec.encode())
+    try:
+        if isinstance(question, sql.Statement):
+            found = await sql.run_unrecorded(svc, project, question)
+            return msgspec.json.encode(([{"name": one.name, "type": one.type} for one in found.columns], found.rows))
+        return msgspec.json.encode((None, msgspec.Raw(await queries.run_question(svc, project, question))))
+    except (RateLimited, Unavailable):
+        raise
+    except DeltaError as error:
+        log.info("a shared tile cannot be answered", project=project, tile=tile_id, code=error.code)
+        return _FAILED
 
 
 def admitted(svc: Services, share_id: str, ticket: str) -> Visit:
@@ -119,7 +154,7 @@ def _opened(tx: Tx, share_id: str) -> SharedBoard:
         query = _approved(tx, visit, tile)
         if query is not None:
             kind, title = saved_queries.kind_of(query), tile.title or query.name
-            shown.append(schemas.SharedTile(tile.id, title, kind, query.view, tile.width, tile.height))
+            shown.append(schemas.SharedTile(tile.id, title, kind, tile.width, tile.height))
     return SharedBoard(visit.board.name, shown, len(tiles) - len(shown))
 
 

@@ -24,6 +24,11 @@ async def run(svc: Services, project: int, statement: Statement) -> Found:
     """Raises Invalid for what may not be run, TooCostly past the deadline or the memory limit."""
     # Its text may name persons, whom nobody could erase from a chain; by the hash it is known to who has the text.
     await audit.note_in(svc, project, "sql.run", target=f"sha256 {sha256(statement.sql.encode()).hexdigest()}")
+    return await run_unrecorded(svc, project, statement)
+
+
+async def run_unrecorded(svc: Services, project: int, statement: Statement) -> Found:
+    """As `run`, for those who cannot choose the statement: whoever allowed it to them is in the audit log."""
     plan = Sql(statement.sql, statement.limit, tuple(statement.params))
     answer = await svc.event_reader.run_query(project, plan)
     columns = [Column(name, kind) for name, kind in zip(answer.columns, answer.types, strict=True)]

@@ -70,6 +70,7 @@ def _visited(request: Request[Any, Any, Any], services: Services, caller: Caller
     page = request.headers.get("referer")
     origin = request.headers.get("origin") or _origin_of(page)
     if caller.origins is not None:
+        cors.admit_origin(scope, caller.origins, origin, "its")
         cors.admit_origin(scope, service.settings(services, caller.project or 0).origins, origin, "the project's")
     address: str = scope["state"]["exchange"].address
     return Visited(caller.key_id, address, request.headers.get("user-agent", ""), origin, page)

@@ -6,7 +6,7 @@ from functools import partial
 
 import msgspec
 
-from delta_server.core import origins
+from delta_server.core import origins, sealing
 from delta_server.core.errors import DeltaError, TooLarge
 from delta_server.core.events.event_batch import Parsed
 from delta_server.core.events.event_time import Arrival
@@ -115,7 +115,11 @@ async def _make_salt(svc: Services, project: int) -> bytes:
     bound_to = f"visits of project {project} on day {day}"
     made = await svc.cpu(partial(vault.seal, os.urandom(visitors.SALT_BYTES), bound_to=bound_to))
     kept = await svc.db.write(_kept_salt, project, day, made)
-    salt = await svc.cpu(partial(vault.unseal, kept, bound_to=bound_to))
+    try:
+        salt = await svc.cpu(partial(vault.unseal, kept, bound_to=bound_to))
+    except sealing.Unreadable:  # of a data directory whose key is another now
+        await svc.db.write(store.replace_salt, project, day, made)
+        salt = await svc.cpu(partial(vault.unseal, made, bound_to=bound_to))
     svc.state(Salts).known[project] = day, salt
     return salt
 

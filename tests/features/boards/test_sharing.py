@@ -1,5 +1,6 @@
 """Links to boards, by who means ill: what is revoked, over, of another board or changed is answered with nothing."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -7,6 +8,9 @@ import msgspec
 import pytest
 
 from delta_server.app import Application
+from delta_server.features.boards import visiting
+from delta_server.features.sql import service as sql
+from delta_server.services import Services
 from tests.conftest import Keys, bearer
 from tests.features.boards.test_boards import NOBODY, PATH, saved
 from tests.secret_sweep import SWEEP
@@ -54,6 +58,7 @@ async def test_a_link_shows_its_tiles_to_who_has_no_key(client: httpx.AsyncClien
     opened = (await link.open()).json()
     assert (opened["name"], opened["hidden_tiles"], [one["title"] for one in opened["tiles"]]) == ("Wall", 0, ["One"])
     assert "spec" not in str(opened)
+    assert "view" not in str(opened)
     assert "select" not in str(opened)
     for _ in range(2):  # the second time from the cache
         answer = (await link.tile(opened["ticket"])).json()
@@ -77,6 +82,35 @@ async def test_each_kind_is_answered(client: httpx.AsyncClient, keys: Keys) -> N
     ticket = await link.ticket()
     rows = {kind: (await link.tile(ticket, kind)).json()["rows"] for kind in specs}
     assert (len(rows["explorer"]) >= 7, len(rows["funnel"]), rows["retention"], rows["paths"]) == (True, 2, [], [])
+
+
+FAILING = "select cast('ann@private.example' as integer) as n"
+
+
+async def test_why_a_tile_cannot_be_answered_is_for_members_and_it_is_not_tried_again_at_once(
+    client: httpx.AsyncClient, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, statements = sql.run_unrecorded, list[str]()
+
+    async def counted(svc: Services, project: int, statement: sql.Statement) -> sql.Found:
+        statements.append(statement.sql)
+        return await run(svc, project, statement)
+
+    monkeypatch.setattr(sql, "run_unrecorded", counted)
+    link = await share(client, keys, FAILING)
+    ticket = await link.ticket()
+    clock.advance(visiting.FRESH_MS - clock.time_ms % visiting.FRESH_MS)
+    answers = await asyncio.gather(*(link.tile(ticket) for _ in range(3)))
+    for answer in [*answers, await link.tile(ticket)]:
+        assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT")
+        assert "private" not in answer.text
+    assert len(statements) == 1
+    clock.advance(visiting.FRESH_MS)
+    await link.tile(ticket)
+    assert len(statements) == 2
+    noted = (await client.get("/v1/audit", headers=bearer(keys.project))).text
+    assert "board.share" in noted
+    assert "sql.run" not in noted
 
 
 async def test_guesses_and_other_links(client: httpx.AsyncClient, keys: Keys) -> None:

@@ -8,6 +8,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.core.times import DAY_MS
 from delta_server.core.visits.visit import VisitFields
+from delta_server.features.accounts.service import FirstUses
 from delta_server.features.visits import api, service
 from delta_server.storage.database import Tx
 from tests.conftest import Keys, bearer
@@ -199,6 +200,43 @@ async def test_settings_are_a_projects_own(client: httpx.AsyncClient, keys: Keys
     )
     assert await check(client, keys, Row("", "GET", SETTINGS, 200)) == kept
     assert await check(client, keys, Row("", "GET", SETTINGS, 200, key="other")) == default
+
+
+async def test_a_key_that_lists_sites_counts_no_others_by_an_image(client: httpx.AsyncClient, keys: Keys) -> None:
+    key = await site_key(client, keys, origins=[SHOP])
+    for referer, status in ((f"{SHOP}/a", 200), ("https://evil.example/a", 403), (None, 403)):
+        headers = {} if referer is None else {"referer": referer}
+        answer = await client.get(f"/v1/pixel?writeKey={key}&url={SHOP}/a", headers=headers)
+        assert answer.status_code == status, referer
+    assert len(await events(client, keys)) == 1
+
+
+async def test_a_page_says_what_it_likes_but_not_its_host(client: httpx.AsyncClient, keys: Keys) -> None:
+    key = await site_key(client, keys)
+    await send(client, key, {**PAGE, "data": {"host": "victim.example", "plan": "pro"}}, origin=SHOP)
+    [event] = await events(client, keys)
+    assert (event["data"]["host"], event["data"]["plan"]) == ("shop.example", "pro")
+
+
+async def test_a_salt_that_cannot_be_read_any_more_is_replaced(
+    app: Application, client: httpx.AsyncClient, keys: Keys
+) -> None:
+    """As after a restore, with another key file."""
+    key = await site_key(client, keys)
+    assert (await send(client, key, origin=SHOP)).status_code == 204
+    await app.services.db.write(lambda tx: tx.run("UPDATE visit_salt SET sealed = ?", b"another's" * 8))
+    app.services.state(service.Salts).known.clear()
+    assert (await send(client, key, origin=SHOP)).status_code == 204
+    assert len(await events(client, keys)) == 2
+
+
+async def test_no_visitors_address_is_kept_with_the_first_use_of_a_key(
+    app: Application, client: httpx.AsyncClient, keys: Keys
+) -> None:
+    key = await site_key(client, keys)
+    await send(client, key, origin=SHOP)
+    used = app.services.state(FirstUses).values()
+    assert [acting.address for acting, _ in used if acting.name == f"key {key.split('_')[2]}"] == [""]
 
 
 async def test_the_script(client: httpx.AsyncClient) -> None:

@@ -88,7 +88,12 @@ function followed(event: MouseEvent): string | null {
   if (written.startsWith("#")) return current.peek().path + current.peek().search + written; // <base> means another page
   const below = link.pathname.startsWith(BASE) ? `/${link.pathname.slice(BASE.length)}` : null;
   if (below === null || /^\/(v1|docs|api)(\/|$)/.test(below)) return null;
+  if (isShared(current.peek().path) && !isShared(below)) return null; // what other sites may frame is that page alone
   return below + link.search + link.hash;
+}
+
+function isShared(below: string): boolean {
+  return below.startsWith("/shared/");
 }
 
 /** Brings a part of the page into view, and the focus with it. */
