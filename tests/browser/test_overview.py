@@ -132,6 +132,11 @@ def test_of_many_endpoints_the_first_are_fetched_until_more_are_wanted(server: S
         if what == "choose":
             expect(page.get_by_role("checkbox", name="station 129")).to_be_visible()
         else:
+            if what == "scroll":  # further, once the rows that came have their heights
+                page.wait_for_function("""() => {
+                    scrollTo(0, document.documentElement.scrollHeight)
+                    return document.querySelector("main").innerText.includes("station 129")
+                }""")
             expect(page.get_by_role("link", name="station 129", exact=True)).to_be_visible()
         page.goto(f"{server.url}/p/many")
     page.get_by_role("combobox", name="Sort by").select_option("size")

@@ -36,6 +36,7 @@ def test_a_key_of_each_preset_is_made(server: Server, visit: Open) -> None:
     page = window.go(f"/p/{PROJECT}/settings/keys")
     page.get_by_role("button", name="New key").click()
     presets = page.get_by_role("dialog").get_by_role("radio")
+    presets.first.wait_for()
     names = [each.get_attribute("value") for each in presets.all()]
     page.keyboard.press("Escape")
     assert "send" in names
