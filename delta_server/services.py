@@ -56,7 +56,7 @@ class Services(msgspec.Struct, frozen=True):
     processes: Threads
     """For comparing large documents, whoever waits. `cpu_for` tells when."""
     batch_processes: Threads
-    """For large batches of events within a turn of `one_cpu`, of which as many run at once as these are."""
+    """One, for large batches of events within a turn of `one_cpu`."""
     cache: Cache
     contents: ContentStore
     event_writer: EventWriter

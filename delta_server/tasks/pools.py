@@ -28,14 +28,14 @@ class Pools(msgspec.Struct, frozen=True):
             spare_cpu=ThreadPool(min(8, cores), "spare-cpu", behind=True),
             fair_cpu=FairThreadPool(threads, "fair-cpu", seconds=answer_s),
             processes=ProcessPool(threads),
-            batch_processes=ProcessPool(2, soon=True),
+            batch_processes=ProcessPool(1, soon=True),
         )
 
     @classmethod
     def start_few(cls, *, answer_s: float) -> Self:
         """For a command that reads."""
         cpu = ThreadPool(2, "cpu")
-        return cls(cpu, cpu, cpu, FairThreadPool(2, "fair-cpu", seconds=answer_s), ProcessPool(2), ProcessPool(2))
+        return cls(cpu, cpu, cpu, FairThreadPool(2, "fair-cpu", seconds=answer_s), ProcessPool(2), ProcessPool(1))
 
     async def close(self) -> None:
         closing: list[Callable[[], Awaitable[None]]] = [self.batch_processes.close, self.processes.close]
