@@ -9,7 +9,7 @@ from delta_server.core import ids, secrets, times
 from delta_server.core.actor import Actor
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, NotFound, Unauthorized
-from delta_server.core.scopes import opened
+from delta_server.core.scopes import VISITS, opened
 from delta_server.core.secrets import Kind
 from delta_server.features.accounts import making, schemas, store
 from delta_server.features.accounts.making import SCOPES as SCOPES
@@ -62,8 +62,8 @@ def authenticate(svc: Services, key_text: str) -> Caller:
         raise _of_deleted_project(svc.db.peek(store.project_in_bin, key.project))
     svc.state(LastUses)[key.id] = now_ms
     if key.last_used_at is None and key.id not in svc.state(FirstUses):
-        # A write key is first used by a visitor of a website, whose address is nobody's business for ever.
-        acting = Actor("") if sent.kind is Kind.WRITE else ACTING.get()
+        # A key of a website is first used by a visitor, whose address shall be kept nowhere.
+        acting = Actor("") if VISITS in key.scopes.split() else ACTING.get()
         svc.state(FirstUses)[key.id] = acting.named(f"key {sent.public_id}"), now_ms
     return Caller(
         account=key.account,

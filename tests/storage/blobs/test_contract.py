@@ -8,16 +8,19 @@ import json
 import os
 import stat
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from email.utils import formatdate
 from http.client import HTTPConnection
 from pathlib import Path
 from socket import create_connection
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 
@@ -51,11 +54,20 @@ def s3(endpoint: str, bucket: str) -> S3Store:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
+    """moto 5 compares and then stores, each request in a thread: one at a time is what S3 does."""
+    one, put = threading.Lock(), S3Response.put_object
+
+    def put_alone(response: S3Response) -> Any:
+        with one:
+            return put(response)
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(S3Response, "put_object", put_alone)
+        server.start()
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+        server.stop()
 
 
 @pytest.fixture(scope="module")
