@@ -54,7 +54,8 @@ def s3(endpoint: str, bucket: str) -> S3Store:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """moto 5 compares and then stores, each request in a thread: one at a time is what S3 does."""
+    """moto compares and then stores, each request in a thread (findings/moto-conditional-put-race.sh): one at a time is
+    what S3 does."""
     one, put = threading.Lock(), S3Response.put_object
 
     def put_alone(response: S3Response) -> Any:
