@@ -64,7 +64,9 @@ def chromium() -> str:
 
 def fits(page: Page) -> None:
     """Nothing is wider than the window, once what is drawn to measure was drawn anew for it."""
-    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth", timeout=WAIT_MS)
+    width = page.evaluate("innerWidth")
+    # Not `wait_for_function`: its second look is an eval in the page, which the page's own policy forbids.
+    expect(page.locator("html")).to_have_js_property("scrollWidth", width)
 
 
 @contextmanager

@@ -133,9 +133,11 @@ def test_of_many_endpoints_the_first_are_fetched_until_more_are_wanted(server: S
             expect(page.get_by_role("checkbox", name="station 129")).to_be_visible()
         else:
             if what == "scroll":  # further, once the rows that came have their heights
-                page.wait_for_function("""() => {
-                    scrollTo(0, document.documentElement.scrollHeight)
-                    return document.querySelector("main").innerText.includes("station 129")
+                page.evaluate("""async () => {
+                    while (!document.querySelector("main").innerText.includes("station 129")) {
+                        scrollTo(0, document.documentElement.scrollHeight)
+                        await new Promise(requestAnimationFrame)
+                    }
                 }""")
             expect(page.get_by_role("link", name="station 129", exact=True)).to_be_visible()
         page.goto(f"{server.url}/p/many")
