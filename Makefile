@@ -8,11 +8,14 @@ SOURCES := $(shell find delta_server -type f -not -name '*.pyc')
 WEB := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name types.gen.ts)
 NODE_20 := $(shell node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2> /dev/null && command -v npm)
 NPM := $(if $(NODE_20),npm,PATH="$(CURDIR)/$(VENV)/node:$$PATH" npm) --prefix web --silent
+PACKED := web/dist/index.html packaging/delta-server.spec packaging/unpack_first_use.py packaging/requirements-dev.lock | $(VENV)/.dev
+# The same sources make the same bytes: neither the order of a set nor the time of a build is in them.
+BUILD = PYTHONHASHSEED=1 SOURCE_DATE_EPOCH=1 $(BIN)/pyinstaller --log-level WARN --noconfirm --distpath dist --workpath build packaging/delta-server.spec
 WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4))) # one more: tests wait for servers and disks
 
 unexport PYTHONDONTWRITEBYTECODE # compiled modules are kept, whatever the shell says: all that starts begins sooner
 
-.PHONY: help demo run install web test check soak mutants bench build release test-binary screenshots lock clean
+.PHONY: help demo run install web test check soak mutants bench build folder release test-binary screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -50,6 +53,8 @@ bench: $(VENV)/.dev ## Measure everything beside its peers in one table (ROWS=pa
 
 build: dist/delta-server ## Make the executable dist/delta-server
 
+folder: dist/delta-server-folder/delta-server ## Make the folder dist/delta-server-folder: the same, which need not unpack itself
+
 test-binary: dist/delta-server ## Start the executable in an empty directory and use it
 	@$(BIN)/python -m pytest tests/binary
 
@@ -69,10 +74,15 @@ clean: ## Remove what these commands made (never your data)
 	rm -rf $(VENV) build dist web/node_modules web/dist web/src/types.gen.ts tests/bench/node/node_modules tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-dist/delta-server: $(SOURCES) web/dist/index.html packaging/delta-server.spec packaging/requirements-dev.lock | $(VENV)/.dev
-	@echo "Building dist/delta-server (about a minute) ..."
-	@PYTHONHASHSEED=1 $(BIN)/pyinstaller --log-level WARN --noconfirm --distpath dist --workpath build packaging/delta-server.spec
+dist/delta-server: $(SOURCES) $(PACKED)
+	@echo "Building dist/delta-server (about a minute, the first time two) ..."
+	@$(BUILD)
 	@ls -lh dist/delta-server | awk '{print "dist/delta-server: " $$5}'
+
+dist/delta-server-folder/delta-server: $(SOURCES) $(PACKED)
+	@echo "Building dist/delta-server-folder (about a minute) ..."
+	@DELTA_FOLDER=1 $(BUILD)
+	@du -sh dist/delta-server-folder
 
 web/dist/index.html: $(WEB) $(SOURCES) web/node_modules/.made $(VENV)/.run
 	@echo "Building the dashboard ..."

@@ -96,6 +96,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def test_nothing_names_the_machine_it_was_made_on() -> None:
     ours = [ROOT / "Makefile", ROOT / ".ci" / "run", *DOCUMENTS, *ROOT.glob("packaging/*"), *ROOT.glob("*.toml")]
+    ours = [path for path in ours if path.is_file()]
     named = re.compile(r"(?<![\w.~])/(?:home|root|srv|mnt)/|(?:index|registry)[-_]?url", re.I)
     assert [path.name for path in ours if named.search(path.read_text(encoding="utf-8"))] == []
 

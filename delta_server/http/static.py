@@ -15,6 +15,7 @@ from mimetypes import guess_type
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from zipfile import ZipFile
 
 import msgspec
 from litestar import MediaType, Request, Response, get
@@ -27,7 +28,9 @@ from delta_server.http.gate import PREFIXES, bare
 from delta_server.http.guards import PUBLIC, Guards
 
 PACKAGED = Path(__file__).parent.parent / "web"
-"""Where packages and the executable carry the build."""
+"""Where packages carry the build."""
+PACKED = PACKAGED.with_suffix(".zip")
+"""Where the executable does: it unpacks itself, and one file sooner than four hundred."""
 BUILT = PACKAGED.parent.parent / "web" / "dist"
 """Where it is in a checkout."""
 INDEX = "index.html"
@@ -133,9 +136,9 @@ def not_found(request: Request[Any, Any, Any], error: NotFoundException) -> Resp
 
 def _index_alone() -> bytes | None:
     """2 kB, on the event loop: all files are not read for an address that is none."""
-    for directory in (PACKAGED, BUILT):
+    for place in (PACKED, PACKAGED, BUILT):
         with suppress(FileNotFoundError):
-            return (directory / INDEX).read_bytes()
+            return _packed(place, INDEX)[INDEX] if place == PACKED else (place / INDEX).read_bytes()
     return None
 
 
@@ -161,13 +164,13 @@ async def _files() -> dict[str, Asset] | None:
 
 
 def _built() -> dict[str, Asset] | None:
-    for directory in (PACKAGED, BUILT):
+    for place in (PACKED, PACKAGED, BUILT):
         try:
-            changed_ns = (directory / INDEX).stat().st_mtime_ns
+            changed_ns = (place if place == PACKED else place / INDEX).stat().st_mtime_ns
         except FileNotFoundError:
             continue
         with _reading:  # a browser asks for a dozen at once: the first of them reads for all
-            return _read(directory, changed_ns)
+            return _read(place, changed_ns)
     return None
 
 
@@ -175,8 +178,8 @@ _reading = Lock()
 
 
 @lru_cache(1)
-def _read(directory: Path, _changed_ns: int) -> dict[str, Asset]:
-    contents = {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*.*")}
+def _read(place: Path, _changed_ns: int) -> dict[str, Asset]:
+    contents = _packed(place) if place == PACKED else _contents(place)
     suffixes = tuple(suffix for _, suffix in _ENCODINGS)
     return {
         name: Asset(
@@ -188,6 +191,16 @@ def _read(directory: Path, _changed_ns: int) -> dict[str, Asset]:
         for name, content in contents.items()
         if not name.endswith(suffixes)
     }
+
+
+def _contents(directory: Path) -> dict[str, bytes]:
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*.*")}
+
+
+def _packed(file: Path, *names: str) -> dict[str, bytes]:
+    """All without names. Raises FileNotFoundError."""
+    with file.open("rb") as opened, ZipFile(opened) as packed:
+        return {name: packed.read(name) for name in names or packed.namelist()}
 
 
 @lru_cache(64)

@@ -29,8 +29,8 @@ def executable() -> Iterator[Row]:
     stale = "older than the source: make build" if path.stat().st_mtime < newest else ""
     starts, memory = _started(BINARY)
     yield Row("executable: size", path.stat().st_size / MB, "MB", bar=60, note=stale)
-    yield Row("executable: start to first 200", starts, "s", bar=2.0, note=f"median of {STARTS}, unpacks itself")
-    yield Row("executable: idle memory (RSS, both processes)", memory, "MB")
+    yield Row("executable: start to first 200", starts, "s", bar=1.0, note=f"median of {STARTS}, unpacks itself")
+    yield Row("executable: idle memory (RSS, both processes)", memory, "MB", bar=90)
 
 
 def _started(command: Sequence[str]) -> tuple[float, float]:

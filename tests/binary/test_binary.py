@@ -1,7 +1,11 @@
 """The executable, started in an empty directory and used as a person would. Run by `make test-binary`."""
 
+import hashlib
 import io
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
@@ -11,7 +15,7 @@ import msgspec
 import pytest
 import zstandard
 
-from tests.server_process import BINARY, ROOT, Server, run, serving
+from tests.server_process import BINARY, ROOT, Server, environment, run, serving
 
 HISTORY = ROOT / "delta_server" / "data" / "usgs-quakes.ndjson.zst"
 pytestmark = pytest.mark.skipif(not Path(BINARY[0]).exists(), reason="make build makes it")
@@ -125,6 +129,37 @@ def test_it_asks_an_identity_provider(tmp_path: Path) -> None:
         assert failed.value.code == 502
         assert "(dns)" in msgspec.json.decode(failed.value.read())["message"]
         server.stop()
+
+
+def test_it_is_small_and_unpacks_what_it_uses(tmp_path: Path) -> None:
+    """DuckDB takes more than all the rest, and is there once somebody asks about events."""
+    assert Path(BINARY[0]).stat().st_size < 60_000_000
+    key = run(tmp_path, "key", "create", "--project", "demo", command=BINARY).stdout.split()[0]
+    with serving(tmp_path, command=BINARY) as server:
+        [program] = children(server.process.pid)
+        maps = Path(f"/proc/{program}/maps")
+        [unpacked] = {Path(found) for found in re.findall(r"(\S+/_MEI\w+)/", maps.read_text())}
+        assert not list(unpacked.glob("_duckdb*.so"))
+        assert sum(1 for _ in unpacked.rglob("*")) < 250
+        ask(server, key, "/v1/events", b'{"eventType":"signup","userId":"ann"}')
+        ask(server, key, "/v1/query", b'{"metrics":["count"]}')
+        assert [library.name for library in unpacked.glob("_duckdb*.so")]
+        server.stop()
+    assert not unpacked.exists()
+
+
+@pytest.mark.skipif("DELTA_LONG" not in os.environ, reason="builds twice: DELTA_LONG=1")
+@pytest.mark.timeout(1800)
+def test_two_builds_have_the_same_bytes(tmp_path: Path) -> None:
+    digests = set()
+    for name in ("one", "two"):
+        made = tmp_path / name
+        command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level", "ERROR"]
+        command += ["--distpath", str(made), "--workpath", str(made / "work"), "packaging/delta-server.spec"]
+        env = environment(PYTHONHASHSEED="1", SOURCE_DATE_EPOCH="1", PYINSTALLER_CONFIG_DIR=str(made / "cache"))
+        subprocess.run(command, cwd=ROOT, env=env, check=True)
+        digests.add(hashlib.sha256((made / "delta-server").read_bytes()).hexdigest())
+    assert len(digests) == 1
 
 
 def test_it_carries_one_sqlite_library(tmp_path: Path) -> None:

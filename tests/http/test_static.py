@@ -1,6 +1,7 @@
 """The dashboard's files: one page for all its addresses, files kept for ever, and nothing else that lies about."""
 
 import gzip
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,17 @@ async def test_nothing_else_is_reachable(shared_client: httpx.AsyncClient, path:
     answer = await shared_client.get(path)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_in_the_executable_all_files_are_one(
+    client: httpx.AsyncClient, build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = Path(shutil.make_archive(str(build), "zip", build))
+    shutil.rmtree(build)
+    monkeypatch.setattr(static, "PACKED", packed)
+    for path, status in (("/", 200), ("/p/home", 200), ("/assets/main-1a2b.js", 200), ("/assets/other.js", 404)):
+        assert (await client.get(path)).status_code == status
+    assert (await client.get("/nothere", headers={"accept": "text/html"})).headers["content-type"].startswith("text/")
 
 
 @pytest.mark.parametrize("path", ["/nothere", "/p", "/a/b/c?d=1"])
