@@ -1,26 +1,28 @@
-"""Pages in JSON, put together of the texts of their records, which are kept: who begins pulls all of a collection, and
-one device does so after the other."""
+"""Pages in JSON, put together of the texts of their records, which are made as they are pushed, and kept: who begins
+pulls all of a collection, and one device does so after the other."""
 
 from binascii import hexlify
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
-from typing import cast
+from itertools import islice
 
 import msgspec
 
 from delta_server.core import times
 from delta_server.core.sync.judging import DELETED, JSON
 from delta_server.features.devices import service as devices
-from delta_server.features.sync import pulling, schemas, store
-from delta_server.features.sync.known_texts import OVERHEAD_BYTES, KnownTexts, Texts
+from delta_server.features.sync import known_texts, pulling, schemas, store
+from delta_server.features.sync.known_texts import KnownTexts, Stretch, joined, next_behind, of_texts
 from delta_server.features.sync.pulling import Begun, Read, Wanted
 from delta_server.features.sync.schemas import PullCounts
 from delta_server.features.sync.spaces import Whose
+from delta_server.features.sync.store import NewChange
 from delta_server.services import Services
 from delta_server.storage.database import Row, Tx
 
-_LOOKED_UP = 8
-"""Where no more than one in so many is missing it is looked up by its number; else all around it are read."""
+_NOTED_BYTES = 1 << 20
+"""Of a batch, the texts of whose records are made as it is stored: in 2 ms."""
 
 _json = msgspec.json.Encoder().encode
 
@@ -35,91 +37,165 @@ async def pull_text(svc: Services, whose: Whose, data_type: str, wanted: Wanted)
 
 def _read(tx: Tx, begun: Begun, space: store.Space, collection: int, known: KnownTexts) -> bytes:
     heads, device_ids = store.shown(tx, space.id), devices.device_ids(tx, space.id)
-    making = _Making(tx, space.id, collection, device_ids)
     if not begun.place.is_whole or begun.is_split or begun.wanted.deletions_only or heads != store.HEADS:
-        return _read_rows(tx, begun, heads, making)
-    # An id comes again after the last space is deleted, but not with this time.
-    key = begun.state.epoch, space.id, space.created_at, collection
-    making.known = known.of(key)
-    page = _read_known(tx, begun, making) if making.known.by_number else _read_rows(tx, begun, heads, making)
-    known.add(key, making.made)
-    return page
+        return _read_rows(tx, begun, space.id, collection, heads, device_ids)
+    key = known_texts.key(begun.state.epoch, space, collection)
+    reading = _Reading(tx, begun, space.id, collection, device_ids, known.of(key))
+    text = _read_known(reading)
+    known.add(key, joined(reading.found, pulling.PART))
+    return text
 
 
-class _Making:
-    """The texts of a page, of which some may be `known`, and the others are `made`."""
+class _Reading:
+    """Of all heads behind a number, as the texts of stretches that follow each other: of those that are `known`, and
+    of rows where none is. `found` are those to be known from now on."""
 
-    def __init__(self, tx: Tx, space: int, collection: int, device_ids: Mapping[int, str]) -> None:
+    def __init__(
+        self,
+        tx: Tx,
+        begun: Begun,
+        space: int,
+        collection: int,
+        device_ids: Mapping[int, str],
+        known: Sequence[Stretch],
+    ) -> None:
         self.tx = tx
+        self.begun = begun
         self.space = space
         self.collection = collection
         self.device_ids = device_ids
-        self.known = Texts()
-        self.made = Texts()
+        self.found: list[Stretch] = []
+        self.first = pulling.first(tx, begun, space, collection, store.HEADS)
+        self._known = known
+        self._place = next_behind(known, self.first)
+        self._unchanged = self._find_unchanged()
 
-    def of_numbers(self, numbers: Sequence[int]) -> list[bytes]:
-        """Of heads, in their order."""
-        found = [*map(self.known.by_number.get, numbers)]
-        if None in found:
-            self._make([number for number, text in zip(numbers, found, strict=True) if text is None], len(numbers))
-            made = self.made.by_number
-            found = [text or made[number] for number, text in zip(numbers, found, strict=True)]
-        return cast("list[bytes]", found)
+    def _find_unchanged(self) -> set[int]:
+        """Where those begin of which nothing is gone since; of those up to the page's end alone can that be said, for
+        another reader may have made one of newer versions."""
+        within: list[tuple[int, int]] = []
+        counts: list[int] = []
+        records = 0
+        for stretch in islice(self._known, self._place, None):
+            if records > 2 * self.begun.wanted.limit or stretch.until > self.begun.end:
+                break
+            within.append((stretch.after, stretch.until))
+            counts.append(len(stretch.numbers))
+            records += counts[-1]
+        found = store.count_heads(self.tx, self.collection, within) if within else []
+        return {after for (after, _), count, now in zip(within, counts, found, strict=True) if count == now}
 
-    def of_rows(self, rows: Sequence[Row]) -> list[bytes]:
-        texts = _texts(rows, self.device_ids)
-        self.made.by_number.update(zip([row[0] for row in rows], texts, strict=True))
-        self.made.deletions.update([row[0] for row in rows if row[2] == DELETED])
-        self.made.size_bytes += sum(map(len, texts)) + OVERHEAD_BYTES * len(texts)
-        return texts
+    def next(self, at: int, most: int, part: int) -> Stretch:
+        """Of `most` records, behind number `at`."""
+        end = self.begun.end
+        while self._place < len(self._known) and self._known[self._place].until <= at:
+            self._place += 1
+        known = self._known[self._place] if self._place < len(self._known) else None
+        if known is None or known.after > at:
+            return self._keep(self._made(at, end if known is None else min(end, known.after), min(most, part)))
+        if known.after == at and at in self._unchanged and len(known.numbers) <= most:
+            return self._keep(known)
+        until = min(end, known.until)
+        numbers = store.head_numbers(self.tx, self.collection, at, until, most)
+        if not set(numbers).issubset(known.numbers):
+            return self._keep(self._made(at, until, min(most, part)))
+        left = known.with_only(set(numbers), at, until if len(numbers) < most else numbers[-1])
+        return self._keep(left) if (left.after, left.until) == (known.after, known.until) else left
 
-    def deletions(self, numbers: Sequence[int]) -> int:
-        return sum(len(texts.deletions.intersection(numbers)) for texts in (self.known, self.made))
+    def _keep(self, stretch: Stretch) -> Stretch:
+        self.found.append(stretch)
+        return stretch
 
-    def _make(self, missing: Sequence[int], among: int) -> None:
-        """`among` so many that follow each other."""
-        if len(missing) * _LOOKED_UP <= among:
-            self.of_rows(store.versions(self.tx, self.space, missing))
-            return
-        after, until, wanted = missing[0] - 1, missing[-1], set(missing)
-        rows = store.heads_after(self.tx, self.collection, self.space, store.HEADS, after, until, among)
-        self.of_rows([row for row in rows if row[0] in wanted])
+    def _made(self, at: int, until: int, limit: int) -> Stretch:
+        rows = store.heads_after(self.tx, self.collection, self.space, store.HEADS, at, until, limit)
+        return _of_rows(at, until if len(rows) < limit else rows[-1][0], rows, self.device_ids)
 
 
-def _read_rows(tx: Tx, begun: Begun, heads: str, making: _Making) -> bytes:
+def _read_known(reading: _Reading) -> bytes:
+    begun, limit = reading.begun, reading.begun.wanted.limit
+    at = last = reading.first
+    count = size = deletions = 0
+    texts: list[bytes] = []
+    while at < begun.end and count < limit:
+        stretch = reading.next(at, limit - count, pulling.part_of(size, count))
+        fitting = bisect_right(stretch.contents, pulling.PAGE_BYTES - size)
+        is_full = fitting < len(stretch.numbers)
+        if is_full:
+            stretch = stretch.first(fitting if count else max(1, fitting))
+        at = stretch.until
+        if stretch.numbers:
+            count, size, last = count + len(stretch.numbers), size + stretch.contents[-1], stretch.numbers[-1]
+            deletions += len(stretch.deletions)
+            texts.append(stretch.text)
+        if is_full:
+            break
+    has_more = at < begun.end and bool(store.head_numbers(reading.tx, reading.collection, at, begun.end, 1))
+    return _joined(begun, Read(count, last, has_more), PullCounts(count - deletions, deletions), texts, ())
+
+
+def _of_rows(after: int, until: int, rows: Sequence[Row], device_ids: Mapping[int, str]) -> Stretch:
+    numbers, deletions = [row[0] for row in rows], frozenset([row[0] for row in rows if row[2] == DELETED])
+    return of_texts(after, until, numbers, _texts(rows, device_ids), [len(row[3] or b"") for row in rows], deletions)
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What one device changed in a collection: all that came after number `after` of the space. `newest` was the
+    collection's newest one before."""
+
+    key: Hashable
+    newest: int
+    after: int
+    space: store.Space
+    heads: Sequence[NewChange]
+    device: int
+    device_id: str
+
+
+def note(svc: Services, stored: Stored) -> None:
+    """Once it is on disk: others pull soon what one has pushed, and find the texts made."""
+    if sum([len(new.content or b"") for new in stored.heads]) > _NOTED_BYTES:
+        return
+    at, device_ids, made = stored.after, {stored.device: stored.device_id}, []
+    for first in range(0, len(stored.heads), pulling.PART):
+        rows = [_row(new, stored) for new in stored.heads[first : first + pulling.PART]]
+        until = rows[-1][0] if first + pulling.PART < len(stored.heads) else stored.space.seq
+        made.append(_of_rows(at, until, rows, device_ids))
+        at = until
+    svc.state(KnownTexts).extend(stored.key, stored.newest, made, pulling.PART)
+
+
+def _row(new: NewChange, stored: Stored) -> Row:
+    """Of store.CHANGE."""
+    return (
+        new.seq,
+        new.record_id,
+        new.kind,
+        new.content,
+        new.checksum,
+        stored.device,
+        new.replaces,
+        new.updated_at,
+        stored.space.changed_at,
+    )
+
+
+def _read_rows(
+    tx: Tx, begun: Begun, space: int, collection: int, heads: str, device_ids: Mapping[int, str]
+) -> bytes:  # fmt: skip
     own = begun.left_out
     changes: list[bytes] = []
     deleted: list[bytes] = []
     upserts = deletions = 0
     read = pulling.NOTHING
-    for rows, read in pulling.parts(tx, begun, making.space, making.collection, heads):  # noqa: B007 - read behind the loop
-        shown = rows if own is None else [row for row in rows if making.device_ids.get(row[5]) != own]
+    for rows, read in pulling.parts(tx, begun, space, collection, heads):  # noqa: B007 - read behind the loop
+        shown = rows if own is None else [row for row in rows if device_ids.get(row[5]) != own]
         removed = [row for row in shown if row[2] == DELETED]
         upserts, deletions = upserts + len(shown) - len(removed), deletions + len(removed)
         if removed and begun.is_split:
-            deleted += making.of_rows(removed)
+            deleted += _texts(removed, device_ids)
             shown = [row for row in shown if row[2] != DELETED]
-        changes += making.of_rows(shown)
+        changes += _texts(shown, device_ids)
     return _joined(begun, read, PullCounts(upserts, deletions), changes, deleted)
-
-
-def _read_known(tx: Tx, begun: Begun, making: _Making) -> bytes:
-    """Of the table the numbers alone are read, where the texts are known."""
-    limit = begun.wanted.limit
-    first = pulling.first(tx, begun, making.space, making.collection, store.HEADS)
-    numbers = store.head_numbers(tx, making.collection, first, begun.end, limit + 1)
-    texts: list[bytes] = []
-    size = 0
-    while (count := len(texts)) < min(limit, len(numbers)) and size <= pulling.PAGE_BYTES:
-        part = making.of_numbers(numbers[count : min(limit, count + pulling.part_of(size, count))])
-        size += sum(map(len, part))
-        texts += part
-    while size > pulling.PAGE_BYTES and len(texts) > 1:
-        size -= len(texts.pop())
-    count = len(texts)
-    deletions = making.deletions(numbers[:count])
-    read = Read(count, numbers[count - 1] if count else first, count < len(numbers))
-    return _joined(begun, read, PullCounts(count - deletions, deletions), texts, ())
 
 
 def _joined(

@@ -14,8 +14,9 @@ from delta_server.core.sync.changes import Batch, Prepared
 from delta_server.core.sync.judging import Conflicts, Status
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.devices import service as devices
-from delta_server.features.sync import checking, patches, schemas, spaces, store
+from delta_server.features.sync import checking, known_texts, page_texts, patches, schemas, spaces, store
 from delta_server.features.sync.committing import Unchanged, commit, limits_of
+from delta_server.features.sync.page_texts import Stored
 from delta_server.features.sync.schemas import ChangeResult, PushAnswer
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.writing import Limits, Writing, today_of
@@ -42,7 +43,10 @@ async def push(svc: Services, whose: Whose, data_type: str, body: bytes) -> Push
     incoming = await svc.cpu_beside(len(body))(_incoming, body, data_type, now_ms, limit_bytes)
     whole = await patches.made_whole(svc, whose, data_type, incoming.changes)
     incoming = replace(incoming, changes=await checking.checked(svc, whose.project, data_type, whole))
-    return await commit(svc, whose, _push, incoming, limits_of(svc))
+    answer, stored = await commit(svc, whose, _push, incoming, limits_of(svc))
+    if stored is not None:
+        page_texts.note(svc, stored)
+    return answer
 
 
 def _incoming(body: bytes, data_type: str, now_ms: int, limit_bytes: int) -> Incoming:
@@ -64,13 +68,13 @@ def _hash(batch: Batch, data_type: str) -> bytes:
     return blake2b(said, digest_size=16).digest()
 
 
-def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> PushAnswer:
+def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> tuple[PushAnswer, Stored | None]:
     found = store.space(tx, whose.project, whose.owner)
     space = found or store.insert_space(tx, whose.project, whose.owner)
     device = devices.register(tx, space.id, incoming.device_id, whose.session, limits.devices)
     kept = devices.batch(tx, device, incoming.batch_id)
     if kept is not None:
-        return _again(incoming, kept, space)
+        return _again(incoming, kept, space), None
     known = store.collection(tx, space.id, incoming.data_type)
     writing = Writing(tx, space, known or _new_collection(tx, space, incoming.data_type, limits), device)
     policy, _ = conflicts.conflicts_of(tx, whose.project, incoming.data_type)
@@ -78,14 +82,17 @@ def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> PushAnswe
     if incoming.is_atomic:
         _require_all(results, space.seq)
     _guard(tx, writing, incoming.request, incoming.confirm)
-    space = writing.finish(limits)
+    after, space = space.seq, writing.finish(limits)
     answer = PushAnswer(results, schemas.counts(results), space.seq)
     if not writing.has_changed and found is None:
-        raise Unchanged(answer)
+        raise Unchanged((answer, None))
     if not writing.has_changed and known is None:
         store.delete_collection(tx, space.id, writing.collection.id)
     devices.insert_batch(tx, device, incoming.batch_id, incoming.request, _compact(results))
-    return answer
+    if not writing.has_changed:
+        return answer, None
+    key = known_texts.key(store.epoch(tx), space, writing.collection.id)
+    return answer, Stored(key, writing.collection.seq, after, space, writing.new_heads, device, incoming.device_id)
 
 
 class Translated(msgspec.Struct, frozen=True, kw_only=True):

@@ -314,9 +314,13 @@ def head_numbers(tx: Tx, collection: int, after: int, until: int, limit: int) ->
     return [] if row is None else sorted(msgspec.json.decode(row[0], type=list[int]))
 
 
-def versions(tx: Tx, space: int, numbers: Sequence[int]) -> list[Row]:
-    """Rows of CHANGE, in any order."""
-    return tx.all(f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND seq IN {LISTED}", space, listed(numbers))
+def count_heads(tx: Tx, collection: int, stretches: Sequence[tuple[int, int]]) -> list[int]:
+    """How many there are above the first number and up to the second one of each."""
+    sql = (
+        f"SELECT (SELECT count(*) FROM sync_change WHERE collection = ? AND {HEADS} AND seq > value->>0"
+        " AND seq <= value->>1) FROM json_each(?)"
+    )
+    return [count for (count,) in tx.all(sql, collection, listed(stretches))]
 
 
 def tombstones_after(tx: Tx, collection: int, space: int, heads: str, after: int, until: int, limit: int) -> list[Row]:

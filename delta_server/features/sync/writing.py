@@ -145,6 +145,11 @@ class Writing:
     def has_changed(self) -> bool:
         return bool(self._new)
 
+    @property
+    def new_heads(self) -> list[NewChange]:
+        """In the order of their numbers."""
+        return [new for new in self._new.values() if new.superseded_by is None]
+
     def head(self, record_id: str) -> Head | None:
         """Of one that was looked at."""
         return self._heads.get(record_id, (None, 0))[0]
