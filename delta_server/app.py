@@ -23,6 +23,7 @@ from delta_server.features.anomalies import feature as anomalies
 from delta_server.features.audit import feature as audit
 from delta_server.features.backups import feature as backups
 from delta_server.features.boards import feature as boards
+from delta_server.features.cold import feature as cold
 from delta_server.features.conflicts import feature as conflicts
 from delta_server.features.contents import feature as contents
 from delta_server.features.datasets import feature as datasets
@@ -77,6 +78,7 @@ from delta_server.http.metrics import Metrics
 from delta_server.http.server_feature import SERVER
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
+from delta_server.storage.cold.pieces import ColdPieces, of_server
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.database import Clock, Database
 from delta_server.storage.events.duckdb.instance import import_engine
@@ -112,6 +114,7 @@ FEATURES = [
     endpoints.FEATURE,
     enforcement.FEATURE,
     contents.FEATURE,
+    cold.FEATURE,
     fields.FEATURE,
     lives.FEATURE,
     activity.FEATURE,
@@ -286,6 +289,7 @@ async def open_services(
         opened.push_async_callback(db.close)
         pools = Pools.start(os.cpu_count() or 2, answer_s=config.limits.answer_seconds)
         opened.push_async_callback(pools.close)
+        pieces = of_server(config.storage, clock)
         eventlog = await EmbeddedEventLog.open(
             config,
             db,
@@ -296,9 +300,10 @@ async def open_services(
             companions=companions_of(features),
             admit=usage_service.admission(config.plans),
             callers=pools.fair_cpu.callers,
+            cold=pieces,
         )
         opened.push_async_callback(eventlog.close)
-        yield _services(config, db, clock, pools, eventlog, features)
+        yield _services(config, db, clock, pools, eventlog, pieces, features)
 
 
 def _services(
@@ -307,6 +312,7 @@ def _services(
     clock: Clock,
     pools: Pools,
     eventlog: EmbeddedEventLog,
+    pieces: ColdPieces,
     features: Sequence[Feature],
 ) -> Services:
     topics = Topics()
@@ -323,7 +329,7 @@ def _services(
         processes=pools.processes,
         batch_processes=pools.batch_processes,
         cache=cache,
-        contents=ContentStore(db, cache, config.packs, clock, pools.cpu, pools.spare_cpu),
+        contents=ContentStore(db, cache, config.packs, clock, pools.cpu, pools.spare_cpu, pieces),
         event_writer=eventlog,
         event_reader=eventlog,
         event_maintenance=eventlog,
@@ -339,14 +345,14 @@ async def open_for_reading(config: Config, clock: Clock | None = None) -> AsyncI
     """As `open_services`, for commands that only read: beside a running server too."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as opened:
-        database = config.storage.data_dir / DATABASE_NAME
-        db = ReadOnlyDatabase(database, config.storage, clock, Tuning())
+        db = ReadOnlyDatabase(config.storage.data_dir / DATABASE_NAME, config.storage, clock, Tuning())
         opened.push_async_callback(db.close)
         pools = Pools.start_few(answer_s=config.limits.answer_seconds)
         opened.push_async_callback(pools.close)
-        eventlog = EmbeddedEventLog.for_reading(config, db, clock, cpu=pools.cpu)
+        pieces = of_server(config.storage, clock)
+        eventlog = EmbeddedEventLog.for_reading(config, db, clock, cpu=pools.cpu, cold=pieces)
         opened.push_async_callback(eventlog.close)
-        yield _services(config, db, clock, pools, eventlog, FEATURES)
+        yield _services(config, db, clock, pools, eventlog, pieces, FEATURES)
 
 
 @asynccontextmanager

@@ -36,6 +36,7 @@ ORDER = [
 ]
 FEATURES = [feature.name for feature in app.FEATURES if feature is not SERVER]
 TABLES_OF_STORAGE = {
+    "storage/cold": "cold_object cold_place",
     "storage/contents": "content frame pack",
     "storage/events": "event_block event_settings segment segment_data file_part key_run key_page rollup rollup_data",
     "storage/idempotency": "once",
@@ -92,6 +93,8 @@ WITHOUT_TENANT = {
         "alerts": "projects_with_rules endpoints_with_rules due_rules due_notices delete_cleared_before",
         "anomalies": "delete_before delete_unjudged",
         "audit": "accounts not_begun",
+        "cold": "place_of insert_place places insert_free release set_times due delete elsewhere totals adopt"
+        " known_keys",
         "contents": "endpoints_with_loose_frames with_packs with_dead newest_frame with_frames_after endpoints count"
         " kept_endpoints",
         "deltas": "queue_length requeue retry_failed waiting",
@@ -210,7 +213,7 @@ def test_rules_stores_and_tasks_of_features_know_no_http() -> None:
     assert [said for path in below for target, said in _own_imports(path) if target[0] == "http"] == []
 
 
-DOORS_OF_CONTENTS = {"contents", "maintenance", "verification", "content_store", "options"}
+DOORS_OF_CONTENTS = {"contents", "cold_packs", "maintenance", "verification", "content_store", "options"}
 
 
 def test_the_store_of_contents_is_used_through_its_doors() -> None:

@@ -12,7 +12,7 @@ from delta_server.app import FEATURES, guards_of
 from delta_server.cli.main import COMMANDS, cli
 from delta_server.config.values import OPTIONS
 from delta_server.core.scopes import unions_with
-from delta_server.http.health import _DATABASE_METRICS
+from delta_server.http.health import _COLD_METRICS, _DATABASE_METRICS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -82,6 +82,8 @@ def test_what_operators_are_told_of_is_there() -> None:
     metrics = set(re.findall(r"`(delta_[a-z_]+)`", text))
     queues = {f"delta_{name}" for feature in FEATURES for name in feature.queues}
     made = {f"delta_database_{name}" for name, _, _ in _DATABASE_METRICS} | queues
+    made |= {f"delta_cold_{name}" for name, _, _ in _COLD_METRICS}
+    made |= {f"delta_cold_{name}" for name, _, _ in _COLD_METRICS}
     sources = read("delta_server/http/health.py") + read("delta_server/http/metrics.py")
     assert {name for name in metrics - made if f'"{name}"' not in sources} == set()
     routes = set(re.findall(r"/(?:v1/[a-z]+|healthz/details|metrics)\b", text))

@@ -15,6 +15,8 @@ from delta_server.cli.options import with_config, with_database
 from delta_server.config.sections import Config
 from delta_server.storage.backup import BytesProgress, back_up, back_up_into, verify
 from delta_server.storage.backup import restore as restore_database
+from delta_server.storage.cold import of_backups
+from delta_server.storage.cold.of_backups import Named
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 
 
@@ -30,6 +32,8 @@ def backup(config: Config, file: Path, overwrite: bool) -> None:
             return
         done = back_up(database, file, progress=progress, wal_bytes=wal_bytes, overwrite=overwrite)
     click.echo(f"{file}: {done.backup_bytes / 1e6:.1f} MB, a database of {done.database_bytes / 1e6:.1f} MB, verified")
+    if done.cold is not None:
+        _say_of_cold_storage(done.cold)
 
 
 @click.command(help="Make the backup in FILE the database of the data directory, whose server must be stopped.")
@@ -47,6 +51,19 @@ def restore(config: Config, file: Path, overwrite: bool, verify_only: bool) -> N
     with _progress() as progress:
         size = restore_database(file, directory, DATABASE_NAME, progress=progress, overwrite=overwrite)
     click.echo(f"restored a database of {size / 1e6:.1f} MB into {directory}")
+    named = of_backups.named_in(directory / DATABASE_NAME)
+    _say_of_cold_storage(named)
+    if named.objects:
+        click.echo("It deletes nothing there that the backup names until you say `delta-server cold adopt`.")
+
+
+def _say_of_cold_storage(named: Named) -> None:
+    if named.objects:
+        where = ", ".join(named.addresses)
+        size = f"{named.size_bytes / 1e6:.1f} MB"
+        click.echo(f"{named.objects} packs and segments, {size}, are not in it but in cold storage: {where}")
+    if named.fault is not None:
+        click.echo(f"Warning: {named.fault}", err=True)
 
 
 @contextmanager

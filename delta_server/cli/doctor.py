@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from delta_server.core.findings import Finding, ok, problem, warning, worst
 from delta_server.egress import own_server
 from delta_server.http.health import LEAST_FREE_BYTES
 from delta_server.storage import checkup
+from delta_server.storage.cold import of_backups
+from delta_server.storage.cold.of_backups import Named
 from delta_server.storage.contents import maintenance
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 from delta_server.storage.sqlite.connection import Tuning
@@ -153,11 +155,23 @@ async def _database(config: Config, path: Path, *, without_integrity: bool) -> l
         unpacked = await db.read(maintenance.count_filled, config.packs)
         waiting = {name: await db.read(count) for feature in app.FEATURES for name, count in feature.queues.items()}
         findings += _backlog(unpacked, waiting)
+        findings += await asyncio.to_thread(list, _cold_storage(config, await db.read(of_backups.named_by)))
     except DeltaError as error:
         findings.append(problem(check, error.message, "see docs/operating.md: Damage"))
     finally:
         await db.close()
     return findings
+
+
+def _cold_storage(config: Config, look: Callable[[], Named]) -> Iterator[Finding]:
+    check, named, address = "cold storage", look(), config.storage.cold
+    if named.fault is not None:
+        yield problem(check, named.fault, "see docs/operating.md: Cold storage")
+    elif address and (reason := of_backups.answers(address)) is not None:
+        yield problem(check, f"{address} does not answer: {reason}", "see docs/operating.md: Cold storage")
+    elif address or named.objects:
+        size = f"{named.objects} packs and segments, {named.size_bytes / 1e6:.1f} MB"
+        yield ok(check, f"{size}, all of them there: {', '.join(named.addresses) or address}")
 
 
 def _backlog(unpacked: int, waiting: dict[str, int]) -> Iterator[Finding]:

@@ -37,6 +37,7 @@ COMMANDS = {
     ),
     "doctor": ("delta_server.cli.doctor:doctor", "Look at what the server stands on; say what to do."),
     "healthcheck": ("delta_server.cli.healthcheck:healthcheck", "Ask the running server whether it is well."),
+    "cold": ("delta_server.cli.cold:cold", "Show and move what is in cold storage."),
     "backup": ("delta_server.cli.backup:backup", "Write all that is stored to one file, while the server runs."),
     "restore": ("delta_server.cli.backup:restore", "Make a backup the database of a data directory."),
     "events": ("delta_server.cli.events:events", "Count, seal and merge stored events."),

@@ -53,6 +53,7 @@ TITLES = {
     "PAYLOAD_TOO_LARGE": "Payload too large",
     "DATABASE_ERROR": "Database unavailable",
     "SPACE_BUSY": "Space busy for a moment",
+    "COLD_STORAGE_UNAVAILABLE": "Cold storage unavailable",
     "BLOB_STORE_ERROR": "Blob store unavailable",
     "EXTERNAL_SERVICE_ERROR": "External service failed",
     "INTERNAL_ERROR": "Internal server error",

@@ -36,6 +36,8 @@ Status: TypeAlias = Literal["healthy", "degraded", "unhealthy"]
 """Degraded: it answers, but something needs its owner."""
 _WORST: tuple[Status, ...] = ("unhealthy", "degraded", "healthy")
 RATE_LIMITER = "rate_limiter"
+COLD_STORAGE = "cold_storage"
+"""There where `storage.cold` names one. All else goes on without it."""
 _NEARLY_FULL = 0.9
 
 
@@ -124,6 +126,10 @@ class Vitals:
             reasons.append(jumped)
         impaired = bool(jumped) or (database is not None and _is_impaired(database, disk_free_bytes))
         dependencies = self._states({loop.name for loop in loops if not loop.running}, impaired=impaired)
+        if away := self._services.contents.cold.away:
+            reasons.append(f"cold storage does not answer: {', '.join(away)}; what is there cannot be read")
+        if away or self._services.config.storage.cold:
+            dependencies[COLD_STORAGE] = "degraded" if away else "healthy"
         reasons += [f"the {name} does not answer" for name, state in dependencies.items() if state == "unhealthy"]
         if dependencies[RATE_LIMITER] != "healthy":
             reasons.append("requests take nearly all the memory there is for bodies or for large answers")
@@ -175,6 +181,9 @@ class Vitals:
         yield Sample("delta_loops_down", "Background loops that are not running.", down)
         for name, waiting in health.queues.items():
             yield Sample(f"delta_{name}", "Rows that wait for the background.", waiting)
+        cold = self._services.contents.cold.counts
+        for name, help_text, counts in _COLD_METRICS:
+            yield Sample(f"delta_cold_{name}", help_text, getattr(cold, name), counts=counts)
         if health.database is not None:
             for name, help_text, counts in _DATABASE_METRICS:
                 yield Sample(f"delta_database_{name}", help_text, getattr(health.database, name), counts=counts)
@@ -212,6 +221,20 @@ _DATABASE_METRICS = (
     ("commits", "Transactions committed.", True),
     ("disk_full", "1 while the disk is full and only deletes are written.", False),
     ("commit_failures", "Transactions that failed; none of their writes was stored.", True),
+)
+
+
+_COLD_METRICS = (
+    # attribute of ColdCounts, help, whether it only ever counts up
+    ("objects", "Objects in cold storage that are in use, as of the last minute.", False),
+    ("object_bytes", "Their bytes.", False),
+    ("free_objects", "Objects in cold storage that wait to be deleted.", False),
+    ("requests", "Requests to cold storage for pieces.", True),
+    ("read_bytes", "Bytes read from cold storage.", True),
+    ("failures", "Requests that cold storage did not answer.", True),
+    ("moved_bytes", "Bytes moved into cold storage.", True),
+    ("returned_bytes", "Bytes brought back from cold storage.", True),
+    ("deleted", "Objects deleted in cold storage.", True),
 )
 
 

@@ -18,6 +18,8 @@ import msgspec
 import zstandard
 
 from delta_server.core.errors import DeltaError
+from delta_server.storage.cold import of_backups
+from delta_server.storage.cold.of_backups import Named
 from delta_server.storage.sqlite.connection import APPLICATION_ID, Tuning, open_writer
 from delta_server.storage.sqlite.directory_lock import new_or_used
 from delta_server.storage.sqlite.migrate import sync_path
@@ -45,8 +47,11 @@ class BackupRefused(DeltaError):
 
 
 class Copied(msgspec.Struct, frozen=True):
+    """`cold` is what it names in cold storage, where that was looked for."""
+
     database_bytes: int
     backup_bytes: int
+    cold: Named | None = None
 
 
 def back_up(
@@ -70,13 +75,14 @@ def back_up(
             _compress(copy, packed, progress)
             _compare(packed, copy, progress)
             backup_bytes = packed.stat().st_size
+            cold = of_backups.named_in(copy)
             packed.replace(target)
             sync_path(target.parent)
     except OSError as error:
         raise BackupRefused(f"the backup cannot be written: {error.filename or target}: {error.strerror}") from error
     except apsw.Error as error:
         raise BackupRefused(f"the backup was not made: {error}") from error
-    return Copied(database_bytes, backup_bytes)
+    return Copied(database_bytes, backup_bytes, cold)
 
 
 def _refuse_names_of_the_server(database: Path, target: Path) -> None:
@@ -126,12 +132,15 @@ def verify(source: Path, database: Path, *, progress: BytesProgress) -> int:
 def verify_stream(
     file: BinaryIO, database: Path, *, progress: BytesProgress, of: int = 0, name: str = "the backup"
 ) -> int:
-    """As `verify`, of what is read from `file`."""
+    """As `verify`, of what is read from `file`; what it names in cold storage must be there, too."""
     unpacked = database.with_name(VERIFIED_NAME)
     try:
         with _exclusive(unpacked), _removed(unpacked):
             _unpack(file, unpacked, progress, of=of, name=name)
             _check(unpacked, progress)
+            progress("looking into cold storage", 0, 0)
+            if (fault := of_backups.named_in(unpacked).fault) is not None:
+                raise BackupRefused(fault)
             return unpacked.stat().st_size
     except OSError as error:
         reason = f"{error.filename or unpacked.parent}: {error.strerror}"
@@ -160,6 +169,8 @@ def _restored(source: Path, database: Path, progress: BytesProgress, *, overwrit
     with _removed(unpacked):
         _decompress(source, unpacked, progress)
         _check(unpacked, progress)
+        of_backups.hold(unpacked)
+        sync_path(unpacked)
         _checkpoint_and_truncate(database)
         size = unpacked.stat().st_size
         unpacked.replace(database)

@@ -14,11 +14,9 @@ import structlog
 from delta_server.core.errors import RateLimited, Unavailable
 from delta_server.core.rowdelta.summary import Summary
 from delta_server.storage import process_messages
+from delta_server.storage.blobs.opening import CREDENTIALS
 from delta_server.storage.child_process import Child
 from delta_server.tasks.rowdelta_worker import ARGUMENT, DATA, ERROR, KINDS, PROGRESS, SUMMARY, Failure, Task
-
-CREDENTIALS = ("AWS_", "GOOGLE_", "AZURE_")
-"""How the names of the variables begin that the blob store is opened with."""
 
 READ_TIMEOUT_S = 30.0
 """What is not read in this time ends the comparison: others wait for its place."""

@@ -134,3 +134,12 @@ def test_what_travels_without_tls_is_a_warning(config: Config, state: str) -> No
 def test_networks_that_are_opened_are_judged(networks: tuple[str, ...], state: str) -> None:
     [finding] = checkup.find_egress(Config(egress=Egress(allow_cidrs=networks)))
     assert finding.state == state
+
+
+def test_cold_storage_is_looked_at(tmp_path: Path) -> None:
+    create_key(tmp_path, "home")
+    words = ("doctor", "--data-dir", str(tmp_path / "delta-data"), "--port", "0", "--json")
+    assert "cold storage" not in found(run(*words))
+    there = found(run(*words, DELTA_STORAGE_COLD=str(tmp_path / "cold")))["cold storage"]
+    assert (there["state"], "0 packs" in there["says"]) == ("ok", True)
+    assert found(run(*words, DELTA_STORAGE_COLD="ftp://nowhere"))["cold storage"]["state"] == "problem"

@@ -136,8 +136,8 @@ def config_of(directory: Path) -> Config:
     return Config(storage=Storage(data_dir=directory / "delta-data"))
 
 
-def run_until_killed(directory: Path, words: tuple[str, ...], *dying: str) -> None:
-    done = run(directory, *words, *dying, code=DYING_IN, env=SMALL, check=False)
+def run_until_killed(directory: Path, words: tuple[str, ...], *dying: str, **env: str) -> None:
+    done = run(directory, *words, *dying, code=DYING_IN, env=SMALL | env, check=False)
     assert done.returncode == -signal.SIGKILL, f"there was no such write: {done.stderr[-1000:]}"
 
 

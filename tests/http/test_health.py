@@ -58,6 +58,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "mail that webhooks were turned off",
     "make room on a full disk",
     "merge old packs",
+    "move to cold storage and back",
     "note what projects occupy",
     "pack loose contents",
     "pack new contents",

@@ -65,7 +65,7 @@ def _tables(base_size: int, size: int, *, near: bool) -> dict[str, int]:
     return {}
 
 
-def decode(base: bytes | None, data: bytes, *, size: int) -> bytes:
+def decode(base: bytes | None, data: bytes | bytearray, *, size: int) -> bytes:
     """The `size` bytes that `encode(base, ...)` was given. Raises Corrupt, MemoryError."""
     check_header(data, size)
     try:
@@ -89,7 +89,7 @@ def decode_into(base: bytes | memoryview | None, data: bytes | memoryview, into:
         raise Corrupt(f"{got} bytes came out instead of {len(into)}")
 
 
-def check_header(data: bytes | memoryview, size: int) -> None:
+def check_header(data: bytes | bytearray | memoryview, size: int) -> None:
     """Raise Corrupt unless the frame says of itself that it holds `size` bytes: before memory is set aside for them."""
     try:
         header = zstandard.get_frame_parameters(data)

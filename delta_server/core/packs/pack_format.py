@@ -97,16 +97,39 @@ def encode(base: bytes | None, contents: Sequence[bytes | memoryview], *, level:
     return Packed(first, b"".join(encoded), msgspec.msgpack.encode(table))
 
 
+def stored_ranges(table: bytes | None, position: int, stored_bytes: int) -> list[tuple[int, int]]:
+    """(start, end) in a pack's data of `stored_bytes` of the frames that are decoded to read the content at a position
+    that is not the anchor's. Raises Corrupt."""
+    if table is None:
+        return [(0, stored_bytes)]
+    frames = _read_table(table)
+    begins = [*accumulate(_decoded_sizes(frames), initial=0)]
+    ends = [*accumulate(frames.stored, initial=0)]
+    if len(begins) != len(ends) or ends[-1] != stored_bytes:
+        raise Corrupt("its frames are not as long as the table of them says")
+    number = _frame_at(begins, position)
+    return [(ends[each], ends[each + 1]) for each in sorted({0 if frames.marks else number, number})]
+
+
+def _decoded_sizes(frames: _Table) -> list[int]:
+    return ([sum(frames.marks)] if frames.marks else []) + frames.gaps
+
+
+def _frame_at(begins: list[int], position: int) -> int:
+    """`begins` are where the frames begin, decoded, and where the last one ends."""
+    return min(bisect_right(begins, position), len(begins) - 1) - 1
+
+
 class Reader:
     """The frames of a pack, to be decoded one by one. `size_bytes` is what its contents but the anchor have in all.
 
     Raises Corrupt when `table` is not about `data`.
     """
 
-    def __init__(self, table: bytes | None, data: bytes, size_bytes: int) -> None:
+    def __init__(self, table: bytes | None, data: bytes | bytearray, size_bytes: int) -> None:
         frames = _Table([], [size_bytes], [len(data)]) if table is None else _read_table(table)
         self._marks = frames.marks
-        self.sizes = ([sum(frames.marks)] if frames.marks else []) + frames.gaps
+        self.sizes = _decoded_sizes(frames)
         self._begins = [*accumulate(self.sizes, initial=0)]
         self._stored = [*accumulate(frames.stored, initial=0)]
         self._data = memoryview(data)
@@ -121,7 +144,7 @@ class Reader:
 
     def place(self, position: int) -> tuple[int, int]:
         """The frame a position is in, and where in it."""
-        number = min(bisect_right(self._begins, position), len(self.sizes)) - 1
+        number = _frame_at(self._begins, position)
         return number, position - self._begins[number]
 
     def check(self, number: int) -> None:

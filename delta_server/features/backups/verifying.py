@@ -6,6 +6,7 @@ from delta_server.core.errors import Unavailable
 from delta_server.features.backups import keeper
 from delta_server.services import Services
 from delta_server.storage.backup_verifier import ARGUMENT
+from delta_server.storage.blobs.opening import CREDENTIALS
 from delta_server.storage.child_process import Child
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 
@@ -17,7 +18,8 @@ async def fault_of(svc: Services, name: str) -> str | None:
     pieces = await where.blobs.create_read_stream(where.key(name))
     if pieces is None:
         return "it is not there any more"
-    process = await Child.start(ARGUMENT, str((svc.config.storage.data_dir / DATABASE_NAME).absolute()), asked=True)
+    database = (svc.config.storage.data_dir / DATABASE_NAME).absolute()
+    process = await Child.start(ARGUMENT, str(database), asked=True, kept=CREDENTIALS)
     try:
         assert process.stdin is not None
         with suppress(ConnectionError):  # it has read enough to know

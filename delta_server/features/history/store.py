@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from delta_server.core.history.timeline_span import Position, TimelineSpan
+from delta_server.storage.cold.store import OF_ENDPOINT
 from delta_server.storage.database import LISTED, Tx, listed
 
 
@@ -64,12 +65,12 @@ def storage_totals(tx: Tx, endpoint: int) -> StorageTotals:
     """Counts run along indexes, 2 ms for 100,000; bytes add up over packs (hundreds of contents each) and the few
     unpacked frames."""
     row = tx.one(
-        """SELECT (SELECT count(*) FROM content WHERE endpoint = ?1 AND dead = 0),
+        f"""SELECT (SELECT count(*) FROM content WHERE endpoint = ?1 AND dead = 0),
              (SELECT count(*) FROM content WHERE endpoint = ?1 AND pending = 2),
              (SELECT coalesce(sum(size), 0) FROM pack WHERE endpoint = ?1)
                + (SELECT coalesce(sum(size), 0) FROM frame WHERE endpoint = ?1)
                - (SELECT coalesce(sum(size), 0) FROM content WHERE endpoint = ?1 AND dead = 1),
-             (SELECT coalesce(sum(length(anchor) + length(data)), 0) FROM pack WHERE endpoint = ?1)
+             (SELECT coalesce(sum(length(anchor) + length(data)), 0) FROM pack WHERE endpoint = ?1) + {OF_ENDPOINT}
                + (SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint = ?1)""",
         endpoint,
     )

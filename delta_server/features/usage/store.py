@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from delta_server.core import plan_windows, times
+from delta_server.storage.cold.store import OF_ENDPOINT
 from delta_server.storage.database import LISTED, Tx, listed
 
 
@@ -111,13 +112,14 @@ def add_snapshots(tx: Tx, project: int, count: int) -> None:
 
 # Counting what is stored
 
-_OF_ENDPOINT = """
+_OF_ENDPOINT = f"""
 SELECT (SELECT count(*) FROM snapshot WHERE endpoint = ?1) AS snapshots,
   (SELECT count(*) FROM content WHERE dead = 0 AND endpoint = ?1) AS contents,
   (SELECT coalesce(sum(size), 0) FROM pack WHERE endpoint = ?1)
     + (SELECT coalesce(sum(size), 0) FROM frame WHERE endpoint = ?1)
     - (SELECT coalesce(sum(size), 0) FROM content WHERE dead = 1 AND endpoint = ?1) AS raw_bytes,
   (SELECT coalesce(sum(length(anchor) + length(data) + length(members)), 0) FROM pack WHERE endpoint = ?1)
+    + {OF_ENDPOINT}
     + (SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint = ?1) AS stored_bytes,
   (SELECT coalesce(sum(100 + coalesce(octet_length(metadata), 0) + coalesce(octet_length(source), 0)), 0)
     FROM snapshot WHERE endpoint = ?1)

@@ -1,4 +1,5 @@
-"""The port of large things that are kept outside of the database: deliveries of datasets.
+"""The port of large things that are kept outside of the database: deliveries of datasets, kept
+backups, and what has left the database for cold storage.
 
 A resource has a key, `a/b/c`, and is there whole or not at all. What several may change at once is a small resource
 that is replaced by `put_if`; all others are written once, under a new key.
@@ -49,6 +50,10 @@ class Blobs(Protocol):
 
     async def create_read_stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes] | None:
         """The bytes of the range, in pieces; None when there is no such resource."""
+
+    async def get_range(self, key: str, start: int, end: int) -> bytes | None:
+        """The bytes of a range, by one request; fewer where the resource ends before. None when there is no such
+        resource."""
 
     def create_write_stream(self, key: str) -> AbstractAsyncContextManager[WriteStream]:
         """The resource is there when the block has ended, durably; whatever the block raises, it is not."""

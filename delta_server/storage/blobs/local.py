@@ -64,6 +64,12 @@ class LocalBlobs:
         finally:
             file.close()
 
+    async def get_range(self, key: str, start: int, end: int) -> bytes | None:
+        try:
+            return await self.do(_read_range, self._path(key), start, end)
+        except FileNotFoundError:
+            return None
+
     @asynccontextmanager
     async def create_write_stream(self, key: str) -> AsyncIterator[WriteStream]:
         path, draft = self._path(key), self._folder / DRAFTS / uuid4().hex
@@ -148,6 +154,12 @@ class _FileStream:
 def _new_file(path: Path) -> IO[bytes]:
     """Its owner's alone, whatever the umask: backups hold everything."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb", 0)
+
+
+def _read_range(path: Path, start: int, end: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(max(0, end - start))
 
 
 def _write_all(file: IO[bytes], piece: bytes) -> None:

@@ -12,6 +12,8 @@ GROUP = "delta_server.blobs"
 """Entry points: by the scheme of an address, a function of the address that returns its Blobs."""
 REMOTE = ("s3", "gs", "az", "memory")
 FOLDER_NAME = "blobs"
+CREDENTIALS = ("AWS_", "GOOGLE_", "AZURE_")
+"""How the names of the variables begin that a store is opened with."""
 
 
 def open_blobs(address: str, data_dir: Path) -> Blobs:

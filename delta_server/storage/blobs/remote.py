@@ -69,6 +69,14 @@ class RemoteBlobs:
             start += len(piece)
             yield piece
 
+    async def get_range(self, key: str, start: int, end: int) -> bytes | None:
+        if end <= start:
+            return b"" if await self.resource_exists(key) else None
+        try:
+            return bytes(await _asked(obstore.get_range_async(self._store, checked_key(key), start=start, end=end)))
+        except FileNotFoundError:
+            return None
+
     @asynccontextmanager
     async def create_write_stream(self, key: str) -> AsyncIterator[WriteStream]:
         stream = _Parts()

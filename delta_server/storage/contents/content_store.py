@@ -3,6 +3,7 @@
 import msgspec
 
 from delta_server.storage.cache import Cache
+from delta_server.storage.cold.pieces import ColdPieces
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.database import Clock, Database, Threads
 
@@ -15,3 +16,4 @@ class ContentStore(msgspec.Struct, frozen=True):
     cpu: Threads
     spare_cpu: Threads
     """For packing, which may take long and which nobody waits for."""
+    cold: ColdPieces

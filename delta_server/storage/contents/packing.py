@@ -8,6 +8,7 @@ What is damaged is left as it is and reported at the end.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby
 
 import msgspec
 
@@ -15,6 +16,7 @@ from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.packs import codec, pack_format, pack_plan
 from delta_server.core.packs.pack_format import Packed
 from delta_server.core.packs.pack_plan import STORED, BatchPart, PackBounds, Predecessor
+from delta_server.storage.cold import store as cold
 from delta_server.storage.contents import reading, row_sizes
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
@@ -273,13 +275,9 @@ async def merge_packs(store: ContentStore, endpoint: int, *, created_before: int
 
     Raises Stale, and in the end DatabaseFailed when there are damaged ones among them.
     """
-    packs = await store.db.read(sql.packs, endpoint, created_before=created_before)
-    stored = await store.db.read(row_sizes.pack_sizes, endpoint)
-    weights = [(pack_plan.weight(pack.size, stored.get(pack.id, 0)), pack.contents) for pack in packs]
-    runs = pack_plan.merges(weights, deep_bounds(store.packs))
+    runs = await store.db.read(_merges, endpoint, created_before, deep_bounds(store.packs))
     errors = ErrorCollector()
-    for run in runs:
-        merged = packs[run.start : run.stop]
+    for merged in runs:
         members = await store.db.read(sql.by_ids, endpoint, [member for pack in merged for member in pack.members])
         with errors.collecting():
             await repack(store, endpoint, merged, sorted(members.values(), key=_order), deep=True)
@@ -287,6 +285,20 @@ async def merge_packs(store: ContentStore, endpoint: int, *, created_before: int
         await rebase_onto_anchors(store, endpoint)
     errors.raise_first()
     return len(runs)
+
+
+def _merges(tx: Tx, endpoint: int, created_before: int, bounds: PackBounds) -> list[list[Pack]]:
+    """Neighbouring packs that are to be one. Those in cold storage stay as they are, and so what is on either side of
+    them."""
+    stored, moved = row_sizes.pack_sizes(tx, endpoint), cold.packs_of(tx, endpoint)
+    found = []
+    for is_moved, neighbours in groupby(
+        sql.packs(tx, endpoint, created_before=created_before), key=lambda pack: pack.id in moved
+    ):
+        packs = [] if is_moved else list(neighbours)
+        weights = [(pack_plan.weight(pack.size, stored.get(pack.id, 0)), pack.contents) for pack in packs]
+        found += [packs[run.start : run.stop] for run in pack_plan.merges(weights, bounds)]
+    return found
 
 
 def _order(content: Content) -> tuple[int, int]:
@@ -324,13 +336,16 @@ async def repack(
     base_body = await reading.read(store, endpoint, base.content.id) if base else None
     raws = {pack.id: raw for pack in packs if (raw := await reading.read_pack(store, endpoint, pack.id))}
     packed = await store.spare_cpu(_reencode, base_body, raws, members, store.packs.pack_level)
+    moved = await store.db.read(cold.packs_of, endpoint)
+    was_moved = any(pack.id in moved for pack in packs)
     new = NewPack(
         captured_at=members[0].captured_at,
         deep=deep,
         base=_id(_content(base)),
         chain=base.chain + 1 if base else 0,
         sizes=[content.size for content in members],
-        created_at=max(pack.created_at for pack in packs),
+        # what comes back from cold storage stays for as long as what is new: more of it may be about to expire
+        created_at=store.clock.now_ms() if was_moved else max(pack.created_at for pack in packs),
         packed=packed,
     )
     await store.db.write(_replace_packs, endpoint, packs, new, members)

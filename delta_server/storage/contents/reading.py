@@ -6,7 +6,7 @@ twice, so nothing in it is ever out of date.
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import ParamSpec, TypeAlias, TypeVar
 
 import msgspec
@@ -16,9 +16,12 @@ from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
 from delta_server.core.packs import codec, pack_format
 from delta_server.core.packs.pack_format import Reader
 from delta_server.storage.cache import Cache, ScratchBuffer
+from delta_server.storage.cold import store as cold
+from delta_server.storage.cold.pieces import ColdStorageAway, PieceLost
+from delta_server.storage.contents import cold_steps
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
-from delta_server.storage.contents.rows import Content, Pack, StoredFrame
+from delta_server.storage.contents.rows import Content, DecodeStep, Pack, PackData, PackTrail, StoredFrame
 from delta_server.storage.database import Tx
 
 STEP_BYTES = 8 << 20
@@ -33,20 +36,8 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-class DecodeStep(msgspec.Struct, frozen=True):
-    """One decode on the way to a content: its own frame, or the frame of its pack it is in; or its cached `body`."""
-
-    content: Content
-    pack: Pack | None
-    data: bytes
-    body: bytes | None = None
-    table: bytes | None = None
-
-
 Anchors: TypeAlias = list[tuple[tuple[int, int], bytes]]
 """(endpoint, content) and bytes."""
-PackData: TypeAlias = tuple[bytes, bytes | None]
-PackTrail: TypeAlias = tuple[Pack, PackData, list[DecodeStep], list[DecodeStep]]
 
 
 class DecodedPack(msgspec.Struct, frozen=True):
@@ -66,20 +57,34 @@ async def read(store: ContentStore, endpoint: int, content: int) -> bytes:
     Unavailable when memory is short."""
     body = store.cache.get((endpoint, content))
     if body is None:
-        links = await store.db.read(decode_steps, store.cache, endpoint, content)
+        links = await _steps_to(store, endpoint, content)
         decoded, anchors = await _decode(store, run_decode_steps, store.cache.scratch, links)
-        _remember(store.cache, [*anchors, ((endpoint, content), decoded)])
+        remember(store.cache, [*anchors, ((endpoint, content), decoded)])
         return decoded
     return body
 
 
+async def _steps_to(store: ContentStore, endpoint: int, content: int) -> list[DecodeStep]:
+    """With what is in cold storage; a pack may be written anew meanwhile. Raises as `read`, ColdStorageAway."""
+    for again in (True, False):
+        links = await store.db.read(decode_steps, store.cache, endpoint, content)
+        try:
+            return await cold_steps.fill(store.cold, links)
+        except PieceLost as error:
+            if not again:
+                raise damaged(next(link.content for link in links if link.cold), str(error)) from None
+    raise AssertionError
+
+
 async def read_base(store: ContentStore, endpoint: int, content: int) -> bytes | None:
-    """A content's bytes to encode another against; None when they are damaged: the other then stands alone.
+    """A content's bytes to encode another against; None when they cannot be read now: the other then stands alone.
 
     Raises NotFound.
     """
     try:
         return await read(store, endpoint, content)
+    except ColdStorageAway:
+        return None
     except DatabaseFailed as error:
         log.error("nothing is based on a damaged content", endpoint=endpoint, content=content, reason=error.message)
         return None
@@ -142,8 +147,13 @@ def _link(tx: Tx, content: Content, body: bytes | None, *, as_anchor: bool) -> t
     if content.position == pack_format.ANCHOR:
         data = sql.pack_anchor(tx, endpoint, pack.id) if body is None else b""
         return DecodeStep(content, pack, data, body), pack.base
-    data, table = sql.pack_data(tx, endpoint, pack.id)
-    return DecodeStep(content, pack, data, table=table), pack.members[-1]
+    found = pack_data(tx, endpoint, pack.id)
+    return DecodeStep(content, pack, found.data, table=found.table, cold=found.cold), pack.members[-1]
+
+
+def pack_data(tx: Tx, endpoint: int, pack: int) -> PackData:
+    data, table = sql.pack_data(tx, endpoint, pack)
+    return PackData(data, table, None if data else cold.of_pack(tx, endpoint, pack))
 
 
 def run_decode_steps(scratch: ScratchBuffer, links: Sequence[DecodeStep]) -> tuple[bytes, Anchors]:
@@ -159,7 +169,7 @@ def run_decode_steps(scratch: ScratchBuffer, links: Sequence[DecodeStep]) -> tup
     return body, anchors
 
 
-def _remember(cache: Cache, anchors: Anchors) -> None:
+def remember(cache: Cache, anchors: Anchors) -> None:
     for key, body in anchors:
         cache.put(key, body)
 
@@ -243,24 +253,6 @@ def group_for_decoding(contents: Sequence[Content]) -> list[list[Content]]:
     return cut_up
 
 
-def read_now(tx: Tx, cache: Cache, endpoint: int, contents: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-    """As `read_run`, on this thread and from one state of the database."""
-    rows = sql.by_ids(tx, endpoint, contents)
-    for step in group_for_decoding([rows[content] for content in contents]):
-        pack = step[0].pack if len(step) > 1 else None
-        found = None if pack is None else _pack_trail(tx, cache, endpoint, pack)
-        raw, anchors = (None, []) if found is None else _decode_pack(cache.scratch, *found)
-        for content in step:
-            body = cache.get((endpoint, content.id))
-            if body is None and raw is not None:
-                body = bytes(view_in(raw, content))
-            elif body is None:
-                body, anchors = run_decode_steps(cache.scratch, decode_steps(tx, cache, endpoint, content.id))
-                anchors = [*anchors, ((endpoint, content.id), body)]
-            _remember(cache, anchors)
-            yield content.id, body
-
-
 async def _read_step(
     store: ContentStore, held: OrderedDict[int, DecodedPack], last: tuple[int, bytes] | None, step: list[Content]
 ) -> list[tuple[int, bytes]]:
@@ -284,14 +276,8 @@ def view_in(raw: DecodedPack, content: Content) -> memoryview:
     number, start = raw.reader.place(content.position or 0)
     frame = raw.frames[number]
     if isinstance(frame, str):
-        raise _damaged_pack(raw.pack, frame)
+        raise damaged_pack(raw.pack, frame)
     return check(content, frame[start : start + content.size])
-
-
-def is_in_damaged_frame(raw: DecodedPack, content: Content) -> bool:
-    if content.position == pack_format.ANCHOR:
-        return False
-    return isinstance(raw.frames[raw.reader.place(content.position or 0)[0]], str)
 
 
 async def _hold_pack(
@@ -310,36 +296,48 @@ async def _hold_pack(
 
 async def read_pack(store: ContentStore, endpoint: int, pack: int) -> DecodedPack | None:
     """All of a pack's contents, None when it is gone. Raises DatabaseFailed."""
-    found = await store.db.read(_pack_trail, store.cache, endpoint, pack)
+    found = await _trail_of(store, endpoint, pack)
     if found is None:
         return None
-    raw, anchors = await _decode(store, _decode_pack, store.cache.scratch, *found)
-    _remember(store.cache, anchors)
+    raw, anchors = await _decode(store, decode_pack, store.cache.scratch, *found)
+    remember(store.cache, anchors)
     return raw
 
 
-def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> PackTrail | None:
+async def _trail_of(store: ContentStore, endpoint: int, pack: int) -> PackTrail | None:
+    """As `_steps_to`."""
+    for again in (True, False):
+        found = await store.db.read(pack_trail, store.cache, endpoint, pack)
+        try:
+            return found and await cold_steps.fill_trail(store.cold, found)
+        except PieceLost as error:
+            if found and not again:
+                raise damaged_pack(found[0], str(error)) from None
+    raise AssertionError
+
+
+def pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> PackTrail | None:
     """A pack, its frames, and the trails to its base and to its anchor."""
     pack = sql.pack(tx, endpoint, pack_id)
     if pack is None:
         return None
     try:
         base = decode_steps(tx, cache, endpoint, pack.base) if pack.base is not None else []
-        return pack, sql.pack_data(tx, endpoint, pack_id), base, decode_steps(tx, cache, endpoint, pack.members[-1])
+        return pack, pack_data(tx, endpoint, pack_id), base, decode_steps(tx, cache, endpoint, pack.members[-1])
     except NotFound as error:
         if not sql.is_living(tx, endpoint):
             raise
-        raise _damaged_pack(pack, error.message) from None
+        raise damaged_pack(pack, error.message) from None
 
 
-def _damaged_pack(pack: Pack, reason: str) -> DatabaseFailed:
+def damaged_pack(pack: Pack, reason: str) -> DatabaseFailed:
     return DatabaseFailed(f"pack {pack.id} (endpoint {pack.endpoint}) is damaged: {reason}; run delta-server verify")
 
 
-def _decode_pack(
+def decode_pack(
     scratch: ScratchBuffer,
     pack: Pack,
-    found: tuple[bytes, bytes | None],
+    found: PackData,
     to_base: list[DecodeStep],
     to_anchor: list[DecodeStep],
 ) -> tuple[DecodedPack, Anchors]:
@@ -347,10 +345,10 @@ def _decode_pack(
     base, below = run_decode_steps(scratch, to_base) if to_base else (None, [])
     anchor, anchors = run_decode_steps(scratch, to_anchor)
     try:
-        reader = Reader(found[1], found[0], pack.size - len(anchor))
+        reader = Reader(found.table, found.data, pack.size - len(anchor))
         frames = reader.decode_all(base, anchor)
     except codec.Corrupt as error:
-        raise _damaged_pack(pack, str(error)) from None
+        raise damaged_pack(pack, str(error)) from None
     return DecodedPack(pack, anchor, reader, frames), below + anchors
 
 

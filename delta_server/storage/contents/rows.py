@@ -1,8 +1,11 @@
 """What the store keeps of a content, of a frame and of a pack."""
 
+from typing import NamedTuple, TypeAlias
+
 import msgspec
 
 from delta_server.core.packs.pack_format import Packed
+from delta_server.storage.cold.store import ColdObject
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -90,3 +93,27 @@ class NewPack(msgspec.Struct, frozen=True):
     sizes: list[int]
     created_at: int
     packed: Packed
+
+
+class PackData(NamedTuple):
+    """The frames of all a pack's contents but the last, and the table of them; or, with `cold`, where those are."""
+
+    data: bytes | bytearray
+    table: bytes | None
+    cold: ColdObject | None = None
+
+
+class DecodeStep(msgspec.Struct, frozen=True):
+    """One decode on the way to a content: its own frame, or the frame of its pack it is in, which `cold` says the place
+    of where it is not here; or its cached `body`."""
+
+    content: Content
+    pack: Pack | None
+    data: bytes | bytearray
+    body: bytes | None = None
+    table: bytes | None = None
+    cold: ColdObject | None = None
+
+
+PackTrail: TypeAlias = tuple[Pack, PackData, list[DecodeStep], list[DecodeStep]]
+"""A pack, its frames, and the steps to its base and to its anchor."""

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from delta_server.core.errors import DatabaseFailed, DeltaError, NotFound
+from delta_server.core.packs import pack_format
 from delta_server.storage.cache import Cache
+from delta_server.storage.cold.pieces import ColdStorageAway
 from delta_server.storage.contents import reading
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
@@ -35,7 +37,7 @@ class Damage(msgspec.Struct):
     broken: list[str]
     unreadable: dict[str, list[str]] = {}
 
-    def lost(self, what: str, error: DatabaseFailed) -> None:
+    def lost(self, what: str, error: DatabaseFailed | ColdStorageAway) -> None:
         self.unreadable.setdefault(error.message.removesuffix("; run delta-server verify"), []).append(what)
 
 
@@ -71,7 +73,7 @@ async def verify(store: ContentStore, progress: Callable[[int, int], None] = lam
     `progress(done, of)` counts contents. Damage is reported, not raised. What a server that runs meanwhile packs or
     deletes is passed over: it was checked when it was read for that.
     """
-    store = msgspec.structs.replace(store, cache=Cache(store.cache.limit_bytes))
+    store = msgspec.structs.replace(store, cache=Cache(store.cache.limit_bytes), cold=store.cold.uncached())
     verified = VerifyResult()
     total = await store.db.read(sql.count)
     for endpoint in await store.db.read(sql.kept_endpoints):
@@ -132,7 +134,7 @@ async def _verify_pack(
         damage.broken.append(f"pack {pack_id} (endpoint {endpoint}) holds contents that are not there")
     try:
         raw = await reading.read_pack(store, endpoint, pack_id)
-    except DatabaseFailed as error:
+    except (DatabaseFailed, ColdStorageAway) as error:
         damage.lost(f"pack {pack_id}", error)
         return
     except NotFound:  # deleted meanwhile
@@ -146,12 +148,18 @@ def _check_members(members: Sequence[Content], raw: DecodedPack, damage: Damage)
         try:
             reading.view_in(raw, content)
         except DatabaseFailed as error:
-            if reading.is_in_damaged_frame(raw, content):
+            if _is_in_damaged_frame(raw, content):
                 damage.lost(f"content {content.id}", error)
                 continue
             damage.broken.append(
                 f"pack {content.pack} (endpoint {content.endpoint}) does not hold content {content.id} as it was stored"
             )
+
+
+def _is_in_damaged_frame(raw: DecodedPack, content: Content) -> bool:
+    if content.position == pack_format.ANCHOR:
+        return False
+    return isinstance(raw.frames[raw.reader.place(content.position or 0)[0]], str)
 
 
 async def _verify_frames(
@@ -167,7 +175,7 @@ async def _verify_frames(
         try:
             async for _ in reading.read_run(store, endpoint, [content.id for content in step]):
                 pass
-        except (DatabaseFailed, NotFound):
+        except (DatabaseFailed, ColdStorageAway, NotFound):
             for content in step:
                 await _verify_frame(store, content, damage)
 
@@ -175,7 +183,7 @@ async def _verify_frames(
 async def _verify_frame(store: ContentStore, content: Content, damage: Damage) -> None:
     try:
         await reading.read(store, content.endpoint, content.id)
-    except DatabaseFailed as error:
+    except (DatabaseFailed, ColdStorageAway) as error:
         damage.lost(f"content {content.id}", error)
     except NotFound:  # deleted meanwhile
         pass

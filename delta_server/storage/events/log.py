@@ -14,6 +14,9 @@ from typing import Any, Self
 from delta_server.core.events.event import Event
 from delta_server.core.events.persons import PersonIds
 from delta_server.core.query.plan import Aggregate, Listing, Plan, Sql
+from delta_server.storage.blobs.opening import CREDENTIALS
+from delta_server.storage.cold import store as cold_store
+from delta_server.storage.cold.pieces import ColdPieces
 from delta_server.storage.companions import NO_COMPANIONS, AdmitEvents, Companions, admit_all
 from delta_server.storage.database import Clock, Database, Threads, Tx, frees_space
 from delta_server.storage.eventlog import EventStats, EventsVerified, Positions, QueryResult
@@ -62,20 +65,24 @@ class EmbeddedEventLog:
         admit: AdmitEvents = admit_all,
         callers: Callers | None = None,
         spill: Path | None = None,
+        cold: ColdPieces | None = None,
+        kept: Sequence[str] = (),
     ) -> None:
+        """`kept`: see `child.environment`."""
         self._db = db
         self._clock = clock
         self._spare_cpu = spare_cpu
         self._dedup = dedup
         self._appending = Appender(db, clock, cpu, dedup, last_seq, companions, admit)
         database = config.storage.data_dir / DATABASE_NAME
-        self._engine = Engine(database, config.events, spill=spill, callers=callers)
-        self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1, views=views, callers=callers)
+        self._engine = Engine(database, config.events, spill=spill, callers=callers, cold=cold)
+        cores = os.cpu_count() or 1
+        self._sql = SqlProcesses(database, config.events, cores=cores, views=views, callers=callers, kept=kept)
         db.on_wal_pressure(self._release)
         self._processes = (
             None
             if callers is None
-            else QueryProcesses(database, config.events, cores=os.cpu_count() or 1, callers=callers, cpu=cpu)
+            else QueryProcesses(database, config.events, cores=cores, callers=callers, cpu=cpu, kept=kept)
         )
         answers = Answers(funnels.COMPILERS, cover.compile_from_rollups)
         self._answering = QueryRunner(db, self._engine, answers, self._processes)
@@ -104,14 +111,16 @@ class EmbeddedEventLog:
         companions: Companions = NO_COMPANIONS,
         admit: AdmitEvents = admit_all,
         callers: Callers | None = None,
+        cold: ColdPieces | None = None,
     ) -> Self:
         """`cpu` is for what a write waits for, `spare_cpu` for what may take long; `views` are what SQL sees beside the
         events, `companions` what may be stored with them; `admit` says whether a project may store so many, and
-        `callers` are all of the server's. Raises Unavailable."""
+        `callers` are all of the server's; `cold` reads what has left the database. Raises Unavailable."""
         dedup = DedupIndex(config.events.dedup_days * DAY_MS)
         await parts.drop_left(db)
         await dedup.load(db)
         last_seq = await db.read(blocks.last_seq)
+        has_cold = bool(config.storage.cold or await db.read(cold_store.places))
         return cls(
             config,
             db,
@@ -124,14 +133,20 @@ class EmbeddedEventLog:
             companions=companions,
             admit=admit,
             callers=callers,
+            cold=cold,
+            kept=CREDENTIALS if has_cold else (),
         )
 
     @classmethod
-    def for_reading(cls, config: LogOptions, db: Database, clock: Clock, *, cpu: Threads) -> Self:
+    def for_reading(
+        cls, config: LogOptions, db: Database, clock: Clock, *, cpu: Threads, cold: ColdPieces | None = None
+    ) -> Self:
         """Without what is known of duplicates: nothing may be appended. The data directory is left as it is."""
         dedup = DedupIndex(config.events.dedup_days * DAY_MS)
         spill = Path(tempfile.gettempdir(), f"delta-spill-{secrets.token_hex(8)}")
-        return cls(config, db, clock, cpu=cpu, spare_cpu=cpu, dedup=dedup, last_seq=0, views=NO_VIEWS, spill=spill)
+        return cls(
+            config, db, clock, cpu=cpu, spare_cpu=cpu, dedup=dedup, last_seq=0, views=NO_VIEWS, spill=spill, cold=cold
+        )
 
     async def append_events(
         self, project: int, events: Sequence[Event], companion: object | None = None

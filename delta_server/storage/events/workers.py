@@ -7,7 +7,7 @@ it took, and answers nothing more.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -36,15 +36,22 @@ class Workers:
     """Of one kind: all are started with the same arguments and setup. Used on the event loop."""
 
     def __init__(
-        self, *arguments: str, setup: bytes, seconds: float, idle_s: float, max_questions: int | None = None
+        self,
+        *arguments: str,
+        setup: bytes,
+        seconds: float,
+        idle_s: float,
+        max_questions: int | None = None,
+        kept: Sequence[str] = (),
     ) -> None:
         """`seconds` is the deadline of a question; after `max_questions` a process is ended, and without questions for
-        `idle_s`."""
+        `idle_s`. `kept`: see `child.environment`."""
         self._arguments = arguments
         self._setup = setup
         self._seconds = seconds
         self._idle_s = idle_s
         self._max_questions = max_questions
+        self._kept = kept
         self._idle: list[_WorkerProcess] = []
         self._busy: set[_WorkerProcess] = set()
         self._starting: asyncio.Task[None] | None = None
@@ -115,7 +122,7 @@ class Workers:
             await self._keep(worker, answer)
 
     def _new(self) -> "_WorkerProcess":
-        return _WorkerProcess(self._arguments, self._setup, self._seconds)
+        return _WorkerProcess(self._arguments, self._setup, self._seconds, self._kept)
 
     async def _start_idle(self) -> None:
         try:
@@ -138,8 +145,9 @@ class Workers:
 class _WorkerProcess:
     """One process. Leaving its block by an exception ends it."""
 
-    def __init__(self, arguments: tuple[str, ...], setup: bytes, seconds: float) -> None:
+    def __init__(self, arguments: tuple[str, ...], setup: bytes, seconds: float, kept: Sequence[str]) -> None:
         self._arguments = arguments
+        self._kept = kept
         self._setup = setup
         self._seconds = seconds
         self._process: Child | None = None
@@ -156,7 +164,7 @@ class _WorkerProcess:
 
     async def start(self) -> None:
         """Raises Unavailable."""
-        self._process = await Child.start(*self._arguments, asked=True)
+        self._process = await Child.start(*self._arguments, asked=True, kept=self._kept)
         try:
             async with asyncio.timeout(_START_S):
                 await self._exchange(self._setup)

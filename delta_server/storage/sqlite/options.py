@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from delta_server.core.option_types import MIB, Seconds, Size
+from delta_server.core.option_types import KIB, MIB, Days, Seconds, Size
 
 
 class Storage(msgspec.Struct, frozen=True):
@@ -18,4 +18,9 @@ class Storage(msgspec.Struct, frozen=True):
     wal_bytes: Size = 256 * MIB
     blobs: str = ""
     slow_query_ms: Annotated[int, Meta(ge=0, le=600_000)] = 1000
+    cold: str = ""
+    cold_after_days: Days = 90
+    cold_kept_days: Days = 7
+    cold_least_bytes: Size = 64 * KIB
+    cold_cache_bytes: Size = 64 * MIB
     bin_days: Annotated[int, Meta(ge=0, le=3650)] = 7

@@ -172,3 +172,28 @@ def test_what_both_ends_of_a_pack_share_is_written_once() -> None:
     one_by_one = sum(len(codec.encode(before, after, level=11)) for before, after in pairwise(changed))
     assert packed.table is not None
     assert len(packed.anchor + packed.data) < one_by_one
+
+
+# What is read of it where it is not whole at hand
+
+
+@given(packs_of, st.none() | st.just(BASE))
+def test_a_content_takes_the_ranges_that_are_named(contents: list[bytes], base: bytes | None) -> None:
+    packed = pack_format.encode(base, contents, level=3)
+    anchor = codec.decode(base, packed.anchor, size=len(contents[-1]))
+    for content, position in zip(contents, pack_format.positions([len(each) for each in contents]), strict=True):
+        if position == ANCHOR:
+            continue
+        data = bytearray(len(packed.data))
+        for start, end in pack_format.stored_ranges(packed.table, position, len(packed.data)):
+            data[start:end] = packed.data[start:end]
+        reader = Reader(packed.table, data, sum(map(len, contents[:-1])))
+        number, begin = reader.place(position)
+        assert bytes(frame(reader, number, base, anchor)[begin : begin + len(content)]) == content
+
+
+def test_a_table_of_another_pack_has_no_ranges() -> None:
+    packed = pack_format.encode(BASE, CONTENTS, level=3)
+    for table, size in ((packed.table, len(packed.data) + 1), (b"x", 5)):
+        with pytest.raises(Corrupt):
+            pack_format.stored_ranges(table, 0, size)

@@ -12,7 +12,8 @@ from delta_server.app import Application
 from delta_server.core.option_types import MIB
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
-from delta_server.storage.contents import maintenance, reading
+from delta_server.storage.cold.pieces import ColdReads
+from delta_server.storage.contents import maintenance, reading_now
 from delta_server.storage.database import Tx
 from delta_server.storage.events.sql import documents
 from delta_server.storage.events.sql.worker import SqlRequest, SqlResponse, Worker, WorkerSetup
@@ -110,13 +111,15 @@ def asked(data_dir: Path, project: int, text: str) -> SqlResponse:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The contents that were."""
     noted: list[int] = []
-    read_now = reading.read_now
+    read_now = reading_now.read_now
 
-    def noting(tx: Tx, cache: Cache, endpoint: int, contents: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    def noting(
+        tx: Tx, cache: Cache, cold: ColdReads, endpoint: int, contents: Sequence[int]
+    ) -> Iterator[tuple[int, bytes]]:
         noted.extend(contents)
-        return read_now(tx, cache, endpoint, contents)
+        return read_now(tx, cache, cold, endpoint, contents)
 
-    monkeypatch.setattr(reading, "read_now", noting)
+    monkeypatch.setattr(reading_now, "read_now", noting)
     return noted
 
 

@@ -163,6 +163,8 @@ async def test_what_is_not_there(blobs: Blobs) -> None:
     await blobs.delete_resource("a/b")
     with pytest.raises(FileNotFoundError):
         await blobs.move_resource("a/b", "a/c")
+    assert await blobs.get_range("a/b", 0, 1) is None
+    assert await blobs.get_range("a/b", 1, 1) is None
     with pytest.raises(FileNotFoundError):
         list(blobs.read("a/b"))
     assert await keys(blobs) == []
@@ -180,6 +182,8 @@ async def test_what_was_written_is_read(blobs: Blobs, pieces: tuple[bytes, ...])
     size = len(whole)
     for start, end in [(0, 1), (1, None), (size // 2, size // 2 + 5), (size, None), (0, size + 9), (3, 3)]:
         assert await read(blobs, "a/b", start, end) == whole[start:end]
+        if start < size and end is not None:
+            assert await blobs.get_range("a/b", start, end) == whole[start:end]
 
 
 async def test_what_breaks_off_is_never_there(blobs: Blobs) -> None:

@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -30,9 +31,15 @@ async def opened(
 
 @asynccontextmanager
 async def opened_services(
-    data_dir: Path, *, packs: Packs = SMALL, cache_bytes: int = 1 << 20, clock: FakeClock | None = None
+    data_dir: Path,
+    *,
+    packs: Packs = SMALL,
+    cache_bytes: int = 1 << 20,
+    clock: FakeClock | None = None,
+    **options: Any,
 ) -> AsyncIterator[Services]:
-    config = Config(storage=Storage(data_dir=begin(data_dir), cache_bytes=cache_bytes), packs=packs)
+    """`options` are fields of the config's storage section."""
+    config = Config(storage=Storage(data_dir=begin(data_dir), cache_bytes=cache_bytes, **options), packs=packs)
     async with open_services(config, clock or FakeClock(), tuning=FAST) as services:
         yield services
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
+from delta_server.storage.cold.pieces import ColdPieces
 from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long, too_long, translated
 from delta_server.storage.events.duckdb.instance import Instance, QuerySession
 from delta_server.storage.events.duckdb.shares import InstancePool, mark_shared
@@ -136,11 +137,12 @@ class Engine:
         *,
         spill: Path | None = None,
         callers: Callers | None = None,
+        cold: ColdPieces | None = None,
     ) -> None:
         """`database` is delta.db; what does not fit in memory goes into `spill`, which is this engine's alone: a
         directory beside it, of the one process that may write, when it is None."""
         spill = spill or database.with_name("query-spill")
-        self._instances = InstancePool(database, options, tuning or Tuning(), spill)
+        self._instances = InstancePool(database, options, tuning or Tuning(), spill, cold)
         self._seconds = options.query_seconds
         behind = partial(lower_priority, WITH_LOCK)
         self._queries = ThreadPoolExecutor(MAX_QUERIES, thread_name_prefix="delta-query")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from delta_server.core.errors import Unavailable
+from delta_server.storage.cold.pieces import ColdPieces
 from delta_server.storage.events.duckdb.instance import Instance
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.query.read_connections import ReadViews
@@ -39,8 +40,10 @@ class SharedJob(Protocol):
 class InstancePool:
     """Used on the event loop, but for `close`."""
 
-    def __init__(self, database: Path, options: Events, tuning: Tuning, spill: Path) -> None:
-        self._read_views = ReadViews(database, tuning)
+    def __init__(
+        self, database: Path, options: Events, tuning: Tuning, spill: Path, cold: ColdPieces | None = None
+    ) -> None:
+        self._read_views = ReadViews(database, tuning, cold)
         self._seconds = options.query_seconds
         counted = options.query_memory_bytes * MAX_COUNTED
         threads = options.query_threads or os.cpu_count() or 1

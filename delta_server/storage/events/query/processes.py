@@ -7,7 +7,7 @@ is what comes while a process is being started.
 """
 
 import pickle
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +41,9 @@ class QueryProcesses:
         cores: int,
         callers: Callers,
         cpu: Threads,
+        kept: Sequence[str] = (),
     ) -> None:
+        """`kept`: see `child.environment`."""
         threads = options.query_threads or cores
         self._callers = callers
         self._cpu = cpu
@@ -54,6 +56,7 @@ class QueryProcesses:
                 ),
                 seconds=float(options.query_seconds),
                 idle_s=IDLE_S,
+                kept=kept,
             )
             for kind, count in ((BEHIND, threads), (AHEAD, max(1, threads // 2)))
         }

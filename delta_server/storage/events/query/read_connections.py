@@ -7,10 +7,15 @@ from pathlib import Path
 
 import apsw
 
-from delta_server.storage.events.query.read_view import ReadCache, ReadView
+from delta_server.storage.cold.pieces import ColdPieces
+from delta_server.storage.events.query.read_cache import ReadCache
+from delta_server.storage.events.query.read_view import ReadView
 from delta_server.storage.sqlite.absent_tables import open_whole_reader
 from delta_server.storage.sqlite.connection import Tuning
+from delta_server.storage.system_clock import SystemClock
 
+COLD_BYTES = 16 << 20
+"""Of pieces from cold storage that another process than the server's keeps."""
 MAX_IDLE = 4
 """Connections kept open between queries."""
 
@@ -18,7 +23,9 @@ MAX_IDLE = 4
 class ReadViews:
     """Opens snapshots on a few connections of its own. `open` is for any thread."""
 
-    def __init__(self, path: Path, tuning: Tuning) -> None:
+    def __init__(self, path: Path, tuning: Tuning, cold: ColdPieces | None = None) -> None:
+        """`cold` is that of the server; other processes have their own."""
+        self._cold = cold or ColdPieces(path.parent, SystemClock(), cache_bytes=COLD_BYTES)
         self._path = path
         self._tuning = tuning
         self._lock = threading.Lock()
@@ -34,7 +41,7 @@ class ReadViews:
         whole = False
         try:
             connection.execute("BEGIN")
-            read_view = ReadView(connection, project, self._read_cache)
+            read_view = ReadView(connection, project, self._read_cache, self._cold)
             read_view.all("SELECT 1 FROM sqlite_schema LIMIT 1")  # the first read is what fixes the state
             self._open[read_view.token] = read_view
             try:

@@ -20,10 +20,11 @@ from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.core.event_storage.rollup_plan import RollupState
 from delta_server.core.packs import codec
 from delta_server.core.query.plan import Span
-from delta_server.storage.cache import Cache
+from delta_server.storage.cold.pieces import ColdPieces, ColdReads
 from delta_server.storage.database import Row
 from delta_server.storage.events.duckdb.failures import damaged, is_of_a_file
 from delta_server.storage.events.ingest.blocks import INDEX_BITS, StoredLines, decode
+from delta_server.storage.events.query.read_cache import File, ReadCache
 from delta_server.storage.events.segments import parts
 
 ALWAYS = Span(-(2**62), 2**62)
@@ -93,52 +94,16 @@ class Pages(msgspec.Struct, frozen=True):
     read: Callable[[int, int], bytes]
 
 
-File: TypeAlias = tuple[str, int]
-"""A segment or a rollup: its kind and its id."""
-
-
 _Blob: TypeAlias = tuple[str, str, int]
 """A table, its column and a row."""
-
-
-class ReadCache:
-    """What snapshots leave to those after them: segments and rollups do not change."""
-
-    SMALL_BYTES = 64 << 10
-    LIMIT_BYTES = 8 << 20
-    MOST_SIZES = 65_536
-
-    def __init__(self) -> None:
-        self.sizes: dict[File, int] = {}
-        """Of the files that were found to be what was stored."""
-        self._pieces = Cache(self.LIMIT_BYTES)
-        """Footers, and columns of a few numbers: to find them again, SQLite walks through all of a file's pages before
-        them, 0.3 ms for 5 MB."""
-
-    def piece(self, file: File, offset: int, count: int) -> bytes | None:
-        return self._pieces.get((file, offset, count)) if count <= self.SMALL_BYTES else None
-
-    def keep(self, file: File, offset: int, piece: bytes) -> None:
-        if len(piece) <= self.SMALL_BYTES and file in self.sizes:
-            self._pieces.put((file, offset, len(piece)), piece)
-
-    def check(self, file: File, size: int) -> None:
-        """It was found to be what was stored."""
-        if len(self.sizes) >= self.MOST_SIZES:
-            self.sizes.clear()  # most of them are gone
-        self.sizes[file] = size
-
-    def forget(self, file: File) -> None:
-        """It may be damaged."""
-        if self.sizes.pop(file, None) is not None:
-            self._pieces = Cache(self.LIMIT_BYTES)
 
 
 class ReadView:
     """Made by Snapshots. The lists are in order of time, then id; they and the files are of `project` alone."""
 
-    def __init__(self, connection: apsw.Connection, project: int, kept: ReadCache) -> None:
+    def __init__(self, connection: apsw.Connection, project: int, kept: ReadCache, cold: ColdPieces) -> None:
         self.project = project
+        self.cold = ColdReads(cold, lambda: self._stopped)
         self._read_cache = kept
         self.token = secrets.token_hex(16)
         self._connection = connection

@@ -15,7 +15,8 @@ import msgspec
 from delta_server.core.errors import DatabaseFailed, TooCostly
 from delta_server.core.json import surrogates
 from delta_server.storage.cache import Cache
-from delta_server.storage.contents import reading, store
+from delta_server.storage.cold.pieces import ColdStorageAway
+from delta_server.storage.contents import reading_now, store
 from delta_server.storage.contents.rows import Version
 from delta_server.storage.database import Row, Tx
 from delta_server.storage.events.duckdb.virtual_files import MadeFiles
@@ -71,8 +72,8 @@ class DocumentFiles(MadeFiles):
         small = [version.content for version in versions if version.size <= LARGEST_BYTES]
         tx = cast("Tx", Reads(read_view))
         try:
-            bodies = dict(reading.read_now(tx, self._bodies, versions[0].endpoint, small))
-        except DatabaseFailed as error:
+            bodies = dict(reading_now.read_now(tx, self._bodies, read_view.cold, versions[0].endpoint, small))
+        except (DatabaseFailed, ColdStorageAway) as error:
             read_view.failure = error
             raise
         return b"\n".join(_line(version, bodies.get(version.content)) for version in versions)

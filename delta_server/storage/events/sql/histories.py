@@ -22,7 +22,8 @@ from delta_server.core.tables.intervals import IntervalReader
 from delta_server.core.tables.leaves import LeafReader
 from delta_server.core.tables.request import TableRequest, rules_at
 from delta_server.storage.cache import Cache
-from delta_server.storage.contents import reading, store
+from delta_server.storage.cold.pieces import ColdStorageAway
+from delta_server.storage.contents import reading_now, store
 from delta_server.storage.contents.rows import RecordedArrays, Version
 from delta_server.storage.database import Tx
 from delta_server.storage.events.duckdb.virtual_files import MadeFiles
@@ -94,9 +95,9 @@ class HistoryFiles(MadeFiles):
         try:
             for some in cut(file.versions):
                 at = {version.content: version.captured_at for version in some}
-                for content, body in reading.read_now(tx, self._bodies, endpoint, list(at)):
+                for content, body in reading_now.read_now(tx, self._bodies, read_view.cold, endpoint, list(at)):
                     reader.read(at[content], snapshots.get(at[content], bytes(16)), body)
-        except (DatabaseFailed, TooCostly) as error:
+        except (DatabaseFailed, ColdStorageAway, TooCostly) as error:
             read_view.failure = error
             raise
         if isinstance(reader, IntervalReader):

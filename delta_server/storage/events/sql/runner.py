@@ -4,13 +4,14 @@ A process is started when it is needed, which takes half a second, and kept for 
 question has a fresh DuckDB, so nothing of one is there for another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from delta_server.core.errors import DatabaseFailed, Invalid, TooCostly
 from delta_server.core.query.plan import Sql
+from delta_server.storage.cold.pieces import RETRY_S, ColdStorageAway
 from delta_server.storage.eventlog import QueryResult
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.sql.worker import ARGUMENT, SqlRequest, SqlResponse, WorkerSetup
@@ -34,7 +35,9 @@ class SqlProcesses:
         cores: int,
         views: Mapping[str, View],
         callers: Callers | None = None,
+        kept: Sequence[str] = (),
     ) -> None:
+        """`kept`: see `child.environment`."""
         setup = WorkerSetup(
             str(database.absolute()),
             options.query_memory_bytes,
@@ -49,6 +52,7 @@ class SqlProcesses:
             seconds=setup.seconds,
             idle_s=IDLE_S,
             max_questions=MAX_QUERIES_PER_PROCESS,
+            kept=kept,
         )
         self._turns = Turns(MAX_PROCESSES, callers=callers)
 
@@ -64,6 +68,8 @@ class SqlProcesses:
         answered = msgspec.msgpack.decode(answer, type=SqlResponse)
         if answered.refused is not None and answered.damaged:
             raise DatabaseFailed(answered.refused)
+        if answered.refused is not None and answered.away:
+            raise ColdStorageAway(answered.refused, retry_after_s=RETRY_S)
         if answered.refused is not None:
             raise Invalid(answered.refused, field="sql") if answered.invalid else TooCostly(answered.refused)
         return QueryResult(

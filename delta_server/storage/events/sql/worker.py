@@ -21,6 +21,7 @@ import msgspec
 
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid
 from delta_server.storage import child, process_messages
+from delta_server.storage.cold.pieces import ColdStorageAway
 from delta_server.storage.events.duckdb import failures
 from delta_server.storage.events.query.read_connections import ReadViews
 from delta_server.storage.events.query.read_view import ReadView
@@ -52,7 +53,7 @@ class SqlRequest(msgspec.Struct, frozen=True):
 
 class SqlResponse(msgspec.Struct, frozen=True):
     """`rows` is a JSON array of objects. With `refused`, nothing else: a message, and whether the SQL is wrong or what
-    is stored is damaged (else it was too costly)."""
+    is stored is damaged or cold storage does not answer (else it was too costly)."""
 
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
@@ -62,6 +63,7 @@ class SqlResponse(msgspec.Struct, frozen=True):
     refused: str | None = None
     invalid: bool = False
     damaged: bool = False
+    away: bool = False
 
 
 def main() -> None:
@@ -225,8 +227,8 @@ def _description(rows: Sequence[dict[str, str]], request: SqlRequest) -> SqlResp
 
 
 def _error_message(error: DeltaError) -> SqlResponse:
-    damaged = isinstance(error, DatabaseFailed)
-    return SqlResponse(refused=error.message, invalid=isinstance(error, Invalid), damaged=damaged)
+    damaged, away = isinstance(error, DatabaseFailed), isinstance(error, ColdStorageAway)
+    return SqlResponse(refused=error.message, invalid=isinstance(error, Invalid), damaged=damaged, away=away)
 
 
 _LOCKS = (

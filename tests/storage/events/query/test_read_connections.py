@@ -11,8 +11,9 @@ from delta_server.core.errors import DatabaseFailed
 from delta_server.core.query.plan import Span
 from delta_server.storage.database import Tx
 from delta_server.storage.events.query import read_view
+from delta_server.storage.events.query.read_cache import ReadCache
 from delta_server.storage.events.query.read_connections import ReadViews
-from delta_server.storage.events.query.read_view import ReadCache, ReadView
+from delta_server.storage.events.query.read_view import ReadView
 from delta_server.storage.events.rollups import rollup_catalog
 from delta_server.storage.events.rollups.rollup_catalog import NewRollup
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase

@@ -1,0 +1,89 @@
+"""What moves in the background: old packs and segments into cold storage; back what is in another place than
+`storage.cold` names now; and away what nothing uses any more."""
+
+import asyncio
+import shutil
+from contextlib import suppress
+
+import structlog
+
+from delta_server.core.times import DAY_MS
+from delta_server.services import Services
+from delta_server.storage.cold import moving
+from delta_server.storage.cold import store as cold
+from delta_server.storage.cold.pieces import ColdStorageAway, PieceLost
+from delta_server.storage.cold.store import Place, Used
+from delta_server.storage.contents import cold_packs
+from delta_server.storage.contents.cold_packs import Round
+
+TURN_BYTES = 64 << 20
+"""A turn is a minute: 90 GB a day."""
+LISTED_AT_ONCE = 100
+ROOM_BYTES = 1 << 30
+"""What comes back leaves so much of the disk free."""
+
+log = structlog.get_logger()
+
+
+class Rounds:
+    """Where the next turn goes on. No two turns run at once: what is free in one may be being written in another."""
+
+    def __init__(self) -> None:
+        self.packs = Round()
+        self.turn = asyncio.Lock()
+
+
+async def keep_moving(svc: Services) -> None:
+    """A turn. A store that does not answer is left until the next."""
+    with suppress(ColdStorageAway):  # which is in the log, once
+        await turn(svc)
+
+
+async def turn(svc: Services) -> int:
+    """About TURN_BYTES each way; how many it was. Raises ColdStorageAway."""
+    rounds, counts = svc.state(Rounds), svc.contents.cold.counts
+    async with rounds.turn:
+        try:
+            return await _turn(svc, rounds)
+        finally:
+            totals = await svc.db.read(cold.totals, 0)
+            counts.objects, counts.object_bytes, counts.free_objects = totals.objects, totals.size_bytes, totals.free
+
+
+async def _turn(svc: Services, rounds: Rounds) -> int:
+    now_ms, storage, moved = svc.clock.now_ms(), svc.config.storage, 0
+    # nothing is being written now: whatever is free was left by a crash, or is no longer needed
+    await svc.db.write(cold.set_times, now_ms + max(storage.cold_kept_days * DAY_MS, moving.LEAST_WAIT_MS))
+    place = await moving.present_place(svc.db, svc.contents.cold, storage.cold)
+    moved += await _bring_back(svc, place)
+    if place is not None:
+        before_ms, least = now_ms - storage.cold_after_days * DAY_MS, storage.cold_least_bytes
+        moved += await cold_packs.move(
+            svc.contents, place, rounds.packs, created_before=before_ms, least=least, most=TURN_BYTES
+        )
+    await moving.delete_due(svc.db, svc.contents.cold, now_ms)
+    return moved
+
+
+async def _bring_back(svc: Services, place: Place | None) -> int:
+    """What cannot be read, or for which there is no room, stays where it is."""
+    after, returned = 0, 0
+    while found := await svc.db.read(cold.elsewhere, place.id if place else 0, after, LISTED_AT_ONCE):
+        for used in found:
+            after = used.object.id
+            if returned >= TURN_BYTES:
+                return returned
+            if shutil.disk_usage(svc.config.storage.data_dir).free - used.object.size < ROOM_BYTES:
+                log.warning("no room to bring back what is in cold storage", address=used.object.address)
+                return returned
+            returned += await _bring_one(svc, used)
+    return returned
+
+
+async def _bring_one(svc: Services, used: Used) -> int:
+    try:
+        await cold_packs.bring_back(svc.contents, used)
+    except PieceLost as error:
+        log.error("not brought back from cold storage", kind=used.kind, number=used.number, reason=str(error))
+        return 0
+    return used.object.size
