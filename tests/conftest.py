@@ -57,6 +57,9 @@ hypothesis.settings.load_profile("delta")
 if sys.platform == "linux" and "PYTEST_XDIST_WORKER" in os.environ:
     os.setpriority(os.PRIO_PROCESS, 0, max(priority.NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
+# What is collected stays (see pytest_collection_finish): looking through it again and again takes a second of each process.
+gc.disable()
+
 # Whatever the shell says: servers and workers that tests start begin sooner with compiled modules, and so do tests.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -103,6 +106,8 @@ def pytest_collection_finish() -> None:
     """What stays until the end is not looked through again and again: a third of the time of small tests."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(int(os.environ.get("GCT","700")),10,10)
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:

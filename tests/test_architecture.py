@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from delta_server import app
 from delta_server.http.server_feature import SERVER
 from delta_server.services import Services
@@ -150,13 +152,26 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def _nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(_tree(path)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget() -> Iterator[None]:
+    """A million objects, which nobody looks at after this module."""
+    yield
+    _nodes.cache_clear()
+    _tree.cache_clear()
+
+
 def _name(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
 def _imports(path: Path) -> Iterator[tuple[str, int]]:
     """(dotted module, line) of every import; `from package import module` counts as package.module too."""
-    for node in ast.walk(_tree(path)):
+    for node in _nodes(path):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -172,7 +187,7 @@ def _own_imports(path: Path) -> Iterator[tuple[list[str], str]]:
 
 
 def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in _nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
@@ -293,14 +308,18 @@ def test_features_have_the_names_of_their_folders_and_share_nothing() -> None:
     assert len(loops) == len(set(loops))
 
 
+def _last_name(node: ast.AST) -> str:
+    return getattr(node, "attr", getattr(node, "id", ""))
+
+
 def test_what_one_feature_needs_alone_is_no_member_of_the_services() -> None:
     """`services.state` keeps that. Members are what storage gives, and what two features share."""
     homes: dict[str, set[str]] = {
         name: set() for name in (*Services.__struct_fields__, "cpu_for", "cpu_beside", "owned_by", "delete_elsewhere")
     }
     for path in FILES:
-        for node in ast.walk(_tree(path)):
-            if isinstance(node, ast.Attribute) and re.search(r"\b_?(svc|services)$", ast.unparse(node.value)):
+        for node in _nodes(path):
+            if isinstance(node, ast.Attribute) and _last_name(node.value) in {"svc", "_svc", "services", "_services"}:
                 homes.setdefault(node.attr, set()).add(_home(path))
     homes["processes"] |= homes["cpu_for"]
     homes["large_cpu"] |= homes["cpu_beside"]
@@ -343,25 +362,41 @@ def test_store_functions_name_their_tenant_and_ask_for_it() -> None:
     assert free == _FREE, "an exception that is no longer needed"
 
 
-def test_one_sqlite_library() -> None:
+IN_A_SERVER = """
+import sys
+sys.modules["polyfactory"] = None
+from delta_server.cli import main
+main.cli.get_command(None, "serve")
+print(*sys.modules)
+from delta_server import app
+print(*sys.modules)
+from delta_server.config.sections import Config
+from delta_server.http import docs
+docs.describe(app.build(Config()).litestar)
+"""
+
+
+@pytest.fixture(scope="module")
+def started() -> tuple[set[str], set[str]]:
+    """The modules that the command `serve` has imported in a new process, and those after all of the server was."""
+    done = subprocess.run([sys.executable, "-c", IN_A_SERVER], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    return set(first.split()), set(second.split())
+
+
+def test_one_sqlite_library(started: tuple[set[str], set[str]]) -> None:
     """Two SQLite libraries on one file in one process drop each other's POSIX locks (sqlite.org/howtocorrupt.html)."""
     banned = {"sqlite3", "_sqlite3", "aiosqlite"}
     assert [said for path in FILES for said, _ in _imports(path) if said.split(".")[0] in banned] == []
-    script = "import sys, delta_server.app, delta_server.cli.serve; print([m for m in sys.modules if 'sqlite3' in m])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert [name for name in started[1] if "sqlite3" in name] == []
 
 
-def test_a_server_does_without_what_few_use() -> None:
+def test_a_server_does_without_what_few_use(started: tuple[set[str], set[str]]) -> None:
     """Each is imported when it is first needed: together they took a quarter of an idle server's memory."""
     banned = {"duckdb", "fsspec", "h11", "rich", "pygments", "joserfc", "cryptography", "feedparser", "icalendar"}
     banned |= {"jsonschema_rs", "obstore", "aiosmtplib", "brotli", "delta_server.egress.client"}
-    script = (
-        "import sys\nfrom delta_server.cli import main\nmain.cli.get_command(None, 'serve')\n"
-        f"print({banned} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert banned & started[0] == set()
 
 
 def test_the_environment_is_read_in_config_only() -> None:
@@ -372,7 +407,7 @@ def test_the_environment_is_read_in_config_only() -> None:
         f"{_name(path)}:{node.lineno}"
         for path in FILES
         if _name(path) not in allowed
-        for node in ast.walk(_tree(path))
+        for node in _nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     ]
     assert readers == []
@@ -390,16 +425,10 @@ def test_files_and_functions_are_short_and_named_for_a_thing() -> None:
     assert long == []
 
 
-def test_the_description_of_the_api_needs_no_faker() -> None:
-    """Litestar makes random examples for a ResponseSpec unless told not to; the executable carries no Faker."""
-    script = (
-        "import sys; sys.modules['polyfactory'] = None\n"
-        "from delta_server import app\nfrom delta_server.config.sections import Config\n"
-        "from delta_server.http import docs\n"
-        "docs.describe(app.build(Config()).litestar)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_the_description_of_the_api_needs_no_faker(started: tuple[set[str], set[str]]) -> None:
+    """Litestar makes random examples for a ResponseSpec unless told not to; the executable carries no Faker, and the
+    server described itself without."""
+    assert {"delta_server.app", "delta_server.http.docs"} <= started[1]
 
 
 def test_migrations_are_numbered_one_after_the_other() -> None:
