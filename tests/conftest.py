@@ -57,7 +57,7 @@ hypothesis.settings.load_profile("delta")
 if sys.platform == "linux" and "PYTEST_XDIST_WORKER" in os.environ:
     os.setpriority(os.PRIO_PROCESS, 0, max(priority.NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
-# What is collected stays (see pytest_collection_finish): looking through it again and again takes a second of each process.
+# What is collected stays (see pytest_collection_finish): looking through it meanwhile takes each process a second.
 gc.disable()
 
 # Whatever the shell says: servers and workers that tests start begin sooner with compiled modules, and so do tests.
@@ -106,7 +106,7 @@ def pytest_collection_finish() -> None:
     """What stays until the end is not looked through again and again: a third of the time of small tests."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(int(os.environ.get("GCT","700")),10,10)
+    gc.set_threshold(20_000)  # of the tests themselves: a thirtieth of the time
     gc.enable()
 
 
