@@ -34,7 +34,7 @@ from tests.bench.turns import compared, in_turn, sized
 from tests.server_process import Server, create_key, serving
 
 COUNTS = sized({"1M": 1_000_000, "10M": 10_000_000}, {"1M": 2_000, "10M": 4_000})
-DAYS = sized(30, 3)
+DAYS = sized(30, 1)
 ROUNDS = sized(9, 1)
 TIMES = sized(5, 1)
 DASHBOARD_TIMES = sized(40, 2)
