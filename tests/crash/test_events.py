@@ -24,7 +24,7 @@ from tests.crash.test_kill import client_of
 from tests.often import FUZZ
 from tests.server_process import Server, create_key, run, serving
 
-ROUNDS = 3 * FUZZ
+ROUNDS = 2 * FUZZ
 CONNECTIONS = 8
 WRITES = 6
 """That compaction has done at most when it is killed."""
@@ -115,7 +115,7 @@ def test_each_event_counts_once_however_often_the_server_is_killed(tmp_path: Pat
     for number in range(ROUNDS):
         with serving(tmp_path, **SMALL) as server:
             asyncio.run(until_killed(server, key, load))
-        if number == 2:
+        if number == ROUNDS - 1:
             run_and_kill(tmp_path, "events", "compact", writes=load.rng.randrange(WRITES), **SMALL)
     with serving(tmp_path, **SMALL) as server:
         asyncio.run(resend(server, key, load))

@@ -15,7 +15,7 @@ from tests.often import FUZZ
 from tests.server_process import Server, create_key, run, serving
 from tests.smtp_server import MailServer, running
 
-ROUNDS = 3 * FUZZ
+ROUNDS = 2 * FUZZ
 INVITERS = 3
 
 

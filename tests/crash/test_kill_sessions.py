@@ -16,7 +16,7 @@ from tests.features.users.people import PASSWORD
 from tests.often import FUZZ
 from tests.server_process import Server, run, serving
 
-ROUNDS = 3 * FUZZ
+ROUNDS = 2 * FUZZ
 PEOPLE = 4
 ENVIRON = {"DELTA_LOG_LEVEL": "error", "DELTA_RATE_LIMITS_AUTH_PER_MINUTE": "off"}
 

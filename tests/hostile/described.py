@@ -18,7 +18,7 @@ from tests.conftest import bearer
 from tests.features.users.people import PASSWORD
 from tests.often import FUZZ
 
-EXAMPLES = 3 * FUZZ
+EXAMPLES = 2 * FUZZ
 
 
 @schemathesis.serializer("application/x-ndjson")
