@@ -13,7 +13,7 @@ from delta_server.config.sections import Config
 from delta_server.core.errors import Unavailable
 from delta_server.features.events import service as events
 from delta_server.http.gate import bare
-from tests.conftest import Keys, bearer, client_of, make_keys, started
+from tests.conftest import Keys, bearer, client_of, make_keys, shared, started
 from tests.http.test_all_routes import url
 from tests.storage.opened import FAST, FakeClock
 
@@ -66,15 +66,16 @@ async def test_preflights_are_answered_where_events_come_in_and_nowhere_else(
         assert told.headers["cross-origin-resource-policy"] == "same-origin"
 
 
-async def test_a_preflight(client: httpx.AsyncClient) -> None:
-    told = await client.options(TRACK, headers=ASKING)
+@shared
+async def test_a_preflight(shared_client: httpx.AsyncClient) -> None:
+    told = await shared_client.options(TRACK, headers=ASKING)
     assert told.headers["access-control-allow-methods"] == "OPTIONS, POST"
     names = {name.strip().lower() for name in told.headers["access-control-allow-headers"].split(",")}
     assert names >= {"authorization", "content-type", "anonymousid", "x-retry-count", "x-write-key", "content-encoding"}
     assert names >= {"idempotency-key", "x-request-id"}
     assert "origin" in told.headers["vary"].lower()
     assert "access-control-allow-credentials" not in told.headers
-    settings = await client.options("/v1/projects/x/settings", headers=ASKING)
+    settings = await shared_client.options("/v1/projects/x/settings", headers=ASKING)
     assert settings.headers["access-control-allow-methods"] == "GET, HEAD, OPTIONS"
 
 
@@ -105,16 +106,17 @@ async def test_a_site_that_the_key_does_not_list(
         ([], None, None),
     ],
 )
+@shared
 async def test_who_may_read_the_answer(
-    client: httpx.AsyncClient, keys: Keys, listed: list[str], origin: str | None, named: str | None
+    shared_client: httpx.AsyncClient, own_keys: Keys, listed: list[str], origin: str | None, named: str | None
 ) -> None:
-    key = await write_key(client, keys, *listed)
+    key = await write_key(shared_client, own_keys, *listed)
     headers = {} if origin is None else {"origin": origin}
     for answer in (
-        await client.post(TRACK, headers={**bearer(key), **headers}, json=EVENT),
-        await client.post(TRACK, headers=headers, json={**EVENT, "writeKey": key}),
-        await client.get(f"/v1/projects/{key}/settings", headers=headers),
-        await client.head(f"/v1/projects/{key}/settings", headers=headers),
+        await shared_client.post(TRACK, headers={**bearer(key), **headers}, json=EVENT),
+        await shared_client.post(TRACK, headers=headers, json={**EVENT, "writeKey": key}),
+        await shared_client.get(f"/v1/projects/{key}/settings", headers=headers),
+        await shared_client.head(f"/v1/projects/{key}/settings", headers=headers),
     ):
         assert answer.status_code == 200
         assert answer.headers.get(READABLE) == named
@@ -123,13 +125,17 @@ async def test_who_may_read_the_answer(
         assert "access-control-allow-credentials" not in answer.headers
 
 
-async def test_no_site_may_use_a_key_without_origins(client: httpx.AsyncClient, keys: Keys) -> None:
-    key = await write_key(client, keys)
-    assert (await client.post(TRACK, headers={**bearer(key), "origin": SHOP}, json=EVENT)).status_code == 403
+@shared
+async def test_no_site_may_use_a_key_without_origins(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    key = await write_key(shared_client, own_keys)
+    assert (await shared_client.post(TRACK, headers={**bearer(key), "origin": SHOP}, json=EVENT)).status_code == 403
 
 
-async def test_secret_keys_work_but_no_script_reads_the_answer(client: httpx.AsyncClient, keys: Keys) -> None:
-    answer = await client.post(TRACK, headers={**bearer(keys.write), "origin": SHOP}, json=EVENT)
+@shared
+async def test_secret_keys_work_but_no_script_reads_the_answer(
+    shared_client: httpx.AsyncClient, own_keys: Keys
+) -> None:
+    answer = await shared_client.post(TRACK, headers={**bearer(own_keys.write), "origin": SHOP}, json=EVENT)
     assert (answer.status_code, READABLE in answer.headers) == (200, False)
 
 
@@ -145,13 +151,14 @@ async def test_secret_keys_work_but_no_script_reads_the_answer(client: httpx.Asy
         ("a form that is unknown", {"content": b"x", "key": True, "headers": {"content-encoding": "br"}}, 415),
     ],
 )
+@shared
 async def test_refusals_can_be_read(
-    client: httpx.AsyncClient, keys: Keys, title: str, more: dict[str, Any], status: int
+    shared_client: httpx.AsyncClient, own_keys: Keys, title: str, more: dict[str, Any], status: int
 ) -> None:
-    for key, named in ((await write_key(client, keys, SHOP), SHOP), (keys.ingest, "*")):
+    for key, named in ((await write_key(shared_client, own_keys, SHOP), SHOP), (own_keys.ingest, "*")):
         sent = {name: value for name, value in more.items() if name not in ("key", "headers")}
         headers = {**more.get("headers", {}), **(bearer(key) if "key" in more else {}), "origin": SHOP}
-        answer = await client.post(TRACK, headers=headers, **sent)
+        answer = await shared_client.post(TRACK, headers=headers, **sent)
         assert answer.status_code == status, title
         assert answer.headers[READABLE] == (named if "key" in more else "*")
         assert answer.headers["cross-origin-resource-policy"] == FOR_ALL

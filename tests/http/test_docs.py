@@ -7,35 +7,40 @@ import pytest
 from delta_server import app as delta_app
 from delta_server.config.sections import Config, Server
 from delta_server.http import docs
-from tests.conftest import client_of, started
+from tests.conftest import client_of, shared, started
 
 
-async def test_the_page_needs_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
-    page = await client.get("/docs")
+@shared
+async def test_the_page_needs_nothing_from_elsewhere(shared_client: httpx.AsyncClient) -> None:
+    page = await shared_client.get("/docs")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "://" not in page.text
     assert "<script>" not in page.text  # the content security policy allows files only
     for url in re.findall(r'(?:src|href)="([^"]+)"', page.text):
-        assert (await client.get(f"/{url}")).status_code == 200, url
+        assert (await shared_client.get(f"/{url}")).status_code == 200, url
 
 
-async def test_a_slash_too_many_is_taken_away(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/docs/")
+@shared
+async def test_a_slash_too_many_is_taken_away(shared_client: httpx.AsyncClient) -> None:
+    answer = await shared_client.get("/docs/")
     assert (answer.status_code, answer.headers["location"]) == (308, "../docs")
 
 
 @pytest.mark.parametrize("name", ["..%2fapp.py", "%2e%2e%2fapp.py", "swagger-ui.js", "x", "%00", "index.html"])
-async def test_no_other_file_is_served(client: httpx.AsyncClient, name: str) -> None:
-    assert (await client.get(f"/docs/{name}")).status_code == 404
+@shared
+async def test_no_other_file_is_served(shared_client: httpx.AsyncClient, name: str) -> None:
+    assert (await shared_client.get(f"/docs/{name}")).status_code == 404
 
 
-async def test_assets_are_kept_by_browsers(client: httpx.AsyncClient) -> None:
-    tag = (await client.get("/docs/swagger-ui.css")).headers["etag"]
-    assert (await client.get("/docs/swagger-ui.css", headers={"if-none-match": tag})).status_code == 304
+@shared
+async def test_assets_are_kept_by_browsers(shared_client: httpx.AsyncClient) -> None:
+    tag = (await shared_client.get("/docs/swagger-ui.css")).headers["etag"]
+    assert (await shared_client.get("/docs/swagger-ui.css", headers={"if-none-match": tag})).status_code == 304
 
 
-async def test_the_description(client: httpx.AsyncClient) -> None:
-    document = (await client.get("/docs/openapi.json")).json()
+@shared
+async def test_the_description(shared_client: httpx.AsyncClient) -> None:
+    document = (await shared_client.get("/docs/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     create = document["paths"]["/v1/endpoints"]["post"]
     assert create["security"] == [{"bearer": []}, {"header": []}]
@@ -43,18 +48,20 @@ async def test_the_description(client: httpx.AsyncClient) -> None:
     assert "security" not in document["paths"]["/healthz"]["get"]
     sent = {name for way in document["paths"]["/v1/track"]["post"]["security"] for name in way}
     assert sent == set(document["components"]["securitySchemes"]) > {"basic", "writeKeyHeader", "writeKeyQuery"}
-    names = {ref.rpartition("/")[2] for ref in re.findall(r'"\$ref":"([^"]+)"', (await _text(client)))}
+    names = {ref.rpartition("/")[2] for ref in re.findall(r'"\$ref":"([^"]+)"', (await _text(shared_client)))}
     assert names <= set(document["components"]["schemas"])
 
 
-async def test_the_key_of_most_callers_is_asked_for_last(client: httpx.AsyncClient) -> None:
+@shared
+async def test_the_key_of_most_callers_is_asked_for_last(shared_client: httpx.AsyncClient) -> None:
     """Swagger UI's dialog scrolls to its last field, and leaves the cursor there."""
-    document = (await client.get("/docs/openapi.json")).json()
+    document = (await shared_client.get("/docs/openapi.json")).json()
     assert list(document["components"]["securitySchemes"])[-1] == "bearer"
 
 
-async def test_names_of_schemas_are_those_of_classes(client: httpx.AsyncClient) -> None:
-    document = (await client.get("/docs/openapi.json")).json()
+@shared
+async def test_names_of_schemas_are_those_of_classes(shared_client: httpx.AsyncClient) -> None:
+    document = (await shared_client.get("/docs/openapi.json")).json()
     schemas = document["components"]["schemas"]
     assert [name for name in schemas if not re.fullmatch(r"([A-Z][a-z]+)+", name)] == []
     assert {"ApiKeyPage", "ListedSnapshotPage"} <= schemas.keys()
@@ -63,8 +70,9 @@ async def test_names_of_schemas_are_those_of_classes(client: httpx.AsyncClient) 
     assert said <= schemas.keys()
 
 
-async def test_fields_of_answers_are_described(client: httpx.AsyncClient) -> None:
-    document = (await client.get("/docs/openapi.json")).json()
+@shared
+async def test_fields_of_answers_are_described(shared_client: httpx.AsyncClient) -> None:
+    document = (await shared_client.get("/docs/openapi.json")).json()
     schemas = document["components"]["schemas"]
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     waiting = _schemas([operation["responses"] for operation in operations])
@@ -92,8 +100,9 @@ def _schemas(part: object) -> set[str]:
     return set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(part)))
 
 
-async def test_headers_and_paths_are_described(client: httpx.AsyncClient) -> None:
-    paths = (await client.get("/docs/openapi.json")).json()["paths"]
+@shared
+async def test_headers_and_paths_are_described(shared_client: httpx.AsyncClient) -> None:
+    paths = (await shared_client.get("/docs/openapi.json")).json()["paths"]
     for path, operations in paths.items():
         for method, operation in operations.items():
             parameters = {parameter["name"]: parameter for parameter in operation.get("parameters", [])}
@@ -108,8 +117,9 @@ async def test_headers_and_paths_are_described(client: httpx.AsyncClient) -> Non
     assert "Link" in paths["/v1/deltas"]["get"]["responses"]["200"]["headers"]
 
 
-async def test_the_page_is_dark_where_that_is_wished(client: httpx.AsyncClient) -> None:
-    style = await client.get("/docs/page.css")
+@shared
+async def test_the_page_is_dark_where_that_is_wished(shared_client: httpx.AsyncClient) -> None:
+    style = await shared_client.get("/docs/page.css")
     assert style.headers["content-type"].startswith("text/css")
     assert "prefers-color-scheme: dark" in style.text
 

@@ -17,7 +17,7 @@ from delta_server.http.exchange import FREE_BYTES
 from delta_server.http.inflight import MemoryBudget, Reservation
 from delta_server.http.metrics import Metrics
 from delta_server.http.server import ABORT
-from tests.conftest import Keys, bearer, client_of
+from tests.conftest import Keys, bearer, client_of, shared
 from tests.storage.opened import FakeClock
 
 
@@ -33,8 +33,9 @@ from tests.storage.opened import FakeClock
         ("", False),
     ],
 )
-async def test_request_ids(client: httpx.AsyncClient, sent: str, kept: bool) -> None:
-    answer = await client.get("/nowhere", headers={"x-request-id": sent})
+@shared
+async def test_request_ids(shared_client: httpx.AsyncClient, sent: str, kept: bool) -> None:
+    answer = await shared_client.get("/nowhere", headers={"x-request-id": sent})
     assert (answer.headers["x-request-id"] == sent) == kept
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
@@ -53,15 +54,17 @@ async def test_request_ids(client: httpx.AsyncClient, sent: str, kept: bool) -> 
         ("/endpoints", 404),
     ],
 )
-async def test_the_other_names_of_v1(client: httpx.AsyncClient, keys: Keys, path: str, status: int) -> None:
-    assert (await client.get(path, headers=bearer(keys.project))).status_code == status
+@shared
+async def test_the_other_names_of_v1(shared_client: httpx.AsyncClient, own_keys: Keys, path: str, status: int) -> None:
+    assert (await shared_client.get(path, headers=bearer(own_keys.project))).status_code == status
 
 
-async def test_a_path_without_a_route_is_logged_and_no_query(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_a_path_without_a_route_is_logged_and_no_query(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     with capture_logs() as logs:
-        await client.get("/no/where?token=hunter2")
-        await client.get("/" + "x" * 5000)
-        await client.get("/v1/endpoints", headers=bearer(keys.project))
+        await shared_client.get("/no/where?token=hunter2")
+        await shared_client.get("/" + "x" * 5000)
+        await shared_client.get("/v1/endpoints", headers=bearer(own_keys.project))
     nowhere, long, listed = logs
     assert (nowhere["route"], nowhere["path"]) == ("(none)", "/no/where")
     assert len(long["path"]) == 100
@@ -69,23 +72,25 @@ async def test_a_path_without_a_route_is_logged_and_no_query(client: httpx.Async
     assert "hunter2" not in str(logs)
 
 
-async def test_head_is_get_without_the_body(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_head_is_get_without_the_body(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for path in ("/healthz", "/v1/endpoints", "/docs/openapi.json"):
-        got = await client.get(path, headers={**bearer(keys.project), "accept-encoding": "identity"})
-        head = await client.head(path, headers={**bearer(keys.project), "accept-encoding": "identity"})
+        got = await shared_client.get(path, headers={**bearer(own_keys.project), "accept-encoding": "identity"})
+        head = await shared_client.head(path, headers={**bearer(own_keys.project), "accept-encoding": "identity"})
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["content-length"] == str(len(got.content)) == got.headers["content-length"]
         assert head.headers["content-type"] == got.headers["content-type"]
-    assert (await client.head("/v1/endpoints")).status_code == 401
-    assert (await client.head("/nowhere")).status_code == 404
+    assert (await shared_client.head("/v1/endpoints")).status_code == 401
+    assert (await shared_client.head("/nowhere")).status_code == 404
 
 
-async def test_options_tells_what_a_405_allows(client: httpx.AsyncClient) -> None:
+@shared
+async def test_options_tells_what_a_405_allows(shared_client: httpx.AsyncClient) -> None:
     for path in ("/v1/snapshots", "/v1/projects/x", "/v1/deltas/compare", "/healthz", "/v1/endpoints/GET%20%2Fx"):
-        told = await client.options(path)
+        told = await shared_client.options(path)
         assert (told.status_code, told.content) == (204, b"")
-        assert told.headers["allow"] == (await client.put(path)).headers["allow"]
-    assert (await client.options("/v1/snapshots")).headers["allow"] == "GET, HEAD, OPTIONS, POST"
+        assert told.headers["allow"] == (await shared_client.put(path)).headers["allow"]
+    assert (await shared_client.options("/v1/snapshots")).headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 async def test_every_answer_has_the_safety_headers(sample_client: httpx.AsyncClient) -> None:
@@ -98,19 +103,21 @@ async def test_every_answer_has_the_safety_headers(sample_client: httpx.AsyncCli
         assert "server" not in headers
 
 
-async def test_methods_that_are_not_there(client: httpx.AsyncClient) -> None:
-    answer = await client.put("/v1/endpoints")
+@shared
+async def test_methods_that_are_not_there(shared_client: httpx.AsyncClient) -> None:
+    answer = await shared_client.put("/v1/endpoints")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
     assert answer.json()["code"] == "BAD_REQUEST"
-    options = await client.options("/v1/endpoints")
+    options = await shared_client.options("/v1/endpoints")
     assert (options.status_code, options.content) == (204, b"")
 
 
-async def test_long_urls(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/v1/endpoints/" + "a" * MAX_TARGET_BYTES)
+@shared
+async def test_long_urls(shared_client: httpx.AsyncClient) -> None:
+    answer = await shared_client.get("/v1/endpoints/" + "a" * MAX_TARGET_BYTES)
     assert (answer.status_code, answer.json()["code"]) == (414, "BAD_REQUEST")
-    answer = await client.get("/v1/endpoints?cursor=" + "a" * MAX_TARGET_BYTES)
+    answer = await shared_client.get("/v1/endpoints?cursor=" + "a" * MAX_TARGET_BYTES)
     assert answer.status_code == 414
 
 
@@ -227,10 +234,11 @@ async def test_the_access_log_says_who_and_why(
     assert len(line.get("endpoint", "")) <= 100
 
 
-async def test_odd_methods_and_paths_make_no_new_series(client: httpx.AsyncClient, keys: Keys) -> None:
-    await client.request("BREW", "/nowhere/1")
-    await client.get("/nowhere/2")
-    text = (await client.get("/metrics", headers=bearer(keys.account))).text
+@shared
+async def test_odd_methods_and_paths_make_no_new_series(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await shared_client.request("BREW", "/nowhere/1")
+    await shared_client.get("/nowhere/2")
+    text = (await shared_client.get("/metrics", headers=bearer(own_keys.account))).text
     assert 'delta_http_requests_total{method="OTHER",route="(none)",status="404"} 1.0' in text
     assert "nowhere" not in text
     assert "BREW" not in text

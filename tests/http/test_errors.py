@@ -22,11 +22,12 @@ from delta_server.core.errors import (
     Unavailable,
 )
 from delta_server.http.errors import TITLES, failure
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 
 
-async def test_the_shape(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/healthz?one=1")
+@shared
+async def test_the_shape(shared_client: httpx.AsyncClient) -> None:
+    answer = await shared_client.get("/healthz?one=1")
     problem = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
     assert list(problem) == [
@@ -122,8 +123,11 @@ async def test_titles_that_fit(
         ("/v1/nowhere", "write / within a name as %2F"),
     ],
 )
-async def test_messages_say_what_to_send(client: httpx.AsyncClient, keys: Keys, path: str, says: str) -> None:
-    message = (await client.get(path, headers=bearer(keys.project))).json()["message"]
+@shared
+async def test_messages_say_what_to_send(
+    shared_client: httpx.AsyncClient, own_keys: Keys, path: str, says: str
+) -> None:
+    message = (await shared_client.get(path, headers=bearer(own_keys.project))).json()["message"]
     assert says in message
     assert ("%2F" in message) == ("%2F" in says)
 
@@ -145,10 +149,11 @@ async def test_messages_say_what_to_send(client: httpx.AsyncClient, keys: Keys, 
         ("/v1/endpoints", {"name": "x", "retention": {"days": 1}}, "known here are keep_days, keep_last"),
     ],
 )
+@shared
 async def test_bodies_are_told_what_to_hold(
-    client: httpx.AsyncClient, keys: Keys, path: str, body: Any, says: str
+    shared_client: httpx.AsyncClient, own_keys: Keys, path: str, body: Any, says: str
 ) -> None:
-    answer = await client.post(path, headers=bearer(keys.project), json=body)
+    answer = await shared_client.post(path, headers=bearer(own_keys.project), json=body)
     assert (answer.status_code, says in answer.json()["message"]) == (400, True), answer.text
 
 
@@ -206,13 +211,14 @@ async def test_bodies_that_are_not_what_is_wanted(
     assert not re.search(r"[`$]", problem["message"])
 
 
-async def test_a_missing_scope_is_told_with_how_to_get_it(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_a_missing_scope_is_told_with_how_to_get_it(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for key, method, path, scope in (
-        (keys.read, "POST", "/v1/endpoints", "endpoints:write"),
-        (keys.write, "PATCH", "/v1/projects/mine", "projects:admin"),
-        (keys.write, "DELETE", "/v1/snapshots/01890a5d-ac96-774b-bcce-b302099a8057", "snapshots:admin"),
+        (own_keys.read, "POST", "/v1/endpoints", "endpoints:write"),
+        (own_keys.write, "PATCH", "/v1/projects/mine", "projects:admin"),
+        (own_keys.write, "DELETE", "/v1/snapshots/01890a5d-ac96-774b-bcce-b302099a8057", "snapshots:admin"),
     ):
-        answer = await client.request(method, path, headers=bearer(key))
+        answer = await shared_client.request(method, path, headers=bearer(key))
         assert answer.status_code == 403
         assert f"lacks the scope {scope}" in answer.json()["message"]
         assert f"key create --scope {scope}" in answer.json()["message"]

@@ -13,12 +13,13 @@ from delta_server.http import health as health_routes
 from delta_server.http.health import LEAST_FREE_BYTES, Vitals
 from delta_server.storage.database import DatabaseStats
 from delta_server.tasks.loops import LoopState
-from tests.conftest import Keys, bearer, client_of, started
+from tests.conftest import Keys, bearer, client_of, shared, started
 from tests.storage.opened import START_MS, FakeClock
 
 
-async def test_shallow(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/healthz")).json() == {"status": "ok", "server": "ok", "database": "ok"}
+@shared
+async def test_shallow(shared_client: httpx.AsyncClient) -> None:
+    assert (await shared_client.get("/healthz")).json() == {"status": "ok", "server": "ok", "database": "ok"}
 
 
 LOOPS = [  # all there are: one that is no longer started would not be missed otherwise
@@ -113,11 +114,12 @@ async def test_a_clock_that_was_set_is_told_of(
 
 
 @pytest.mark.parametrize("path", ["/healthz/details", "/metrics"])
+@shared
 async def test_a_projects_key_sees_nothing_of_the_whole_server(
-    client: httpx.AsyncClient, keys: Keys, path: str
+    shared_client: httpx.AsyncClient, own_keys: Keys, path: str
 ) -> None:
-    for key, status in ((keys.project, 403), (keys.read, 403), (keys.ingest, 403), (keys.account, 200)):
-        assert (await client.get(path, headers=bearer(key))).status_code == status
+    for key, status in ((own_keys.project, 403), (own_keys.read, 403), (own_keys.ingest, 403), (own_keys.account, 200)):
+        assert (await shared_client.get(path, headers=bearer(key))).status_code == status
 
 
 async def test_health_by_dependency_needs_no_key(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
@@ -145,10 +147,11 @@ async def test_health_by_dependency_needs_no_key(client: httpx.AsyncClient, keys
         ({"x-api-key": ""}, 401),
     ],
 )
+@shared
 async def test_a_key_that_is_no_good_is_told_so_at_health_too(
-    client: httpx.AsyncClient, headers: dict[str, str], status: int
+    shared_client: httpx.AsyncClient, headers: dict[str, str], status: int
 ) -> None:
-    assert (await client.get("/v1/health", headers=headers)).status_code == status
+    assert (await shared_client.get("/v1/health", headers=headers)).status_code == status
 
 
 async def test_a_database_that_does_not_answer(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
@@ -222,8 +225,9 @@ async def test_what_needs_its_owner(
     assert health.loops[0].last_failed_at == "2026-01-01T00:00:00.000Z"
 
 
-async def test_what_only_grows_is_a_counter(client: httpx.AsyncClient, keys: Keys) -> None:
-    text = (await client.get("/metrics", headers=bearer(keys.account))).text
+@shared
+async def test_what_only_grows_is_a_counter(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    text = (await shared_client.get("/metrics", headers=bearer(own_keys.account))).text
     for name in ("writes", "slow_writes", "commits", "commit_failures"):
         assert f"# TYPE delta_database_{name}_total counter" in text
     assert "# TYPE delta_database_database_bytes gauge" in text

@@ -65,10 +65,11 @@ async def test_in_the_executable_all_files_are_one(
 
 
 @pytest.mark.parametrize("path", ["/nothere", "/p", "/a/b/c?d=1"])
+@shared
 async def test_who_types_an_address_that_is_none_sees_the_dashboard_say_so(
-    client: httpx.AsyncClient, path: str
+    shared_client: httpx.AsyncClient, path: str
 ) -> None:
-    answer = await client.get(path, headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    answer = await shared_client.get(path, headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert f'<base href="{"../" * (path.count("/") - 1) or "./"}">' in answer.text
     assert answer.headers["cache-control"] == "no-store"
@@ -80,10 +81,11 @@ async def test_who_types_an_address_that_is_none_sees_the_dashboard_say_so(
     [("GET", "/nothere", "*/*"), ("GET", "/nothere", "application/json"), ("GET", "/v1/nothere", "text/html"),
      ("POST", "/nothere", "text/html"), ("GET", "/assets/none.js", "text/html")],
 )  # fmt: skip
+@shared
 async def test_all_others_are_told_as_programs_are(
-    client: httpx.AsyncClient, method: str, path: str, accept: str
+    shared_client: httpx.AsyncClient, method: str, path: str, accept: str
 ) -> None:
-    answer = await client.request(method, path, headers={"accept": accept})
+    answer = await shared_client.request(method, path, headers={"accept": accept})
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
@@ -133,10 +135,11 @@ async def test_files_of_fixed_names_are_kept_for_as_long_as_they_may_be_old(
     assert (await shared_client.get(path)).headers["cache-control"] == kept
 
 
-async def test_assets_are_kept_for_ever_and_sent_as_the_build_compressed_them(client: httpx.AsyncClient) -> None:
-    compressed = await client.get("/assets/main-1a2b.js", headers={"accept-encoding": "br;q=0.5, gzip"})
-    plain = await client.get("/assets/main-1a2b.js", headers={"accept-encoding": "identity"})
-    head = await client.head("/assets/main-1a2b.js", headers={"accept-encoding": "gzip"})
+@shared
+async def test_assets_are_kept_for_ever_and_sent_as_the_build_compressed_them(shared_client: httpx.AsyncClient) -> None:
+    compressed = await shared_client.get("/assets/main-1a2b.js", headers={"accept-encoding": "br;q=0.5, gzip"})
+    plain = await shared_client.get("/assets/main-1a2b.js", headers={"accept-encoding": "identity"})
+    head = await shared_client.head("/assets/main-1a2b.js", headers={"accept-encoding": "gzip"})
     assert compressed.headers["content-encoding"] == "gzip"
     assert compressed.headers["content-length"] == str(len(gzip.compress(SCRIPT)))
     assert "content-encoding" not in plain.headers

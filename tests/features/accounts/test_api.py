@@ -107,18 +107,19 @@ async def test_refusals_change_nothing(shared_client: httpx.AsyncClient, shared_
     assert await listed(shared_client, shared_keys) == before
 
 
-async def test_a_projects_key_reaches_its_projects_keys_alone(client: httpx.AsyncClient, keys: Keys) -> None:
-    mine = (await check(client, keys, Row("", "GET", "/v1/projects/mine", 200)))["project"]["id"]
+@shared
+async def test_a_projects_key_reaches_its_projects_keys_alone(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    mine = (await check(shared_client, own_keys, Row("", "GET", "/v1/projects/mine", 200)))["project"]["id"]
     for project in (mine, "mine"):
         body = {"project_id": project}
-        await check(client, keys, Row("make for another", "POST", KEYS, 404, key="other", body=body))
-    for theirs in (keys.project, keys.account):
+        await check(shared_client, own_keys, Row("make for another", "POST", KEYS, 404, key="other", body=body))
+    for theirs in (own_keys.project, own_keys.account):
         path = f"{KEYS}/{secrets.parse(theirs).public_id}"
-        await check(client, keys, Row("revoke another's", "DELETE", path, 404, key="other"))
-    await check(client, keys, Row("still good", "GET", "/v1/endpoints", 200))
-    assert {key["project"] for key in await listed(client, keys, "project")} == {"mine"}
-    assert {key["project"] for key in await listed(client, keys, "other")} == {"other"}
-    assert {key["project"] for key in await listed(client, keys, "account")} == {"mine", "other", None}
+        await check(shared_client, own_keys, Row("revoke another's", "DELETE", path, 404, key="other"))
+    await check(shared_client, own_keys, Row("still good", "GET", "/v1/endpoints", 200))
+    assert {key["project"] for key in await listed(shared_client, own_keys, "project")} == {"mine"}
+    assert {key["project"] for key in await listed(shared_client, own_keys, "other")} == {"other"}
+    assert {key["project"] for key in await listed(shared_client, own_keys, "account")} == {"mine", "other", None}
 
 
 async def test_a_made_key_works_until_it_is_revoked(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
@@ -158,10 +159,11 @@ async def test_a_made_key_works_until_it_is_revoked(client: httpx.AsyncClient, k
 
 
 @pytest.mark.parametrize(("by", "kind", "project"), [("project", "dk_proj_", "mine"), ("account", "dk_user_", None)])
+@shared
 async def test_without_a_project_a_key_is_made_like_its_makers(
-    client: httpx.AsyncClient, keys: Keys, by: str, kind: str, project: str | None
+    shared_client: httpx.AsyncClient, own_keys: Keys, by: str, kind: str, project: str | None
 ) -> None:
-    made = await check(client, keys, Row("", "POST", KEYS, 201, key=by, body={}))
+    made = await check(shared_client, own_keys, Row("", "POST", KEYS, 201, key=by, body={}))
     assert (made["key"][:8], made["api_key"]["project"], made["api_key"]["scopes"]) == (kind, project, ["write"])
 
 
@@ -177,48 +179,57 @@ async def test_without_a_project_a_key_is_made_like_its_makers(
         ),
     ],
 )
+@shared
 async def test_a_write_key_only_sends_events(
-    client: httpx.AsyncClient, keys: Keys, given: dict[str, Any], origins: list[str]
+    shared_client: httpx.AsyncClient, own_keys: Keys, given: dict[str, Any], origins: list[str]
 ) -> None:
     for by, body in (("project", {}), ("account", {"project_id": "mine"})):
-        made = await check(client, keys, Row("", "POST", KEYS, 201, key=by, body={"kind": "write", **body, **given}))
+        made = await check(
+            shared_client, own_keys, Row("", "POST", KEYS, 201, key=by, body={"kind": "write", **body, **given})
+        )
         shown = made["api_key"]
         assert made["key"].startswith(f"dk_write_{shown['id']}_")
         assert (shown["kind"], shown["project"], shown["scopes"]) == ("write", "mine", ["ingest"])
-        assert (await listed(client, keys))[0] == shown
+        assert (await listed(shared_client, own_keys))[0] == shown
         assert shown["origins"] == origins
         for path in ("/v1/endpoints", "/v1/projects", "/healthz/details", "/metrics"):
-            answer = await client.get(path, headers=bearer(made["key"]))
+            answer = await shared_client.get(path, headers=bearer(made["key"]))
             assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
             assert "only send events" in answer.json()["message"]
 
 
-async def test_kinds_are_listed(client: httpx.AsyncClient, keys: Keys) -> None:
-    assert {key["kind"] for key in await listed(client, keys, "account")} == {"project", "account", "write"}
+@shared
+async def test_kinds_are_listed(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    assert {key["kind"] for key in await listed(shared_client, own_keys, "account")} == {"project", "account", "write"}
 
 
-async def test_a_project_is_named_by_id_or_name(client: httpx.AsyncClient, keys: Keys) -> None:
-    mine = (await check(client, keys, Row("", "GET", "/v1/projects/mine", 200)))["project"]["id"]
+@shared
+async def test_a_project_is_named_by_id_or_name(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    mine = (await check(shared_client, own_keys, Row("", "GET", "/v1/projects/mine", 200)))["project"]["id"]
     for body in ({"project_id": mine}, {"project_id": "mine"}, {"projectId": "mine"}):
-        answer = await client.post(KEYS, headers=bearer(keys.account), json=body)
+        answer = await shared_client.post(KEYS, headers=bearer(own_keys.account), json=body)
         made = answer.json()["api_key"]
         assert (made["project_id"], made["project"]) == (mine, "mine")
         assert answer.headers["location"] == f"{KEYS}/{made['id']}"
 
 
-async def test_a_repeated_request_makes_one_key_and_tells_it_once(client: httpx.AsyncClient, keys: Keys) -> None:
-    headers = {**bearer(keys.project), "idempotency-key": "once"}
-    first, second = [(await client.post(KEYS, headers=headers, json={"name": "ci"})) for _ in range(2)]
+@shared
+async def test_a_repeated_request_makes_one_key_and_tells_it_once(
+    shared_client: httpx.AsyncClient, own_keys: Keys
+) -> None:
+    headers = {**bearer(own_keys.project), "idempotency-key": "once"}
+    first, second = [(await shared_client.post(KEYS, headers=headers, json={"name": "ci"})) for _ in range(2)]
     assert (first.status_code, second.status_code) == (201, 201)
     assert second.json() == first.json() | {"key": None}
-    assert [key["name"] for key in await listed(client, keys)].count("ci") == 1
+    assert [key["name"] for key in await listed(shared_client, own_keys)].count("ci") == 1
 
 
-async def test_lists_go_on_where_the_page_before_ended(client: httpx.AsyncClient, keys: Keys) -> None:
-    whole = await listed(client, keys)
+@shared
+async def test_lists_go_on_where_the_page_before_ended(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    whole = await listed(shared_client, own_keys)
     found, path = [], f"{KEYS}?limit=2"
     while path:
-        answer = await client.get(path, headers=bearer(keys.project))
+        answer = await shared_client.get(path, headers=bearer(own_keys.project))
         found.append(answer.json()["data"])
         path = answer.links["next"]["url"] if "next" in answer.links else ""
     assert [len(page) for page in found] == [2, 2, 2]
@@ -245,11 +256,12 @@ async def made_by(client: httpx.AsyncClient, keys: Keys, by: str, **body: Any) -
     ],
     ids=str,
 )
+@shared
 async def test_somebody_can_make_keys_afterwards(
-    client: httpx.AsyncClient, keys: Keys, by: str, other: dict[str, Any], status: int
+    shared_client: httpx.AsyncClient, own_keys: Keys, by: str, other: dict[str, Any], status: int
 ) -> None:
-    await made_by(client, keys, by, **other)
-    await check(client, keys, Row("", "DELETE", f"{KEYS}/{id_of(getattr(keys, by))}", status, key=by))
+    await made_by(shared_client, own_keys, by, **other)
+    await check(shared_client, own_keys, Row("", "DELETE", f"{KEYS}/{id_of(getattr(own_keys, by))}", status, key=by))
 
 
 @pytest.mark.parametrize("force", ["force", "evenIfLast"])
@@ -266,14 +278,19 @@ async def test_a_key_that_has_expired_or_is_revoked_is_no_other(
     await check(client, keys, last)
 
 
-async def test_only_who_would_be_without_is_asked(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_only_who_would_be_without_is_asked(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     """Other keys go as ever; an account's key can make a project another one, so it may take the last."""
-    for key in (keys.read, keys.write, keys.ingest):
-        await check(client, keys, Row("", "DELETE", f"{KEYS}/{id_of(key)}", 204))
-    await check(client, keys, Row("", "DELETE", f"{KEYS}/{id_of(keys.project)}", 204, key="account"))
-    await check(client, keys, Row("", "DELETE", f"{KEYS}/{id_of(keys.other)}?project_id=other", 204, key="account"))
-    elsewhere = f"{KEYS}/{id_of(keys.account)}?project_id=mine"
-    await check(client, keys, Row("", "DELETE", elsewhere, 404, key="account"))
+    for key in (own_keys.read, own_keys.write, own_keys.ingest):
+        await check(shared_client, own_keys, Row("", "DELETE", f"{KEYS}/{id_of(key)}", 204))
+    await check(shared_client, own_keys, Row("", "DELETE", f"{KEYS}/{id_of(own_keys.project)}", 204, key="account"))
+    await check(
+        shared_client,
+        own_keys,
+        Row("", "DELETE", f"{KEYS}/{id_of(own_keys.other)}?project_id=other", 204, key="account"),
+    )
+    elsewhere = f"{KEYS}/{id_of(own_keys.account)}?project_id=mine"
+    await check(shared_client, own_keys, Row("", "DELETE", elsewhere, 404, key="account"))
 
 
 async def listed(client: httpx.AsyncClient, keys: Keys, key: str = "project") -> list[dict[str, Any]]:
@@ -298,16 +315,17 @@ async def listed(client: httpx.AsyncClient, keys: Keys, key: str = "project") ->
     ids=str,
 )
 @pytest.mark.parametrize("by", ["project", "account"])
+@shared
 async def test_a_key_makes_none_that_may_do_more(
-    client: httpx.AsyncClient, keys: Keys, by: str, has: list[str], wants: list[str] | None, status: int
+    shared_client: httpx.AsyncClient, own_keys: Keys, by: str, has: list[str], wants: list[str] | None, status: int
 ) -> None:
-    key = (await check(client, keys, Row("", "POST", KEYS, 201, key=by, body={"scopes": has})))["key"]
-    before = await listed(client, keys, by)
+    key = (await check(shared_client, own_keys, Row("", "POST", KEYS, 201, key=by, body={"scopes": has})))["key"]
+    before = await listed(shared_client, own_keys, by)
     body = {} if wants is None else {"scopes": wants}
-    answer = await client.post(KEYS, json=body, headers=bearer(key))
+    answer = await shared_client.post(KEYS, json=body, headers=bearer(key))
     assert answer.status_code == status, answer.text
     if status == 403:
-        assert await listed(client, keys, by) == before
+        assert await listed(shared_client, own_keys, by) == before
         asked = set(body.get("scopes", ["write"]))
         lacking = re.search(r"this one lacks ([a-z:, ]+): leave", answer.json()["message"])
         assert lacking is not None
@@ -317,8 +335,9 @@ async def test_a_key_makes_none_that_may_do_more(
 @pytest.mark.parametrize(
     ("has", "status"), [(["keys:admin"], 403), (["keys:admin", "read"], 403), (["keys:admin", "events:write"], 201)]
 )
+@shared
 async def test_who_cannot_send_events_makes_no_write_key(
-    client: httpx.AsyncClient, keys: Keys, has: list[str], status: int
+    shared_client: httpx.AsyncClient, own_keys: Keys, has: list[str], status: int
 ) -> None:
-    key = (await check(client, keys, Row("", "POST", KEYS, 201, body={"scopes": has})))["key"]
-    assert (await client.post(KEYS, json={"kind": "write"}, headers=bearer(key))).status_code == status
+    key = (await check(shared_client, own_keys, Row("", "POST", KEYS, 201, body={"scopes": has})))["key"]
+    assert (await shared_client.post(KEYS, json={"kind": "write"}, headers=bearer(key))).status_code == status

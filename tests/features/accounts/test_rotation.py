@@ -9,7 +9,7 @@ from delta_server.app import Application
 from delta_server.core import secrets
 from delta_server.features.accounts import tasks
 from delta_server.features.users import service as users
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.users.people import signed_in
 from tests.storage.opened import FakeClock
 
@@ -66,37 +66,41 @@ async def test_both_keys_are_valid_until_the_overlap_is_over(
     assert (await works(client, old), await works(client, new)) == (False, True)
 
 
-async def test_without_an_overlap_the_old_key_ends_at_once(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_without_an_overlap_the_old_key_ends_at_once(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for text in ("0s", "0"):
-        old = await made(client, keys.project)
-        new = (await rotated(client, keys.project, old, {"overlap": text}))["key"]
-        assert (await works(client, old), await works(client, new)) == (False, True)
+        old = await made(shared_client, own_keys.project)
+        new = (await rotated(shared_client, own_keys.project, old, {"overlap": text}))["key"]
+        assert (await works(shared_client, old), await works(shared_client, new)) == (False, True)
 
 
 @pytest.mark.parametrize("content_type", [{}, {"content-type": "application/json"}], ids=str)
-async def test_without_a_body(client: httpx.AsyncClient, keys: Keys, content_type: dict[str, str]) -> None:
-    old = await made(client, keys.project)
-    headers = bearer(keys.project) | content_type
-    answer = await client.post(f"{KEYS}/{id_of(old)}/rotate", headers=headers)
+@shared
+async def test_without_a_body(shared_client: httpx.AsyncClient, own_keys: Keys, content_type: dict[str, str]) -> None:
+    old = await made(shared_client, own_keys.project)
+    headers = bearer(own_keys.project) | content_type
+    answer = await shared_client.post(f"{KEYS}/{id_of(old)}/rotate", headers=headers)
     assert answer.status_code == 201, answer.text
     assert answer.headers["location"] == f"{KEYS}/{answer.json()['api_key']['id']}"
 
 
-async def test_a_key_rotates_itself(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_a_key_rotates_itself(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     """The last admin key too: there is one at every moment."""
-    new = (await rotated(client, keys.project, keys.project, {"overlap": "0s"}))["key"]
-    assert (await works(client, keys.project), await works(client, new)) == (False, True)
-    await made(client, new, scopes=["admin"])
+    new = (await rotated(shared_client, own_keys.project, own_keys.project, {"overlap": "0s"}))["key"]
+    assert (await works(shared_client, own_keys.project), await works(shared_client, new)) == (False, True)
+    await made(shared_client, new, scopes=["admin"])
 
 
-async def test_kinds_and_sites_stay(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_kinds_and_sites_stay(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     sites = ["https://shop.example"]
-    old = await made(client, keys.project, kind="write", origins=sites)
-    answer = await rotated(client, keys.project, old)
+    old = await made(shared_client, own_keys.project, kind="write", origins=sites)
+    answer = await rotated(shared_client, own_keys.project, old)
     assert answer["key"].startswith("dk_write_")
     assert (answer["api_key"]["kind"], answer["api_key"]["origins"]) == ("write", sites)
-    account = await made(client, keys.account, scopes=["read"])
-    answer = await rotated(client, keys.account, account)
+    account = await made(shared_client, own_keys.account, scopes=["read"])
+    answer = await rotated(shared_client, own_keys.account, account)
     assert (answer["key"][:8], answer["api_key"]["kind"]) == ("dk_user_", "account")
 
 
@@ -118,14 +122,15 @@ async def test_a_copy_of_a_rotated_key_cannot_be_made_to_last(
     )
 
 
-async def test_who_has_less_rotates_nothing_that_has_more(client: httpx.AsyncClient, keys: Keys) -> None:
-    less = await made(client, keys.project, scopes=["keys:admin", "read"])
-    before = await listed(client, keys.project)
-    for key in (keys.project, keys.write, keys.ingest):
-        await rotated(client, less, key, status=403)
-    assert await listed(client, keys.project) == before
-    await rotated(client, less, keys.read)
-    await rotated(client, less, less)
+@shared
+async def test_who_has_less_rotates_nothing_that_has_more(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    less = await made(shared_client, own_keys.project, scopes=["keys:admin", "read"])
+    before = await listed(shared_client, own_keys.project)
+    for key in (own_keys.project, own_keys.write, own_keys.ingest):
+        await rotated(shared_client, less, key, status=403)
+    assert await listed(shared_client, own_keys.project) == before
+    await rotated(shared_client, less, own_keys.read)
+    await rotated(shared_client, less, less)
 
 
 @pytest.mark.parametrize(
@@ -176,17 +181,21 @@ async def test_a_new_key_is_valid_as_long_as_the_old_one_was_to(
     assert answer["api_key"]["expires_at"] == ends
 
 
-async def test_a_repeated_rotation_makes_one_key(client: httpx.AsyncClient, keys: Keys) -> None:
-    old = await made(client, keys.project)
-    headers = {**bearer(keys.project), "idempotency-key": "once"}
-    first, second = [await client.post(f"{KEYS}/{id_of(old)}/rotate", json={}, headers=headers) for _ in range(2)]
+@shared
+async def test_a_repeated_rotation_makes_one_key(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    old = await made(shared_client, own_keys.project)
+    headers = {**bearer(own_keys.project), "idempotency-key": "once"}
+    first, second = [
+        await shared_client.post(f"{KEYS}/{id_of(old)}/rotate", json={}, headers=headers) for _ in range(2)
+    ]
     assert second.json() == first.json() | {"key": None}
-    assert (await listed(client, keys.project))[id_of(old)]["replaced_by"] == first.json()["api_key"]["id"]
+    assert (await listed(shared_client, own_keys.project))[id_of(old)]["replaced_by"] == first.json()["api_key"]["id"]
 
 
-async def test_a_project_is_named_shortly(client: httpx.AsyncClient, keys: Keys) -> None:
-    key = await made(client, keys.account, project="mine", scopes=["read"])
-    assert id_of(key) in await listed(client, keys.project)
+@shared
+async def test_a_project_is_named_shortly(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    key = await made(shared_client, own_keys.account, project="mine", scopes=["read"])
+    assert id_of(key) in await listed(shared_client, own_keys.project)
 
 
 async def test_the_first_and_the_last_use_are_known(

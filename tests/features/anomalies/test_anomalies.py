@@ -14,7 +14,7 @@ from delta_server.features.anomalies.tasks import AGAIN_S, Sweeps
 from delta_server.features.deltas import service as deltas
 from delta_server.storage import outbox
 from delta_server.storage.database import Tx
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.storage.opened import START_MS, FakeClock
 
 HOUR_MS = 3_600_000
@@ -100,10 +100,11 @@ def project(
         ({"limit": "0"}, 400),
     ],
 )
-async def test_refusals(client: httpx.AsyncClient, keys: Keys, query: dict[str, str], status: int) -> None:
-    assert (await client.get("/v1/anomalies", params=query)).status_code == 401
-    assert (await client.get("/v1/anomalies", params=query, headers=bearer(keys.ingest))).status_code == 403
-    assert (await client.get("/v1/anomalies", params=query, headers=bearer(keys.read))).status_code == status
+@shared
+async def test_refusals(shared_client: httpx.AsyncClient, own_keys: Keys, query: dict[str, str], status: int) -> None:
+    assert (await shared_client.get("/v1/anomalies", params=query)).status_code == 401
+    assert (await shared_client.get("/v1/anomalies", params=query, headers=bearer(own_keys.ingest))).status_code == 403
+    assert (await shared_client.get("/v1/anomalies", params=query, headers=bearer(own_keys.read))).status_code == status
 
 
 def document(hour: int, **changed: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from delta_server.core import secrets
 from delta_server.core.errors import NotFound
 from delta_server.features.accounts import tasks as accounts_tasks
 from delta_server.features.audit import service as audit
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.audit.trail import entries, verified
 from tests.features.users.people import signed_in
 from tests.storage.opened import FakeClock
@@ -96,9 +96,10 @@ async def test_what_is_done_is_on_record(
     assert "ann@example.com" not in json.dumps(row)
 
 
-async def test_what_is_exported_of_all_projects_is_about_none(client: httpx.AsyncClient, keys: Keys) -> None:
-    await client.get("/v1/audit?format=csv", headers=bearer(keys.account))
-    [row] = await entries(client, keys.account, action="audit.export")
+@shared
+async def test_what_is_exported_of_all_projects_is_about_none(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await shared_client.get("/v1/audit?format=csv", headers=bearer(own_keys.account))
+    [row] = await entries(shared_client, own_keys.account, action="audit.export")
     assert row["project_id"] is None
 
 
@@ -111,11 +112,14 @@ async def test_what_is_refused_is_not(client: httpx.AsyncClient, keys: Keys, ids
     assert await entries(client, keys.account) == before
 
 
-async def test_a_repeated_request_is_one_row(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_a_repeated_request_is_one_row(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for _ in range(2):
-        headers = bearer(keys.account) | {"idempotency-key": "once"}
-        assert (await client.post("/v1/projects", json={"name": "once"}, headers=headers)).status_code == 201
-    assert [row["name"] for row in await entries(client, keys.account, action="project.create")].count("once") == 1
+        headers = bearer(own_keys.account) | {"idempotency-key": "once"}
+        assert (await shared_client.post("/v1/projects", json={"name": "once"}, headers=headers)).status_code == 201
+    assert [row["name"] for row in await entries(shared_client, own_keys.account, action="project.create")].count(
+        "once"
+    ) == 1
 
 
 async def test_a_key_is_recorded_when_it_is_used_for_the_first_time(
@@ -132,12 +136,13 @@ async def test_a_key_is_recorded_when_it_is_used_for_the_first_time(
     assert [(row["actor"], row["address"]) for row in rows] == [(rows[0]["target"], "127.0.0.1")]
 
 
-async def test_events_and_snapshots_leave_no_rows(client: httpx.AsyncClient, keys: Keys) -> None:
-    before = await entries(client, keys.account)
+@shared
+async def test_events_and_snapshots_leave_no_rows(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    before = await entries(shared_client, own_keys.account)
     for path in ("/v1/track", "/v1/events", "/v1/snapshots?endpoint=prices"):
         body = {"userId": "u", "event": "e", "eventType": "e", "source": "s"}
-        assert (await client.post(path, json=body, headers=bearer(keys.project))).is_success
-    assert await entries(client, keys.account) == before
+        assert (await shared_client.post(path, json=body, headers=bearer(own_keys.project))).is_success
+    assert await entries(shared_client, own_keys.account) == before
 
 
 async def test_many_alike_are_one_row(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
@@ -153,24 +158,26 @@ async def test_many_alike_are_one_row(app: Application, client: httpx.AsyncClien
 # Who sees what
 
 
-async def test_a_project_sees_its_own_and_nobody_elses(client: httpx.AsyncClient, keys: Keys) -> None:
-    for key in (keys.project, keys.other):
-        await client.put("/v1/events/retention", json={"days": 3}, headers=bearer(key))
-    mine, others = await entries(client, keys.project), await entries(client, keys.other)
+@shared
+async def test_a_project_sees_its_own_and_nobody_elses(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    for key in (own_keys.project, own_keys.other):
+        await shared_client.put("/v1/events/retention", json={"days": 3}, headers=bearer(key))
+    mine, others = await entries(shared_client, own_keys.project), await entries(shared_client, own_keys.other)
     assert {row["project_id"] for row in mine}.isdisjoint(row["project_id"] for row in others)
     assert len({row["project_id"] for row in mine}) == len({row["project_id"] for row in others}) == 1
     [other] = {row["project_id"] for row in others}
-    assert await entries(client, keys.project, project=other) == []
-    assert await entries(client, keys.account, project=other) == others
-    assert await entries(client, keys.account, project_id=other) == others
+    assert await entries(shared_client, own_keys.project, project=other) == []
+    assert await entries(shared_client, own_keys.account, project=other) == others
+    assert await entries(shared_client, own_keys.account, project_id=other) == others
     for seen in (*mine, *others):
-        assert seen in await entries(client, keys.account, limit=1000)
+        assert seen in await entries(shared_client, own_keys.account, limit=1000)
 
 
-async def test_a_deleted_projects_rows_stay_with_the_account(client: httpx.AsyncClient, keys: Keys) -> None:
-    [mine] = {row["project_id"] for row in await entries(client, keys.project)}
-    await client.delete("/v1/projects/mine", headers=bearer(keys.account))
-    assert (await entries(client, keys.account, project=mine))[0]["action"] == "project.delete"
+@shared
+async def test_a_deleted_projects_rows_stay_with_the_account(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    [mine] = {row["project_id"] for row in await entries(shared_client, own_keys.project)}
+    await shared_client.delete("/v1/projects/mine", headers=bearer(own_keys.account))
+    assert (await entries(shared_client, own_keys.account, project=mine))[0]["action"] == "project.delete"
 
 
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("editor", 403), ("admin", 200)])
@@ -202,8 +209,11 @@ async def test_members_see_their_projects_rows_as_admins(
         ("nonsense=1", "nonsense"),
     ],
 )
-async def test_wrong_filters_are_refused(client: httpx.AsyncClient, keys: Keys, query: str, field: str) -> None:
-    answer = await client.get(f"/v1/audit?{query}", headers=bearer(keys.account))
+@shared
+async def test_wrong_filters_are_refused(
+    shared_client: httpx.AsyncClient, own_keys: Keys, query: str, field: str
+) -> None:
+    answer = await shared_client.get(f"/v1/audit?{query}", headers=bearer(own_keys.account))
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
@@ -223,27 +233,31 @@ async def test_filters(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) 
     assert await entries(client, keys.account, actor="x", action="login", target="y") == []
 
 
-async def test_pages_of_one_time_follow_each_other(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_pages_of_one_time_follow_each_other(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for n in range(7):
-        await client.post("/v1/projects", json={"name": f"p{n}"}, headers=bearer(keys.account))
-    every = await entries(client, keys.account)
+        await shared_client.post("/v1/projects", json={"name": f"p{n}"}, headers=bearer(own_keys.account))
+    every = await entries(shared_client, own_keys.account)
     paged, url = [], "/v1/audit?limit=2"
     while url:
-        answer = await client.get(url, headers=bearer(keys.account))
+        answer = await shared_client.get(url, headers=bearer(own_keys.account))
         paged += answer.json()["data"]
         url = answer.links.get("next", {}).get("url", "")
     assert paged == every
     assert [row["seq"] for row in every] == sorted((row["seq"] for row in every), reverse=True)
 
 
-async def test_files_hold_all_rows(client: httpx.AsyncClient, keys: Keys) -> None:
-    await client.post("/v1/projects", json={"name": "=cmd()"}, headers=bearer(keys.account))
-    await client.get("/v1/audit?format=csv", headers=bearer(keys.account))  # is on record itself, once in a minute
-    every = await entries(client, keys.account)
-    lines = await client.get("/v1/audit?format=ndjson&limit=1", headers=bearer(keys.account))
+@shared
+async def test_files_hold_all_rows(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await shared_client.post("/v1/projects", json={"name": "=cmd()"}, headers=bearer(own_keys.account))
+    await shared_client.get(
+        "/v1/audit?format=csv", headers=bearer(own_keys.account)
+    )  # is on record itself, once in a minute
+    every = await entries(shared_client, own_keys.account)
+    lines = await shared_client.get("/v1/audit?format=ndjson&limit=1", headers=bearer(own_keys.account))
     assert lines.headers["content-type"] == "application/x-ndjson"
     assert [json.loads(line) for line in lines.text.splitlines()] == every
-    table = await client.get("/v1/audit?format=csv", headers=bearer(keys.account))
+    table = await shared_client.get("/v1/audit?format=csv", headers=bearer(own_keys.account))
     assert table.headers["content-disposition"] == 'attachment; filename="audit.csv"'
     rows = list(csv.DictReader(io.StringIO(table.text)))
     assert [row["hash"] for row in rows] == [row["hash"] for row in every]

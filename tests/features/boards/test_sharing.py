@@ -11,7 +11,7 @@ from delta_server.app import Application
 from delta_server.features.boards import visiting
 from delta_server.features.sql import service as sql
 from delta_server.services import Services
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.boards.test_boards import NOBODY, PATH, saved
 from tests.secret_sweep import SWEEP
 from tests.storage.opened import FakeClock
@@ -53,8 +53,9 @@ async def share(client: httpx.AsyncClient, keys: Keys, sql: str = "select 1 as o
     return Shared(client, board, made["share"]["id"], made["token"], query)
 
 
-async def test_a_link_shows_its_tiles_to_who_has_no_key(client: httpx.AsyncClient, keys: Keys) -> None:
-    link = await share(client, keys)
+@shared
+async def test_a_link_shows_its_tiles_to_who_has_no_key(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    link = await share(shared_client, own_keys)
     opened = (await link.open()).json()
     assert (opened["name"], opened["hidden_tiles"], [one["title"] for one in opened["tiles"]]) == ("Wall", 0, ["One"])
     assert "spec" not in str(opened)
@@ -63,22 +64,27 @@ async def test_a_link_shows_its_tiles_to_who_has_no_key(client: httpx.AsyncClien
     for _ in range(2):  # the second time from the cache
         answer = (await link.tile(opened["ticket"])).json()
         assert (answer["kind"], answer["rows"], answer["columns"][0]["name"]) == ("sql", [{"one": 1}], "one")
-    listed = (await client.get(f"{PATH}/{link.board}/shares", headers=bearer(keys.read))).json()["data"]
+    listed = (await shared_client.get(f"{PATH}/{link.board}/shares", headers=bearer(own_keys.read))).json()["data"]
     assert [(one["id"], one["has_password"], one["outdated_tiles"]) for one in listed] == [(link.share, False, 0)]
     assert link.token not in str(listed)
 
 
-async def test_each_kind_is_answered(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_each_kind_is_answered(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     specs: dict[str, dict[str, Any]] = {
         "explorer": {"metrics": ["count"], "groupBy": ["time:1d"], "fill": "zero"},
         "funnel": {"steps": ["a", "b"]},
         "retention": {"every": "1d"},
         "paths": {"depth": 1},
     }
-    tiles = [{"id": kind, "query_id": await saved(client, keys, kind, **spec)} for kind, spec in specs.items()]
-    board = (await client.post(PATH, json={"name": "All", "tiles": tiles}, headers=bearer(keys.write))).json()["board"]
-    made = (await client.post(f"{PATH}/{board['id']}/shares", json={}, headers=bearer(keys.project))).json()
-    link = Shared(client, board["id"], made["share"]["id"], made["token"], "")
+    tiles = [
+        {"id": kind, "query_id": await saved(shared_client, own_keys, kind, **spec)} for kind, spec in specs.items()
+    ]
+    board = (
+        await shared_client.post(PATH, json={"name": "All", "tiles": tiles}, headers=bearer(own_keys.write))
+    ).json()["board"]
+    made = (await shared_client.post(f"{PATH}/{board['id']}/shares", json={}, headers=bearer(own_keys.project))).json()
+    link = Shared(shared_client, board["id"], made["share"]["id"], made["token"], "")
     ticket = await link.ticket()
     rows = {kind: (await link.tile(ticket, kind)).json()["rows"] for kind in specs}
     assert (len(rows["explorer"]) >= 7, len(rows["funnel"]), rows["retention"], rows["paths"]) == (True, 2, [], [])
@@ -113,16 +119,17 @@ async def test_why_a_tile_cannot_be_answered_is_for_members_and_it_is_not_tried_
     assert "sql.run" not in noted
 
 
-async def test_guesses_and_other_links(client: httpx.AsyncClient, keys: Keys) -> None:
-    one, other = await share(client, keys), await share(client, keys, SECRET)
+@shared
+async def test_guesses_and_other_links(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    one, other = await share(shared_client, own_keys), await share(shared_client, own_keys, SECRET)
     ticket, others = await one.ticket(), await other.ticket()
     gone = [
         await one.open(token=""),
         await one.open(token=other.token),
         await one.open(token=one.token[:-1]),
-        await client.post(f"/v1/shared-boards/{NOBODY}/open", json={"token": one.token}),
-        await client.post("/v1/shared-boards/x/open", json={"token": one.token}),
-        await client.post(f"/v1/shared-boards/{one.board}/open", json={"token": one.token}),
+        await shared_client.post(f"/v1/shared-boards/{NOBODY}/open", json={"token": one.token}),
+        await shared_client.post("/v1/shared-boards/x/open", json={"token": one.token}),
+        await shared_client.post(f"/v1/shared-boards/{one.board}/open", json={"token": one.token}),
         await one.tile(ticket, "b"),
         await one.tile(ticket, one.query),
         await one.tile(ticket, share=NOBODY),
@@ -138,14 +145,15 @@ async def test_guesses_and_other_links(client: httpx.AsyncClient, keys: Keys) ->
     assert [answer.status_code for answer in odd] == [400] * 3
 
 
-async def test_a_ticket_and_a_token_open_nothing_else(client: httpx.AsyncClient, keys: Keys) -> None:
-    link = await share(client, keys)
+@shared
+async def test_a_ticket_and_a_token_open_nothing_else(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    link = await share(shared_client, own_keys)
     ticket = await link.ticket()
     for secret in (ticket, link.token):
         for method, path in (("GET", PATH), ("GET", f"{PATH}/{link.board}"), ("GET", "/v1/events/raw"),
                              ("POST", "/v1/sql"), ("GET", "/v1/saved-queries"), ("GET", "/v1/projects")):  # fmt: skip
             body = {"sql": SECRET} if method == "POST" else None
-            answer = await client.request(method, path, json=body, headers=bearer(secret))
+            answer = await shared_client.request(method, path, json=body, headers=bearer(secret))
             assert answer.status_code == 401, (path, answer.text)
 
 
@@ -185,29 +193,33 @@ async def test_a_deleted_project_shows_nothing(app: Application, client: httpx.A
     assert [(await link.open()).status_code, (await link.tile(ticket)).status_code] == [404, 404]
 
 
-async def test_what_is_changed_is_hidden_until_it_is_approved(client: httpx.AsyncClient, keys: Keys) -> None:
-    link = await share(client, keys)
+@shared
+async def test_what_is_changed_is_hidden_until_it_is_approved(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    link = await share(shared_client, own_keys)
     ticket = await link.ticket()
     changed = {"spec": {"sql": SECRET}}
     path = f"/v1/saved-queries/{link.query}"
-    assert (await client.patch(path, json=changed, headers=bearer(keys.write))).status_code == 200
+    assert (await shared_client.patch(path, json=changed, headers=bearer(own_keys.write))).status_code == 200
     answer = await link.tile(ticket)
     assert (answer.status_code, "secret" in answer.text) == (404, False)
-    tiles = [{"id": "a", "query_id": link.query}, {"id": "b", "query_id": await saved(client, keys, sql=SECRET)}]
+    tiles = [
+        {"id": "a", "query_id": link.query},
+        {"id": "b", "query_id": await saved(shared_client, own_keys, sql=SECRET)},
+    ]
     board = f"{PATH}/{link.board}"
-    assert (await client.patch(board, json={"tiles": tiles}, headers=bearer(keys.write))).status_code == 200
+    assert (await shared_client.patch(board, json={"tiles": tiles}, headers=bearer(own_keys.write))).status_code == 200
     assert [(await link.tile(ticket, tile)).status_code for tile in "ab"] == [404, 404]
     opened = (await link.open()).json()
     assert (opened["tiles"], opened["hidden_tiles"]) == ([], 2)
-    [shown] = (await client.get(f"{board}/shares", headers=bearer(keys.read))).json()["data"]
+    [shown] = (await shared_client.get(f"{board}/shares", headers=bearer(own_keys.read))).json()["data"]
     assert shown["outdated_tiles"] == 2
     swapped = [{"id": "a", "query_id": tiles[1]["query_id"]}]  # another question under a known id
-    await client.patch(board, json={"tiles": swapped}, headers=bearer(keys.write))
+    await shared_client.patch(board, json={"tiles": swapped}, headers=bearer(own_keys.write))
     assert (await link.tile(ticket)).status_code == 404
-    approved = await client.post(f"{board}/shares/{link.share}/approve", headers=bearer(keys.project))
+    approved = await shared_client.post(f"{board}/shares/{link.share}/approve", headers=bearer(own_keys.project))
     assert approved.json()["outdated_tiles"] == 0
     assert (await link.tile(ticket)).json()["rows"] == [{"text": "secret of the project"}]
-    await client.delete(f"/v1/saved-queries/{tiles[1]['query_id']}", headers=bearer(keys.project))
+    await shared_client.delete(f"/v1/saved-queries/{tiles[1]['query_id']}", headers=bearer(own_keys.project))
     assert (await link.tile(ticket)).status_code == 404
 
 
@@ -228,11 +240,12 @@ async def test_a_password_is_asked_for_and_not_guessed(client: httpx.AsyncClient
 
 
 @pytest.mark.parametrize(("sites", "allowed"), [([], "'none'"), (["https://Intranet.example.com:8443/"], "")])
+@shared
 async def test_the_page_is_embedded_where_it_may(
-    client: httpx.AsyncClient, keys: Keys, sites: list[str], allowed: str
+    shared_client: httpx.AsyncClient, own_keys: Keys, sites: list[str], allowed: str
 ) -> None:
-    link = await share(client, keys, frame_ancestors=sites)
-    page = await client.get(f"/shared/{link.share}")
+    link = await share(shared_client, own_keys, frame_ancestors=sites)
+    page = await shared_client.get(f"/shared/{link.share}")
     policy = page.headers["content-security-policy"]
     wanted = allowed or "https://intranet.example.com:8443"
     assert f"frame-ancestors {wanted};" in policy
@@ -240,6 +253,6 @@ async def test_the_page_is_embedded_where_it_may(
     assert "script-src" not in policy
     assert link.token not in page.text
     for other in (f"/shared/{NOBODY}", "/shared/x", "/p/mine"):
-        answer = await client.get(other)
+        answer = await shared_client.get(other)
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], other
         assert answer.headers["x-frame-options"] == "DENY"

@@ -152,19 +152,21 @@ async def test_an_endpoint_with_all_its_settings(users: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"diff": None, "retention": None}, {"diff": {}, "retention": {}}])
-async def test_settings_have_defaults(client: httpx.AsyncClient, keys: Keys, body: dict[str, Any]) -> None:
+@shared
+async def test_settings_have_defaults(shared_client: httpx.AsyncClient, own_keys: Keys, body: dict[str, Any]) -> None:
     row = Row("", "POST", "/v1/endpoints", 201, body={"name": "plain", **body})
-    made = (await check(client, keys, row))["endpoint"]
+    made = (await check(shared_client, own_keys, row))["endpoint"]
     assert (made["description"], made["diff"]) == ("", DEFAULT_DIFF)
     assert made["retention"] == {"keep_days": None, "keep_last": None}
 
 
-async def test_settings_are_taken_in_camel_case(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_settings_are_taken_in_camel_case(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     body = {"name": "a", "diff": {"arrayKeys": {"/arrayKeys": ["firstName"]}}, "retention": {"keepLast": 5}}
-    made = (await check(client, keys, Row("", "POST", "/v1/endpoints", 201, body=body)))["endpoint"]
+    made = (await check(shared_client, own_keys, Row("", "POST", "/v1/endpoints", 201, body=body)))["endpoint"]
     assert made["diff"]["array_keys"] == {"/arrayKeys": ["firstName"]}
     changed = Row("", "PATCH", "/v1/endpoints/a", 200, body={"retention": {"keepDays": 5}})
-    assert (await check(client, keys, changed))["endpoint"]["retention"] == {"keep_days": 5, "keep_last": 5}
+    assert (await check(shared_client, own_keys, changed))["endpoint"]["retention"] == {"keep_days": 5, "keep_last": 5}
 
 
 NAMES = [
@@ -186,15 +188,18 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_every_name_fits_into_a_path(client: httpx.AsyncClient, keys: Keys, name: str) -> None:
-    made = (await check(client, keys, Row("", "POST", "/v1/endpoints", 201, body={"name": name})))["endpoint"]
+@shared
+async def test_every_name_fits_into_a_path(shared_client: httpx.AsyncClient, own_keys: Keys, name: str) -> None:
+    made = (await check(shared_client, own_keys, Row("", "POST", "/v1/endpoints", 201, body={"name": name})))[
+        "endpoint"
+    ]
     for text in (quote(name, safe=""), made["id"], made["id"].upper()):
         path = f"/v1/endpoints/{text}"
-        assert (await check(client, keys, Row("", "GET", path, 200, key="read")))["endpoint"] == made
-        await check(client, keys, Row("", "PATCH", path, 200, body={"description": text[:9]}))
-        await check(client, keys, Row("", "PATCH", path, 200, body={"description": None}))
-    await check(client, keys, Row("", "DELETE", f"/v1/endpoints/{quote(name, safe='')}", 204))
-    assert await listed(client, keys) == []
+        assert (await check(shared_client, own_keys, Row("", "GET", path, 200, key="read")))["endpoint"] == made
+        await check(shared_client, own_keys, Row("", "PATCH", path, 200, body={"description": text[:9]}))
+        await check(shared_client, own_keys, Row("", "PATCH", path, 200, body={"description": None}))
+    await check(shared_client, own_keys, Row("", "DELETE", f"/v1/endpoints/{quote(name, safe='')}", 204))
+    assert await listed(shared_client, own_keys) == []
 
 
 async def test_two_tenants_use_the_same_name(client: httpx.AsyncClient, keys: Keys, users: dict[str, Any]) -> None:
@@ -207,14 +212,15 @@ async def test_two_tenants_use_the_same_name(client: httpx.AsyncClient, keys: Ke
     assert (await check(client, keys, Row("", "GET", "/v1/endpoints/users", 200, key="other")))["endpoint"] == theirs
 
 
-async def test_a_repeated_request_makes_one_endpoint(client: httpx.AsyncClient, keys: Keys) -> None:
-    headers = {**bearer(keys.write), "idempotency-key": "once"}
-    first = await client.post("/v1/endpoints", headers=headers, json={"name": "new"})
-    second = await client.post("/v1/endpoints", headers=headers, json={"name": "new"})
-    theirs = await client.post("/v1/endpoints", headers=headers | bearer(keys.other), json={"name": "new"})
+@shared
+async def test_a_repeated_request_makes_one_endpoint(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    headers = {**bearer(own_keys.write), "idempotency-key": "once"}
+    first = await shared_client.post("/v1/endpoints", headers=headers, json={"name": "new"})
+    second = await shared_client.post("/v1/endpoints", headers=headers, json={"name": "new"})
+    theirs = await shared_client.post("/v1/endpoints", headers=headers | bearer(own_keys.other), json={"name": "new"})
     assert (first.status_code, second.status_code, theirs.status_code) == (201, 201, 201)
     assert first.content == second.content != theirs.content
-    assert len(await listed(client, keys)) == 1
+    assert len(await listed(shared_client, own_keys)) == 1
 
 
 PATCHES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -255,13 +261,14 @@ async def test_a_change_leaves_the_rest(
     assert (await check(client, keys, Row("", "GET", f"/v1/endpoints/{users['id']}", 200)))["endpoint"] == changed
 
 
-async def test_lists_go_on_where_the_page_before_ended(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_lists_go_on_where_the_page_before_ended(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for name in ("b/2", "b", "a", "b/1", "c", "é"):
-        await check(client, keys, Row("", "POST", "/v1/endpoints", 201, body={"name": name}))
-    assert await pages(client, keys, "/v1/endpoints?limit=4") == [["a", "b", "b/1", "b/2"], ["c", "é"]]
-    assert await pages(client, keys, "/v1/endpoints?limit=2&name_prefix=b") == [["b", "b/1"], ["b/2"]]
-    assert await pages(client, keys, "/v1/endpoints?name_prefix=b%2F") == [["b/1", "b/2"]]
-    assert await pages(client, keys, "/v1/endpoints?name_prefix=e%CC%81") == [["é"]]
+        await check(shared_client, own_keys, Row("", "POST", "/v1/endpoints", 201, body={"name": name}))
+    assert await pages(shared_client, own_keys, "/v1/endpoints?limit=4") == [["a", "b", "b/1", "b/2"], ["c", "é"]]
+    assert await pages(shared_client, own_keys, "/v1/endpoints?limit=2&name_prefix=b") == [["b", "b/1"], ["b/2"]]
+    assert await pages(shared_client, own_keys, "/v1/endpoints?name_prefix=b%2F") == [["b/1", "b/2"]]
+    assert await pages(shared_client, own_keys, "/v1/endpoints?name_prefix=e%CC%81") == [["é"]]
 
 
 async def test_it_tells_when_it_was_last_captured(
@@ -305,11 +312,14 @@ async def pages(client: httpx.AsyncClient, keys: Keys, path: str) -> list[list[s
     return found
 
 
-async def test_a_write_key_changes_how_documents_are_compared(client: httpx.AsyncClient, keys: Keys) -> None:
-    await check(client, keys, Row("", "POST", "/v1/endpoints", 201, key="write", body={"name": "compared"}))
+@shared
+async def test_a_write_key_changes_how_documents_are_compared(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await check(shared_client, own_keys, Row("", "POST", "/v1/endpoints", 201, key="write", body={"name": "compared"}))
     path = "/v1/endpoints/compared"
     body = {"diff": {"ignore": ["/at"]}, "description": "with the time left out"}
-    changed = await check(client, keys, Row("", "PATCH", path, 200, key="write", body=body))
+    changed = await check(shared_client, own_keys, Row("", "PATCH", path, 200, key="write", body=body))
     assert changed["endpoint"]["diff"]["ignore"] == ["/at"]
-    await check(client, keys, Row("", "PATCH", path, 403, key="write", body={"retention": {"keep_days": 1}}))
-    await check(client, keys, Row("", "PATCH", path, 200, key="project", body={"retention": {"keep_days": 1}}))
+    await check(shared_client, own_keys, Row("", "PATCH", path, 403, key="write", body={"retention": {"keep_days": 1}}))
+    await check(
+        shared_client, own_keys, Row("", "PATCH", path, 200, key="project", body={"retention": {"keep_days": 1}})
+    )

@@ -22,7 +22,7 @@ from delta_server.services import Services
 from delta_server.storage import jobs
 from delta_server.storage.database import Tx
 from delta_server.tasks.jobs import run_due
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.profiles.test_users import get, sent
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
@@ -44,14 +44,18 @@ REFUSED = [
 @pytest.mark.usefixtures("sent")
 class TestErasures:
     @pytest.mark.parametrize("row", REFUSED, ids=str)
-    async def test_refusals(self, client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-        await check(client, keys, row)
+    @shared
+    async def test_refusals(self, shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+        await check(shared_client, own_keys, row)
 
-    async def test_another_project_s_erasure_is_not_found(self, client: httpx.AsyncClient, keys: Keys) -> None:
-        asked = await client.delete("/v1/users/ann", headers=bearer(keys.project))
-        found = await client.get(asked.headers["location"], headers=bearer(keys.other))
+    @shared
+    async def test_another_project_s_erasure_is_not_found(
+        self, shared_client: httpx.AsyncClient, own_keys: Keys
+    ) -> None:
+        asked = await shared_client.delete("/v1/users/ann", headers=bearer(own_keys.project))
+        found = await shared_client.get(asked.headers["location"], headers=bearer(own_keys.other))
         assert found.status_code == 404
-        assert (await client.get("/v1/erasures", headers=bearer(keys.other))).json()["data"] == []
+        assert (await shared_client.get("/v1/erasures", headers=bearer(own_keys.other))).json()["data"] == []
 
     async def test_what_was_read_before_an_erasure_makes_no_profile_after_it(
         self, client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch

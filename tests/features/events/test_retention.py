@@ -15,7 +15,7 @@ from delta_server.features.projects import service as projects
 from delta_server.features.projects import tasks as projects_tasks
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from tests.conftest import Keys
+from tests.conftest import Keys, shared
 from tests.features.rows import Row, check
 from tests.storage.events.kept import made
 from tests.storage.opened import FakeClock
@@ -48,19 +48,21 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refused(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
 
 
-async def test_it_is_kept_by_project(client: httpx.AsyncClient, keys: Keys) -> None:
-    assert await check(client, keys, Row("", "GET", PATH, 200, key="read")) == NOTHING
+@shared
+async def test_it_is_kept_by_project(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    assert await check(shared_client, own_keys, Row("", "GET", PATH, 200, key="read")) == NOTHING
     body = {"days": 365, "types": {"debug": 7, "purchase": 0}, "rollups": {"1m": 14, "1d": 0}}
-    assert await check(client, keys, put("", 200, body)) == body
-    assert await check(client, keys, Row("", "GET", PATH, 200)) == body
-    assert await check(client, keys, Row("", "GET", PATH, 200, key="other")) == NOTHING
+    assert await check(shared_client, own_keys, put("", 200, body)) == body
+    assert await check(shared_client, own_keys, Row("", "GET", PATH, 200)) == body
+    assert await check(shared_client, own_keys, Row("", "GET", PATH, 200, key="other")) == NOTHING
     some = {"days": None, "types": None, "rollups": {"1h": 3, "1m": None}}
-    assert await check(client, keys, put("", 200, some)) == {**NOTHING, "rollups": {"1h": 3}}
-    assert await check(client, keys, put("", 200, {})) == NOTHING
+    assert await check(shared_client, own_keys, put("", 200, some)) == {**NOTHING, "rollups": {"1h": 3}}
+    assert await check(shared_client, own_keys, put("", 200, {})) == NOTHING
 
 
 async def test_stats(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:

@@ -153,16 +153,19 @@ async def test_jitsus_client(app: Application, client: httpx.AsyncClient, keys: 
     assert [event.type for event in await stored(app)] == ["a", *SINGLE[1:]]
 
 
-async def test_rudderstacks_configuration(client: httpx.AsyncClient, keys: Keys) -> None:
-    url = f"/sourceConfig/?p=npm&v=3.34.1&build=modern&writeKey={keys.ingest}&lockIntegrationsVersion=true"
-    for headers in ({}, {"authorization": "Basic " + base64.b64encode(f"{keys.ingest}:".encode()).decode()}):
-        answer = await client.get(
+@shared
+async def test_rudderstacks_configuration(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    url = f"/sourceConfig/?p=npm&v=3.34.1&build=modern&writeKey={own_keys.ingest}&lockIntegrationsVersion=true"
+    for headers in ({}, {"authorization": "Basic " + base64.b64encode(f"{own_keys.ingest}:".encode()).decode()}):
+        answer = await shared_client.get(
             url if not headers else "/sourceConfig/", headers={**headers, "origin": "https://a.example"}
         )
         source = answer.json()["source"]
-        assert (source["writeKey"], source["enabled"], source["destinations"]) == (keys.ingest, True, [])
+        assert (source["writeKey"], source["enabled"], source["destinations"]) == (own_keys.ingest, True, [])
         assert answer.headers["access-control-allow-origin"] == "*"
-    told = await client.options(url, headers={"origin": "https://a.example", "access-control-request-method": "GET"})
+    told = await shared_client.options(
+        url, headers={"origin": "https://a.example", "access-control-request-method": "GET"}
+    )
     assert (told.status_code, told.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
     allowed = told.headers["access-control-allow-headers"].lower().split(", ")
     assert {"authorization", "sentat", "anonymousid"} < set(allowed)
@@ -181,9 +184,10 @@ async def test_exporters_are_never_to_wait_long(
 
 
 @pytest.mark.parametrize("path", TAKING)
-async def test_errors_are_what_clients_read(client: httpx.AsyncClient, path: str) -> None:
+@shared
+async def test_errors_are_what_clients_read(shared_client: httpx.AsyncClient, path: str) -> None:
     """RudderStack's sends a 401 again unless it finds both."""
-    problem = (await client.post(path, json=EVENT)).json()
+    problem = (await shared_client.post(path, json=EVENT)).json()
     assert problem["code"] == "UNAUTHORIZED"
     assert problem["message"]
 
@@ -275,9 +279,10 @@ async def test_a_large_batch(app: Application, client: httpx.AsyncClient, keys: 
     assert len(await stored(app)) == 10_000
 
 
-async def test_an_empty_batch_is_fine(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_an_empty_batch_is_fine(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for path, body in (("/v1/events/batch", []), ("/v1/batch", {"batch": []})):
-        assert await check(client, keys, post("", path, 200, body=body)) == {**ONE, "accepted": 0}
+        assert await check(shared_client, own_keys, post("", path, 200, body=body)) == {**ONE, "accepted": 0}
 
 
 # Segment's calls, as clients were seen to send them
@@ -363,11 +368,12 @@ async def test_profiles_come_with_the_events(app: Application, client: httpx.Asy
     assert aliases == [(1, "a", "u"), (0, "old", "u"), (1, "old", "u")]
 
 
-async def test_what_browsers_load_first(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_what_browsers_load_first(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     headers = {"host": "evil.example", "origin": "https://shop.example"}
-    answer = await client.get(f"/v1/projects/{keys.ingest}/settings", headers=headers)
+    answer = await shared_client.get(f"/v1/projects/{own_keys.ingest}/settings", headers=headers)
     assert answer.status_code == 200, answer.text
-    assert answer.json()["integrations"]["Segment.io"]["apiKey"] == keys.ingest
+    assert answer.json()["integrations"]["Segment.io"]["apiKey"] == own_keys.ingest
     assert "evil" not in answer.text
 
 
@@ -400,9 +406,10 @@ async def test_cloud_events_in_three_modes(app: Application, client: httpx.Async
     assert event.metadata == {"subject": "orders/1"}
 
 
-async def test_cloud_events_in_other_formats(client: httpx.AsyncClient, keys: Keys) -> None:
-    headers = {**bearer(keys.ingest), "content-type": "application/cloudevents+protobuf"}
-    assert (await client.post("/v1/events", content=b"\x0a", headers=headers)).status_code == 415
+@shared
+async def test_cloud_events_in_other_formats(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    headers = {**bearer(own_keys.ingest), "content-type": "application/cloudevents+protobuf"}
+    assert (await shared_client.post("/v1/events", content=b"\x0a", headers=headers)).status_code == 415
 
 
 # OpenTelemetry's logs
@@ -480,9 +487,10 @@ async def test_a_call_that_had_to_be_mended(app: Application, client: httpx.Asyn
     assert [(event["data"], event["flags"]) for event in listed] == [({"t": "hi �", "n": None}, ["mended"])]
 
 
-async def test_the_key_may_stand_in_a_body_that_is_damaged(client: httpx.AsyncClient, keys: Keys) -> None:
-    body = b'{"batch":[{"type":"track","event":"a","properties":{"x":NaN}}],"writeKey":"%s"}' % keys.ingest.encode()
-    assert (await client.post("/v1/batch", content=body)).json() == ONE
+@shared
+async def test_the_key_may_stand_in_a_body_that_is_damaged(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    body = b'{"batch":[{"type":"track","event":"a","properties":{"x":NaN}}],"writeKey":"%s"}' % own_keys.ingest.encode()
+    assert (await shared_client.post("/v1/batch", content=body)).json() == ONE
 
 
 NUMBERS = (
@@ -507,16 +515,17 @@ async def test_numbers_come_back_as_they_were_sent(app: Application, client: htt
         assert NUMBERS in [row["data"] for row in csv.DictReader(io.StringIO(table.text))]
 
 
-async def test_what_was_refused_is_counted_by_reason_and_key(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_what_was_refused_is_counted_by_reason_and_key(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     large = {"type": "track", "event": "a", "properties": {"s": "x" * 40_000}}
     batch = {"batch": [large, large, {"type": "track"}, {"type": "track", "event": "a"}]}
-    assert (await client.post("/v1/batch", json=batch, headers=bearer(keys.ingest))).json()["accepted"] == 1
-    assert (await client.post("/v1/track", content=b"{", headers=bearer(keys.ingest))).status_code == 400
-    assert (await client.post("/v1/track", json={}, headers=bearer(keys.project))).status_code == 400
-    shown = (await client.get("/v1/events/stats", headers=bearer(keys.read))).json()["refused"]
+    assert (await shared_client.post("/v1/batch", json=batch, headers=bearer(own_keys.ingest))).json()["accepted"] == 1
+    assert (await shared_client.post("/v1/track", content=b"{", headers=bearer(own_keys.ingest))).status_code == 400
+    assert (await shared_client.post("/v1/track", json={}, headers=bearer(own_keys.project))).status_code == 400
+    shown = (await shared_client.get("/v1/events/stats", headers=bearer(own_keys.read))).json()["refused"]
     assert sorted((one["reason"], one["count"]) for one in shown) == [
         ("BAD_REQUEST", 1), ("PAYLOAD_TOO_LARGE", 2), ("VALIDATION_ERROR", 1), ("VALIDATION_ERROR", 1),
     ]  # fmt: skip
     assert len({one["key"] for one in shown}) == 2
-    other = (await client.get("/v1/events/stats", headers=bearer(keys.other))).json()
+    other = (await shared_client.get("/v1/events/stats", headers=bearer(own_keys.other))).json()
     assert other["refused"] == []

@@ -12,7 +12,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.core import times
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.queries.made import FIRST, Made, made, store
 from tests.features.rows import Row, check
 from tests.storage.opened import START_MS
@@ -35,8 +35,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refused(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
 
 
 @pytest.fixture(params=[0, 250, 400], ids=["waiting", "some sealed", "sealed"])
@@ -155,20 +156,24 @@ async def test_counts_are_those_of_aggregated(client: httpx.AsyncClient, keys: K
         ("application/json;q=high", "text/csv"),
     ],
 )
-async def test_what_accept_asks_for(client: httpx.AsyncClient, keys: Keys, accept: str, kind: str) -> None:
+@shared
+async def test_what_accept_asks_for(shared_client: httpx.AsyncClient, own_keys: Keys, accept: str, kind: str) -> None:
     for path in (EVENTS, COUNTS):
-        answer = await client.get(path, headers=bearer(keys.read) | {"accept": accept})
+        answer = await shared_client.get(path, headers=bearer(own_keys.read) | {"accept": accept})
         assert answer.headers["content-type"].startswith(kind)
         assert "accept" in answer.headers["vary"]
 
 
-async def test_nothing(client: httpx.AsyncClient, keys: Keys) -> None:
-    assert (await fetch(client, keys, EVENTS, format="json")).json() == []
-    assert (await fetch(client, keys, EVENTS, format="ndjson")).content == b""
-    assert rows_of(await fetch(client, keys, EVENTS)) == []
-    assert (await fetch(client, keys, EVENTS)).text.startswith("messageId,eventType,timestamp,")
-    assert parquet(await fetch(client, keys, EVENTS, format="parquet"), "SELECT count(*) FROM {file}") == [(0,)]
-    assert (await fetch(client, keys, COUNTS)).text == "time,count\r\n"
+@shared
+async def test_nothing(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    assert (await fetch(shared_client, own_keys, EVENTS, format="json")).json() == []
+    assert (await fetch(shared_client, own_keys, EVENTS, format="ndjson")).content == b""
+    assert rows_of(await fetch(shared_client, own_keys, EVENTS)) == []
+    assert (await fetch(shared_client, own_keys, EVENTS)).text.startswith("messageId,eventType,timestamp,")
+    assert parquet(await fetch(shared_client, own_keys, EVENTS, format="parquet"), "SELECT count(*) FROM {file}") == [
+        (0,)
+    ]
+    assert (await fetch(shared_client, own_keys, COUNTS)).text == "time,count\r\n"
 
 
 async def test_nothing_of_another_project(client: httpx.AsyncClient, keys: Keys, stored: list[Made]) -> None:
@@ -191,9 +196,10 @@ async def test_formulas_are_defused(app: Application, client: httpx.AsyncClient,
     assert rows_of(await fetch(client, keys, COUNTS, **counts, formulas="keep"))[0]["source"] == evil
 
 
-async def test_the_media_type_says_everything_once(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_the_media_type_says_everything_once(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for path in (EVENTS, COUNTS):
-        answer = await fetch(client, keys, path, format="csv")
+        answer = await fetch(shared_client, own_keys, path, format="csv")
         assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
 
 

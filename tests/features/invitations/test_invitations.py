@@ -268,11 +268,12 @@ async def test_nobody_is_made_less_by_accepting(app: Application, client: httpx.
     assert (await accept(client, token, by=bo))["role"] == "admin"
 
 
-async def test_a_key_with_less_invites_to_less(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_a_key_with_less_invites_to_less(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     body = {"scopes": ["members:admin", "read"]}
-    key = (await client.post("/v1/auth/api-keys", json=body, headers=bearer(keys.project))).json()["key"]
+    key = (await shared_client.post("/v1/auth/api-keys", json=body, headers=bearer(own_keys.project))).json()["key"]
     for role, status in (("admin", 403), ("editor", 403), ("viewer", 201)):
-        answer = await client.post(HERE, json={**NEW, "role": role}, headers=bearer(key))
+        answer = await shared_client.post(HERE, json={**NEW, "role": role}, headers=bearer(key))
         assert answer.status_code == status, answer.text
 
 
@@ -306,34 +307,37 @@ async def test_a_second_factor_is_not_gone_around(
     assert "sign in first" in refused["message"]
 
 
+@shared
 async def test_a_repeated_request_makes_one_invitation_and_shows_the_token_once(
-    client: httpx.AsyncClient, keys: Keys
+    shared_client: httpx.AsyncClient, own_keys: Keys
 ) -> None:
-    headers = bearer(keys.project) | {"idempotency-key": "one"}
-    first, again = [(await client.post(HERE, json=NEW, headers=headers)) for _ in range(2)]
+    headers = bearer(own_keys.project) | {"idempotency-key": "one"}
+    first, again = [(await shared_client.post(HERE, json=NEW, headers=headers)) for _ in range(2)]
     assert first.headers["location"] == f"{HERE}/{first.json()['invitation']['id']}"
     assert again.headers["idempotency-replayed"] == "true"
     assert again.json() == {**first.json(), "token": None, "link": None}
-    assert len((await client.get(HERE, headers=bearer(keys.project))).json()["data"]) == 1
+    assert len((await shared_client.get(HERE, headers=bearer(own_keys.project))).json()["data"]) == 1
 
 
 @pytest.mark.parametrize("name", ["\N{SPOUTING WHALE}", "a/b", "prices \u00e4"])
-async def test_projects_are_named_in_any_script(client: httpx.AsyncClient, keys: Keys, name: str) -> None:
-    await client.patch("/v1/projects/mine", json={"name": name}, headers=bearer(keys.account))
+@shared
+async def test_projects_are_named_in_any_script(shared_client: httpx.AsyncClient, own_keys: Keys, name: str) -> None:
+    await shared_client.patch("/v1/projects/mine", json={"name": name}, headers=bearer(own_keys.account))
     path = f"/v1/projects/{quote(name, safe='')}/invitations"
-    answer = await client.post(path, json=NEW, headers=bearer(keys.project))
+    answer = await shared_client.post(path, json=NEW, headers=bearer(own_keys.project))
     assert answer.status_code == 201, answer.text
     made = answer.headers["location"]
     assert made == f"{path}/{answer.json()['invitation']['id']}"
-    assert (await client.delete(made, headers=bearer(keys.project))).status_code == 204
+    assert (await shared_client.delete(made, headers=bearer(own_keys.project))).status_code == 204
 
 
-async def test_lists_have_pages(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_lists_have_pages(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for number in range(3):
-        await invited(client, keys.project, email=f"bo{number}@example.com")
+        await invited(shared_client, own_keys.project, email=f"bo{number}@example.com")
     path, found = f"{HERE}?limit=2", []
     while path:
-        page = (await client.get(path, headers=bearer(keys.project))).json()
+        page = (await shared_client.get(path, headers=bearer(own_keys.project))).json()
         found += [row["email"] for row in page["data"]]
         path = f"{HERE}?limit=2&cursor={page['next_cursor']}" if page["has_more"] else ""
     assert found == [f"bo{number}@example.com" for number in (2, 1, 0)]

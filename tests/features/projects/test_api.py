@@ -130,21 +130,23 @@ async def test_a_project_is_made_and_found_by_id_and_name(client: httpx.AsyncCli
         ] == made
 
 
-async def test_the_same_name_in_other_forms_is_the_same_name(client: httpx.AsyncClient, keys: Keys) -> None:
-    await check(client, keys, Row("", "POST", "/v1/projects", 201, key="account", body={"name": "dépôt"}))
+@shared
+async def test_the_same_name_in_other_forms_is_the_same_name(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await check(shared_client, own_keys, Row("", "POST", "/v1/projects", 201, key="account", body={"name": "dépôt"}))
     again = Row("", "POST", "/v1/projects", 409, key="account", body={"name": "de\u0301po\u0302t"})
-    await check(client, keys, again)
+    await check(shared_client, own_keys, again)
 
 
-async def test_a_repeated_request_makes_one_project(client: httpx.AsyncClient, keys: Keys) -> None:
-    headers = {**bearer(keys.account), "idempotency-key": "once"}
-    first = await client.post("/v1/projects", headers=headers, json={"name": "new"})
-    second = await client.post("/v1/projects", headers=headers, json={"name": "new"})
-    third = await client.post("/v1/projects", headers=headers, json={"name": "newer"})
+@shared
+async def test_a_repeated_request_makes_one_project(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    headers = {**bearer(own_keys.account), "idempotency-key": "once"}
+    first = await shared_client.post("/v1/projects", headers=headers, json={"name": "new"})
+    second = await shared_client.post("/v1/projects", headers=headers, json={"name": "new"})
+    third = await shared_client.post("/v1/projects", headers=headers, json={"name": "newer"})
     assert (first.status_code, second.status_code, third.status_code) == (201, 201, 422)
     assert first.content == second.content
     assert second.headers["idempotency-replayed"] == "true"
-    assert [project["name"] for project in await listed(client, keys)] == ["mine", "new", "other"]
+    assert [project["name"] for project in await listed(shared_client, own_keys)] == ["mine", "new", "other"]
 
 
 async def test_a_change_leaves_the_rest(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
@@ -162,19 +164,21 @@ async def test_a_change_leaves_the_rest(client: httpx.AsyncClient, keys: Keys, c
     await check(client, keys, Row("", "GET", "/v1/projects/mine", 404))
 
 
-async def test_a_project_s_own_admin_key_renames_it(client: httpx.AsyncClient, keys: Keys) -> None:
-    await check(client, keys, Row("", "PATCH", "/v1/projects/mine", 200, body={"name": "ours"}))
-    ours = await check(client, keys, Row("", "GET", "/v1/projects/ours", 200, key="read"))
+@shared
+async def test_a_project_s_own_admin_key_renames_it(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await check(shared_client, own_keys, Row("", "PATCH", "/v1/projects/mine", 200, body={"name": "ours"}))
+    ours = await check(shared_client, own_keys, Row("", "GET", "/v1/projects/ours", 200, key="read"))
     assert [scope in ours["scopes"] for scope in ("read", "snapshots:read", "snapshots:write")] == [True, True, False]
-    assert [project["name"] for project in await listed(client, keys)] == ["other", "ours"]
+    assert [project["name"] for project in await listed(shared_client, own_keys)] == ["other", "ours"]
 
 
-async def test_lists_go_on_where_the_page_before_ended(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_lists_go_on_where_the_page_before_ended(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for name in ("b/1", "b/2", "b", "c"):
-        await check(client, keys, Row("", "POST", "/v1/projects", 201, key="account", body={"name": name}))
+        await check(shared_client, own_keys, Row("", "POST", "/v1/projects", 201, key="account", body={"name": name}))
     found, path = [], "/v1/projects?limit=2&namePrefix=b"
     while path:
-        answer = await client.get(path, headers=bearer(keys.account))
+        answer = await shared_client.get(path, headers=bearer(own_keys.account))
         page = answer.json()
         found.append([project["name"] for project in page["data"]])
         path = answer.links["next"]["url"] if page["has_more"] else ""
@@ -182,10 +186,14 @@ async def test_lists_go_on_where_the_page_before_ended(client: httpx.AsyncClient
     assert found == [["b", "b/1"], ["b/2"]]
 
 
-async def test_a_projects_key_sees_its_own_alone(client: httpx.AsyncClient, keys: Keys) -> None:
-    names = [[project["name"] for project in await listed(client, keys, key)] for key in ("read", "other", "account")]
+@shared
+async def test_a_projects_key_sees_its_own_alone(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    names = [
+        [project["name"] for project in await listed(shared_client, own_keys, key)]
+        for key in ("read", "other", "account")
+    ]
     assert names == [["mine"], ["other"], ["mine", "other"]]
-    none = await check(client, keys, Row("", "GET", "/v1/projects?name_prefix=other", 200))
+    none = await check(shared_client, own_keys, Row("", "GET", "/v1/projects?name_prefix=other", 200))
     assert none == {"data": [], "has_more": False, "next_cursor": None}
 
 

@@ -9,7 +9,7 @@ from delta_server.app import Application
 from delta_server.features.projects import service as projects
 from delta_server.features.projects import store
 from delta_server.storage.database import Tx
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.users.people import add, signed_in
 from tests.storage.opened import FakeClock
 
@@ -20,8 +20,11 @@ PEOPLE = [f"{name}@example.com" for name in ("eve", "bo", "dan", "ada", "cy")]
     ("query", "status"),
     [("limit=0", 400), ("limit=1001", 400), ("cursor=x", 400), ("page=1", 400), ("limit=1000", 200)],
 )
-async def test_what_lists_of_members_take(client: httpx.AsyncClient, keys: Keys, query: str, status: int) -> None:
-    answer = await client.get(f"/v1/projects/mine/members?{query}", headers=bearer(keys.project))
+@shared
+async def test_what_lists_of_members_take(
+    shared_client: httpx.AsyncClient, own_keys: Keys, query: str, status: int
+) -> None:
+    answer = await shared_client.get(f"/v1/projects/mine/members?{query}", headers=bearer(own_keys.project))
     assert answer.status_code == status, answer.text
 
 

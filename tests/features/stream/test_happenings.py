@@ -16,7 +16,7 @@ from delta_server.features.stream.events import WantedEvents
 from delta_server.features.stream.happenings import WantedHappenings
 from delta_server.features.stream.service import Wanted
 from delta_server.storage import outbox
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.features.users import people
 from tests.storage.opened import FakeClock
@@ -34,8 +34,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refusals(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
 
 
 class Follower:

@@ -14,7 +14,7 @@ from delta_server.features.stream import events, service
 from delta_server.features.stream.events import WantedEvents
 from delta_server.features.stream.service import Wanted
 from delta_server.storage.eventlog import QueryResult
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 
 REFUSED = [
@@ -72,8 +72,9 @@ async def reader(app: Application, keys: Keys) -> AsyncIterator[Reader]:
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refusals(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +82,10 @@ async def test_refusals(client: httpx.AsyncClient, keys: Keys, row: Row) -> None
     [("events", "abc"), ("events", "1-2"), ("deltas", "1-2"), ("events,deltas", "1"), ("events,deltas", "1-"),
      ("events,deltas", "1-2-3"), ("events", "9" * 20)],
 )  # fmt: skip
-async def test_a_wrong_last_event_id(client: httpx.AsyncClient, keys: Keys, topics: str, last: str) -> None:
-    headers = {**bearer(keys.project), "last-event-id": last}
-    answer = await client.get(f"/v1/stream?topics={topics}", headers=headers)
+@shared
+async def test_a_wrong_last_event_id(shared_client: httpx.AsyncClient, own_keys: Keys, topics: str, last: str) -> None:
+    headers = {**bearer(own_keys.project), "last-event-id": last}
+    answer = await shared_client.get(f"/v1/stream?topics={topics}", headers=headers)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "Last-Event-ID")
 
 

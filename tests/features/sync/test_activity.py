@@ -9,7 +9,7 @@ from delta_server.app import Application
 from delta_server.core import times
 from delta_server.features.sync.forgetting import expiring
 from delta_server.features.sync.people import activity
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.features.sync.test_push_pull import batch, change, push
 from tests.storage.opened import FakeClock
@@ -28,8 +28,9 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_rows(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    found = await check(client, keys, row)
+@shared
+async def test_rows(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    found = await check(shared_client, own_keys, row)
     assert row.status != 200 or found == {"data": [], "has_more": False, "next_cursor": None}
 
 

@@ -8,7 +8,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.core import times
 from delta_server.features.sync.forgetting import expiring
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.features.sync.test_push_pull import batch, change, pull, push
 from tests.storage.opened import FakeClock
@@ -33,8 +33,9 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refused(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
 
 
 async def disagree(client: httpx.AsyncClient, keys: Keys, **more: Any) -> dict[str, Any]:
@@ -67,17 +68,19 @@ async def choose(
     return dict(answer.json())
 
 
-async def test_two_conflicts_under_one_id(client: httpx.AsyncClient, keys: Keys) -> None:
-    await disagree(client, keys)
-    await push(client, keys, batch("phone", 9, change(9, "r2", 1)))
+@shared
+async def test_two_conflicts_under_one_id(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await disagree(shared_client, own_keys)
+    await push(shared_client, own_keys, batch("phone", 9, change(9, "r2", 1)))
     sent = [change(1, "r2", 2), change(5, "r1", {"n": 3}, base_version=1), change(5, "r2", 3)]
-    pushed = await push(client, keys, batch("tablet", 2, *sent, mode="per_record"))
+    pushed = await push(shared_client, own_keys, batch("tablet", 2, *sent, mode="per_record"))
     assert [result["status"] for result in pushed["results"]] == ["rejected", "conflict", "rejected"]
     assert pushed["results"][2]["code"] == "CHANGE_ID_REUSED"
 
 
-async def test_both_sides_and_a_proposal(client: httpx.AsyncClient, keys: Keys) -> None:
-    found = await disagree(client, keys)
+@shared
+async def test_both_sides_and_a_proposal(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    found = await disagree(shared_client, own_keys)
     assert (found["data_type"], found["record_id"], found["device"]) == ("notes", "r1", "tablet")
     assert [found[side]["data"]["title"] for side in ("base", "server", "theirs")] == ["Milk", "A", "B"]
     merge = found["merge"]
@@ -92,9 +95,9 @@ async def test_both_sides_and_a_proposal(client: httpx.AsyncClient, keys: Keys) 
     }
     assert {field["by"] for field in merge["fields"][1:]} == {"server", "device"}
     assert merge["fields_count"] == 3
-    assert await waiting(client, keys, "type=art") == []
-    assert len(await waiting(client, keys, "type=notes")) == 1
-    assert (await pull(client, keys))["changes"][0]["version"] == 2, "nothing changed yet"
+    assert await waiting(shared_client, own_keys, "type=art") == []
+    assert len(await waiting(shared_client, own_keys, "type=notes")) == 1
+    assert (await pull(shared_client, own_keys))["changes"][0]["version"] == 2, "nothing changed yet"
 
 
 @pytest.mark.parametrize(
@@ -106,65 +109,76 @@ async def test_both_sides_and_a_proposal(client: httpx.AsyncClient, keys: Keys) 
         ({"take": "merge", "data": {"title": "A", "done": True, "n": 1}}, 2, "A"),
     ],
 )
+@shared
 async def test_a_choice_is_made_once(
-    client: httpx.AsyncClient, keys: Keys, choice: dict[str, Any], version: int, title: str
+    shared_client: httpx.AsyncClient, own_keys: Keys, choice: dict[str, Any], version: int, title: str
 ) -> None:
-    found = await disagree(client, keys)
-    cursor = (await pull(client, keys))["next_cursor"]
-    assert await choose(client, keys, found, **choice) == {"version": version}
-    assert await waiting(client, keys) == []
-    await choose(client, keys, found, 404, **choice)
-    assert (await pull(client, keys))["changes"][0]["data"]["title"] == title
-    news = (await pull(client, keys, f"cursor={cursor}&exclude_device=tablet"))["changes"]
+    found = await disagree(shared_client, own_keys)
+    cursor = (await pull(shared_client, own_keys))["next_cursor"]
+    assert await choose(shared_client, own_keys, found, **choice) == {"version": version}
+    assert await waiting(shared_client, own_keys) == []
+    await choose(shared_client, own_keys, found, 404, **choice)
+    assert (await pull(shared_client, own_keys))["changes"][0]["data"]["title"] == title
+    news = (await pull(shared_client, own_keys, f"cursor={cursor}&exclude_device=tablet"))["changes"]
     assert len(news) == version - 2, "its device pulls it too"
     again = change(1, "r1", {"title": "B", "done": False, "n": 2}, base_version=1)
-    answer = await push(client, keys, batch("tablet", 2, again, mode="per_record"))
+    answer = await push(shared_client, own_keys, batch("tablet", 2, again, mode="per_record"))
     assert [(each["status"], each["version"]) for each in answer["results"]] == [("duplicate", version)]
-    assert await waiting(client, keys) == []
+    assert await waiting(shared_client, own_keys) == []
 
 
-async def test_the_server_merges_what_was_picked(client: httpx.AsyncClient, keys: Keys) -> None:
-    found = await disagree(client, keys)
-    answer = await choose(client, keys, found, 400, take="merge", picks={})
+@shared
+async def test_the_server_merges_what_was_picked(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    found = await disagree(shared_client, own_keys)
+    answer = await choose(shared_client, own_keys, found, 400, take="merge", picks={})
     assert "/title" in answer["message"]
-    await choose(client, keys, found, 400, take="merge", picks={"/title": "base"})
-    unknown = await choose(client, keys, found, 400, take="merge", picks={"/title": "device", "/n": "device"})
+    await choose(shared_client, own_keys, found, 400, take="merge", picks={"/title": "base"})
+    unknown = await choose(
+        shared_client, own_keys, found, 400, take="merge", picks={"/title": "device", "/n": "device"}
+    )
     assert "'/n' is no place in `open`" in unknown["message"]
-    await choose(client, keys, found, 400, take="merge", picks={"/title": "device"}, data=1)
-    await choose(client, keys, found, 400, take="device", picks={"/title": "device"})
-    await choose(client, keys, found, 409, take="merge", picks={"/title": "device"}, server_version=1)
-    assert await choose(client, keys, found, take="merge", picks={"/title": "device"}) == {"version": 3}
-    [record] = (await pull(client, keys))["changes"]
+    await choose(shared_client, own_keys, found, 400, take="merge", picks={"/title": "device"}, data=1)
+    await choose(shared_client, own_keys, found, 400, take="device", picks={"/title": "device"})
+    await choose(shared_client, own_keys, found, 409, take="merge", picks={"/title": "device"}, server_version=1)
+    assert await choose(shared_client, own_keys, found, take="merge", picks={"/title": "device"}) == {"version": 3}
+    [record] = (await pull(shared_client, own_keys))["changes"]
     assert record["data"] == {"title": "B", "done": True, "n": 2}
 
 
-async def test_one_that_waits_is_met_again(client: httpx.AsyncClient, keys: Keys) -> None:
-    found = await disagree(client, keys)
+@shared
+async def test_one_that_waits_is_met_again(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    found = await disagree(shared_client, own_keys)
     again = change(1, "r1", {"title": "B", "done": False, "n": 2}, base_version=1)
-    answer = await push(client, keys, batch("tablet", 2, again, mode="per_record"))
+    answer = await push(shared_client, own_keys, batch("tablet", 2, again, mode="per_record"))
     assert answer["results"][0]["conflict_id"] == found["id"]
-    refused = await push(client, keys, batch("tablet", 3, change(2, "r1", {"n": 7}, base_version=1)), 409)
+    refused = await push(shared_client, own_keys, batch("tablet", 3, change(2, "r1", {"n": 7}, base_version=1)), 409)
     assert "conflict_id" not in refused["results"][0], "nothing of a batch that is refused is kept"
-    assert len(await waiting(client, keys)) == 1
+    assert len(await waiting(shared_client, own_keys)) == 1
 
 
-async def test_the_record_moved_on(client: httpx.AsyncClient, keys: Keys) -> None:
-    found = await disagree(client, keys)
-    await push(client, keys, batch("phone", 3, change(3, "r1", {"title": "C", "done": True, "n": 1}, base_version=2)))
-    met = await choose(client, keys, found, 409, take="device")
+@shared
+async def test_the_record_moved_on(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    found = await disagree(shared_client, own_keys)
+    await push(
+        shared_client,
+        own_keys,
+        batch("phone", 3, change(3, "r1", {"title": "C", "done": True, "n": 1}, base_version=2)),
+    )
+    met = await choose(shared_client, own_keys, found, 409, take="device")
     assert (met["server"]["version"], met["server"]["data"]["title"]) == (3, "C")
-    [shown] = await waiting(client, keys)
+    [shown] = await waiting(shared_client, own_keys)
     assert shown["server"]["data"]["title"] == "C"
-    assert await choose(client, keys, shown, take="device") == {"version": 4}
+    assert await choose(shared_client, own_keys, shown, take="device") == {"version": 4}
 
 
-async def test_a_record_that_was_deleted_since(client: httpx.AsyncClient, keys: Keys) -> None:
-    await disagree(client, keys)
-    await push(client, keys, batch("phone", 3, change(3, "r1", base_version=2)))
-    [found] = await waiting(client, keys)
+@shared
+async def test_a_record_that_was_deleted_since(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await disagree(shared_client, own_keys)
+    await push(shared_client, own_keys, batch("phone", 3, change(3, "r1", base_version=2)))
+    [found] = await waiting(shared_client, own_keys)
     assert (found["server"]["operation"], found["merge"]) == ("delete", None)
-    assert await choose(client, keys, found, take="device") == {"version": 4}
-    assert (await pull(client, keys))["changes"][0]["data"]["title"] == "B"
+    assert await choose(shared_client, own_keys, found, take="device") == {"version": 4}
+    assert (await pull(shared_client, own_keys))["changes"][0]["data"]["title"] == "B"
 
 
 @pytest.mark.parametrize("take", ["server", "device"])
@@ -184,23 +198,25 @@ async def test_a_record_whose_deletion_is_forgotten(
     assert await waiting(client, keys) == []
 
 
-async def test_a_merge_fits_the_schema(client: httpx.AsyncClient, keys: Keys) -> None:
-    found = await disagree(client, keys)
+@shared
+async def test_a_merge_fits_the_schema(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    found = await disagree(shared_client, own_keys)
     schema = {"properties": {"title": {"type": "string"}}}
-    await client.put("/v1/sync/types/notes", json={"schema": schema}, headers=bearer(keys.project))
-    refused = await choose(client, keys, found, 400, take="merge", data={"title": 7})
+    await shared_client.put("/v1/sync/types/notes", json={"schema": schema}, headers=bearer(own_keys.project))
+    refused = await choose(shared_client, own_keys, found, 400, take="merge", data={"title": 7})
     assert "at /title" in refused["message"]
-    too_large = await choose(client, keys, found, 400, take="merge", data={"title": "a" * (1 << 20)})
+    too_large = await choose(shared_client, own_keys, found, 400, take="merge", data={"title": "a" * (1 << 20)})
     assert "sync.record_bytes" in too_large["message"]
 
 
-async def test_pages(client: httpx.AsyncClient, keys: Keys) -> None:
-    await disagree(client, keys)
+@shared
+async def test_pages(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await disagree(shared_client, own_keys)
     more = [change(10 + i, "r1", {"n": 10 + i}, base_version=1) for i in range(4)]
-    await push(client, keys, batch("tablet", 2, *more, mode="per_record"))
+    await push(shared_client, own_keys, batch("tablet", 2, *more, mode="per_record"))
     found, cursor = [], ""
     while True:
-        page = (await client.get(f"{CONFLICTS}?limit=2{cursor}", headers=bearer(keys.read))).json()
+        page = (await shared_client.get(f"{CONFLICTS}?limit=2{cursor}", headers=bearer(own_keys.read))).json()
         found += [each["theirs"]["data"]["n"] for each in page["data"]]
         if not page["has_more"]:
             break

@@ -8,7 +8,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.features.devices.positions import write_positions
 from delta_server.features.sync.forgetting.expiring import expire
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.features.sync.test_push_pull import batch, change, pull, push
 from tests.features.users.people import signed_in
@@ -33,8 +33,9 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refused(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
 
 
 async def devices(client: httpx.AsyncClient, key: str, query: str = "") -> list[dict[str, Any]]:
@@ -139,14 +140,19 @@ async def test_named_and_removed(app: Application, client: httpx.AsyncClient, ke
     assert [(entry["name"], entry["target"]) for entry in log] == [("phone", f"device {phone['id']}")]
 
 
-async def test_found_by_what_they_are_called(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_found_by_what_they_are_called(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for number, name in enumerate(["phone-1", "phone-2", "desk"]):
-        await push(client, keys, batch(name, 1, change(number, name, 1)))
-    desk = (await devices(client, keys.read, "q=DESK"))[0]
-    await client.patch(f"{DEVICES}/{desk['id']}", json={"name": "Ann’s Phone"}, headers=bearer(keys.write))
-    assert [each["device_id"] for each in await devices(client, keys.read, "q=phone")] == ["phone-1", "phone-2", "desk"]
-    assert [each["device_id"] for each in await devices(client, keys.read, "q=e-2")] == ["phone-2"]
-    assert await devices(client, keys.read, "q=%25") == []
+        await push(shared_client, own_keys, batch(name, 1, change(number, name, 1)))
+    desk = (await devices(shared_client, own_keys.read, "q=DESK"))[0]
+    await shared_client.patch(f"{DEVICES}/{desk['id']}", json={"name": "Ann’s Phone"}, headers=bearer(own_keys.write))
+    assert [each["device_id"] for each in await devices(shared_client, own_keys.read, "q=phone")] == [
+        "phone-1",
+        "phone-2",
+        "desk",
+    ]
+    assert [each["device_id"] for each in await devices(shared_client, own_keys.read, "q=e-2")] == ["phone-2"]
+    assert await devices(shared_client, own_keys.read, "q=%25") == []
 
 
 async def test_who_removes_a_device_signs_it_out(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:

@@ -12,7 +12,7 @@ from delta_server.core.sync import digest
 from delta_server.features.sync.forgetting import expiring
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.states import comparing, downloading
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
 
@@ -35,8 +35,9 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_rows(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_rows(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
 
 
 class Device:

@@ -12,7 +12,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.features.sync import news
 from delta_server.features.sync.spaces import NEWS, Whose
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 
 REFUSED = [
@@ -23,13 +23,15 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refusals(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
 
 
 @pytest.mark.parametrize("last", ["7", "00-1", "0123456789abcdef-", "0123456789abcdef-" + "9" * 19])
-async def test_ids_of_elsewhere_are_refused(client: httpx.AsyncClient, keys: Keys, last: str) -> None:
-    answer = await client.get("/v1/sync/stream", headers={**bearer(keys.read), "last-event-id": last})
+@shared
+async def test_ids_of_elsewhere_are_refused(shared_client: httpx.AsyncClient, own_keys: Keys, last: str) -> None:
+    answer = await shared_client.get("/v1/sync/stream", headers={**bearer(own_keys.read), "last-event-id": last})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "Last-Event-ID")
 
 

@@ -13,7 +13,7 @@ from delta_server.core.sync.digest import checksum_of
 from delta_server.features.sync import pulling, pushing
 from delta_server.features.sync.spaces import Whose
 from delta_server.storage.database import Tx
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
 
@@ -72,9 +72,10 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
-async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
-    assert (await pull(client, keys))["changes"] == []
+@shared
+async def test_refused(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
+    assert (await pull(shared_client, own_keys))["changes"] == []
 
 
 async def push(client: httpx.AsyncClient, keys: Keys, body: dict[str, Any], status: int = 200) -> dict[str, Any]:
@@ -107,8 +108,9 @@ def statuses(answer: dict[str, Any]) -> list[tuple[str, int | None]]:
     return [(result["status"], result["version"]) for result in answer["results"]]
 
 
+@shared
 async def test_records_come_back_byte_for_byte_in_the_order_of_their_changes(
-    client: httpx.AsyncClient, keys: Keys
+    shared_client: httpx.AsyncClient, own_keys: Keys
 ) -> None:
     raw = b'{"n": 37.787619999999997,  "t":"\\u00e9\\ud83d"}'
     body = (
@@ -117,10 +119,10 @@ async def test_records_come_back_byte_for_byte_in_the_order_of_their_changes(
         + b'},{"change_id":"2","record_id":"r2","operation":"insert","encrypted":"AAECAw=="},'
         b'{"change_id":"3","record_id":"r3","operation":"insert","data":null,"updated_at":"2036-01-01T00:00:00Z"}]}'
     )
-    headers = {**bearer(keys.write), "content-type": "application/json"}
-    answer = await client.post(NOTES, content=body, headers=headers)
+    headers = {**bearer(own_keys.write), "content-type": "application/json"}
+    answer = await shared_client.post(NOTES, content=body, headers=headers)
     assert statuses(answer.json()) == [("applied", 1), ("applied", 2), ("applied", 3)]
-    found = await client.get(NOTES, headers=bearer(keys.read))
+    found = await shared_client.get(NOTES, headers=bearer(own_keys.read))
     assert raw in found.content
     first, second, third = found.json()["changes"]
     assert (first["record_id"], first["version"], first["checksum"]) == ("r1", 1, checksum_of(raw).hex())
@@ -130,22 +132,26 @@ async def test_records_come_back_byte_for_byte_in_the_order_of_their_changes(
     assert {record["device_id"] for record in (first, second, third)} == {"phone"}
 
 
-async def test_a_batch_that_comes_again_is_answered_the_same(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_a_batch_that_comes_again_is_answered_the_same(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     sent = batch("phone", 1, change(1, "r1", 1), change(2, "r1", 2), change(3, "r2", 1))
-    first = await push(client, keys, sent)
+    first = await push(shared_client, own_keys, sent)
     assert statuses(first) == [("applied", 1), ("applied", 2), ("applied", 3)]
-    await push(client, keys, batch("tablet", 1, change(1, "r1", 9)))
-    assert statuses(await push(client, keys, sent)) == statuses(first)
-    assert [record["data"] for record in (await pull(client, keys))["changes"]] == [1, 9]
-    again = await push(client, keys, batch("phone", 1, change(1, "r1", 7)), 422)
+    await push(shared_client, own_keys, batch("tablet", 1, change(1, "r1", 9)))
+    assert statuses(await push(shared_client, own_keys, sent)) == statuses(first)
+    assert [record["data"] for record in (await pull(shared_client, own_keys))["changes"]] == [1, 9]
+    again = await push(shared_client, own_keys, batch("phone", 1, change(1, "r1", 7)), 422)
     assert again["code"] == "CONFLICT"
-    cut = await push(client, keys, batch("phone", 2, change(2, "r1", 2), change(4, "r2", 2)))
+    cut = await push(shared_client, own_keys, batch("phone", 2, change(2, "r1", 2), change(4, "r2", 2)))
     assert statuses(cut) == [("duplicate", 2), ("applied", 5)]
-    assert [record["data"] for record in (await pull(client, keys))["changes"]] == [9, 2], "cut anew, nothing is undone"
+    assert [record["data"] for record in (await pull(shared_client, own_keys))["changes"]] == [9, 2], (
+        "cut anew, nothing is undone"
+    )
 
 
-async def test_another_change_under_a_known_id_is_not_lost(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, batch("phone", 1, change(1, "r1", 1), change(2, "r2", 1), change(3, "r3")))
+@shared
+async def test_another_change_under_a_known_id_is_not_lost(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, batch("phone", 1, change(1, "r1", 1), change(2, "r2", 1), change(3, "r3")))
     others = [
         change(1, "r9", 1),
         change(1, "r1", 2),
@@ -154,56 +160,62 @@ async def test_another_change_under_a_known_id_is_not_lost(client: httpx.AsyncCl
         change(7, "r4", 1),
         change(7, "r5", 1),
     ]
-    pushed = await push(client, keys, batch("phone", 2, *others, mode="per_record"))
+    pushed = await push(shared_client, own_keys, batch("phone", 2, *others, mode="per_record"))
     assert [result["status"] for result in pushed["results"]] == ["rejected"] * 4 + ["applied", "rejected"]
     assert {result.get("code") for result in pushed["results"]} == {"CHANGE_ID_REUSED", None}
-    whole = await push(client, keys, batch("phone", 3, change(8, "r6", 1), change(1, "r9", 1)), 400)
+    whole = await push(shared_client, own_keys, batch("phone", 3, change(8, "r6", 1), change(1, "r9", 1)), 400)
     assert whole["errors"][0]["field"] == "changes[1]"
     other = {"device_id": "phone", "batch_id": "b4", "changes": [change(1, "r1", 1)], "mode": "per_record"}
-    tags = await client.post("/v1/sync/tags/delta", json=other, headers=bearer(keys.write))
+    tags = await shared_client.post("/v1/sync/tags/delta", json=other, headers=bearer(own_keys.write))
     assert tags.json()["results"][0]["code"] == "CHANGE_ID_REUSED", "nor does it pass for one of another data type"
-    assert statuses(await push(client, keys, batch("phone", 5, change(1, "r1", 1), change(9, "r9", 1)))) == [
+    assert statuses(await push(shared_client, own_keys, batch("phone", 5, change(1, "r1", 1), change(9, "r9", 1)))) == [
         ("duplicate", 1),
         ("applied", 4),
     ]
 
 
-async def test_what_is_encrypted_anew_is_the_same_change(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, batch("phone", 1, change(1, "r1", operation="update", encrypted="aGk=")))
-    again = await push(client, keys, batch("phone", 2, change(1, "r1", operation="update", encrypted="aGkh")))
+@shared
+async def test_what_is_encrypted_anew_is_the_same_change(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, batch("phone", 1, change(1, "r1", operation="update", encrypted="aGk=")))
+    again = await push(
+        shared_client, own_keys, batch("phone", 2, change(1, "r1", operation="update", encrypted="aGkh"))
+    )
     assert statuses(again) == [("duplicate", 1)]
 
 
-async def test_deleted_records_stay_deleted(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, batch("phone", 1, change(1, "r1", 1), change(2, "r2", 1)))
-    gone = await push(client, keys, batch("tablet", 1, change(1, "r1"), change(2, "never")))
+@shared
+async def test_deleted_records_stay_deleted(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, batch("phone", 1, change(1, "r1", 1), change(2, "r2", 1)))
+    gone = await push(shared_client, own_keys, batch("tablet", 1, change(1, "r1"), change(2, "never")))
     assert statuses(gone) == [("applied", 3), ("duplicate", None)]
     stale = batch("phone", 2, change(3, "r1", 2, base_version=1), change(4, "r3", 1))
-    refused = await push(client, keys, stale, 409)
+    refused = await push(shared_client, own_keys, stale, 409)
     assert refused["results"][0]["server"]["operation"] == "delete"
-    assert len((await pull(client, keys))["changes"]) == 2, "all or none"
-    some = await push(client, keys, {**stale, "mode": "per_record"})
+    assert len((await pull(shared_client, own_keys))["changes"]) == 2, "all or none"
+    some = await push(shared_client, own_keys, {**stale, "mode": "per_record"})
     assert statuses(some) == [("conflict", 3), ("applied", 4)]
-    back = await push(client, keys, batch("phone", 3, change(5, "r1", 2, base_version=3)))
+    back = await push(shared_client, own_keys, batch("phone", 3, change(5, "r1", 2, base_version=3)))
     assert statuses(back) == [("applied", 5)]
-    deleted = (await client.get("/v1/sync/notes/deleted", headers=bearer(keys.read))).json()
+    deleted = (await shared_client.get("/v1/sync/notes/deleted", headers=bearer(own_keys.read))).json()
     assert deleted["changes"] == []
 
 
-async def test_a_refused_batch_names_no_version_of_its_own(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
-    refused = await push(client, keys, batch("phone", 2, change(2, "r1"), change(3, "r1", 2)), 409)
+@shared
+async def test_a_refused_batch_names_no_version_of_its_own(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, batch("phone", 1, change(1, "r1", 1)))
+    refused = await push(shared_client, own_keys, batch("phone", 2, change(2, "r1"), change(3, "r1", 2)), 409)
     (result,) = refused["results"]
     assert (result["change_id"], result["version"], "server" in result) == ("c3", None, False)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+@shared
 async def test_pages_bring_each_record_once_with_its_newest_version(
-    client: httpx.AsyncClient, keys: Keys, limit: int
+    shared_client: httpx.AsyncClient, own_keys: Keys, limit: int
 ) -> None:
-    await push(client, keys, batch("phone", 1, *[change(i, f"r{i % 6}", i) for i in range(12)]))
-    await push(client, keys, batch("phone", 2, change(20, "r3"), change(21, "x", 1)))
-    found = [(record["record_id"], record["version"]) for record in await everything(client, keys, limit)]
+    await push(shared_client, own_keys, batch("phone", 1, *[change(i, f"r{i % 6}", i) for i in range(12)]))
+    await push(shared_client, own_keys, batch("phone", 2, change(20, "r3"), change(21, "x", 1)))
+    found = [(record["record_id"], record["version"]) for record in await everything(shared_client, own_keys, limit)]
     assert found == [("r0", 7), ("r1", 8), ("r2", 9), ("r4", 11), ("r5", 12), ("r3", 13), ("x", 14)]
 
 
@@ -220,41 +232,44 @@ async def test_pages_of_large_records_are_shorter(
     assert await everything(client, keys, 7) == found
 
 
+@shared
 async def test_what_changes_while_pages_are_read_comes_in_the_next_window(
-    client: httpx.AsyncClient, keys: Keys
+    shared_client: httpx.AsyncClient, own_keys: Keys
 ) -> None:
-    await push(client, keys, batch("phone", 1, *[change(i, f"r{i}", 0) for i in range(4)]))
-    first = await pull(client, keys, "limit=2")
-    await push(client, keys, batch("phone", 2, change(10, "r0", 1), change(11, "r3", 1)))
-    second = await pull(client, keys, f"limit=2&cursor={first['next_cursor']}")
+    await push(shared_client, own_keys, batch("phone", 1, *[change(i, f"r{i}", 0) for i in range(4)]))
+    first = await pull(shared_client, own_keys, "limit=2")
+    await push(shared_client, own_keys, batch("phone", 2, change(10, "r0", 1), change(11, "r3", 1)))
+    second = await pull(shared_client, own_keys, f"limit=2&cursor={first['next_cursor']}")
     assert [(record["record_id"], second["until"]) for record in second["changes"]] == [("r2", 4)]
-    third = await pull(client, keys, f"limit=2&cursor={second['next_cursor']}")
+    third = await pull(shared_client, own_keys, f"limit=2&cursor={second['next_cursor']}")
     assert [record["record_id"] for record in third["changes"]] == ["r0", "r3"]
-    assert (await pull(client, keys, f"cursor={third['next_cursor']}"))["changes"] == []
+    assert (await pull(shared_client, own_keys, f"cursor={third['next_cursor']}"))["changes"] == []
 
 
-async def test_own_changes_can_be_left_out(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
-    begin = await pull(client, keys, "exclude_device=phone")
+@shared
+async def test_own_changes_can_be_left_out(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, batch("phone", 1, change(1, "r1", 1)))
+    begin = await pull(shared_client, own_keys, "exclude_device=phone")
     assert len(begin["changes"]) == 1, "who begins has nothing"
-    await push(client, keys, batch("phone", 2, change(2, "r2", 1)))
-    await push(client, keys, batch("tablet", 1, change(1, "r3", 1)))
-    found = await pull(client, keys, f"exclude_device=phone&cursor={begin['next_cursor']}")
+    await push(shared_client, own_keys, batch("phone", 2, change(2, "r2", 1)))
+    await push(shared_client, own_keys, batch("tablet", 1, change(1, "r3", 1)))
+    found = await pull(shared_client, own_keys, f"exclude_device=phone&cursor={begin['next_cursor']}")
     assert [record["record_id"] for record in found["changes"]] == ["r3"]
 
 
-async def test_very_many_deletions_want_a_confirmation(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, batch("phone", 1, *[change(i, f"r{i}", i) for i in range(90)]))
+@shared
+async def test_very_many_deletions_want_a_confirmation(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, batch("phone", 1, *[change(i, f"r{i}", i) for i in range(90)]))
     many = batch("phone", 2, *[change(100 + i, f"r{i}") for i in range(60)])
-    asked = await push(client, keys, many, 409)
+    asked = await push(shared_client, own_keys, many, 409)
     assert asked["code"] == "MASS_DELETE"
-    await push(client, keys, {**many, "confirm": "yes"}, 409)
-    assert (await push(client, keys, {**many, "confirm": asked["confirm"]}))["counts"]["applied"] == 60
-    await push(client, keys, batch("phone", 3, change(200, "r60"), change(201, "r61", 1)))
+    await push(shared_client, own_keys, {**many, "confirm": "yes"}, 409)
+    assert (await push(shared_client, own_keys, {**many, "confirm": asked["confirm"]}))["counts"]["applied"] == 60
+    await push(shared_client, own_keys, batch("phone", 3, change(200, "r60"), change(201, "r61", 1)))
     few = batch("phone", 4, *[change(300 + i, f"r{62 + i}") for i in range(28)], *[change(400, "r61")])
-    await push(client, keys, batch("phone", 5, *[change(500 + i, f"s{i}", i) for i in range(30)]))
-    await push(client, keys, few)
-    more = await push(client, keys, batch("phone", 6, *[change(600 + i, f"s{i}") for i in range(21)]), 409)
+    await push(shared_client, own_keys, batch("phone", 5, *[change(500 + i, f"s{i}", i) for i in range(30)]))
+    await push(shared_client, own_keys, few)
+    more = await push(shared_client, own_keys, batch("phone", 6, *[change(600 + i, f"s{i}") for i in range(21)]), 409)
     assert (more["deletions"], more["deletions_of_day"]) == (21, 51), "those of before the confirmation do not count"
     assert "delete 21 records of notes, 51 in a day, of 30 that there were when it began and 30 now" in more["message"]
 
@@ -299,55 +314,62 @@ async def test_what_stores_nothing_makes_nothing(
     assert await app.services.db.read(made) == ([0, 0, 0, 0] if is_first else [1, 1, 1, 2])
 
 
-async def test_each_names_their_own_space(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_each_names_their_own_space(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for person in ("ann", "bob"):
-        headers = {**bearer(keys.write), "x-sync-user": person}
+        headers = {**bearer(own_keys.write), "x-sync-user": person}
         body = batch("phone", 1, change(1, "r1", person))
-        assert (await client.post(NOTES, json=body, headers=headers)).json()["version"] == 1
-    mine = await client.get(NOTES, headers={**bearer(keys.read), "x-sync-user": "ann"})
+        assert (await shared_client.post(NOTES, json=body, headers=headers)).json()["version"] == 1
+    mine = await shared_client.get(NOTES, headers={**bearer(own_keys.read), "x-sync-user": "ann"})
     assert [record["data"] for record in mine.json()["changes"]] == ["ann"]
-    assert (await pull(client, keys))["changes"] == []
-    others = await client.get(NOTES, headers={**bearer(keys.other), "x-sync-user": "ann"})
+    assert (await pull(shared_client, own_keys))["changes"] == []
+    others = await shared_client.get(NOTES, headers={**bearer(own_keys.other), "x-sync-user": "ann"})
     assert others.json()["changes"] == []
 
 
-async def test_people_are_named_in_utf_8(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_people_are_named_in_utf_8(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for number, named in enumerate(("Jörg".encode(), "Jörg".encode("latin-1"), "日本".encode())):
-        headers = [(name.encode(), value.encode()) for name, value in bearer(keys.write).items()]
+        headers = [(name.encode(), value.encode()) for name, value in bearer(own_keys.write).items()]
         sent = batch("phone", number, change(number, "r1", number))
-        answer = await client.post(NOTES, json=sent, headers=[*headers, (b"x-sync-user", named)])
+        answer = await shared_client.post(NOTES, json=sent, headers=[*headers, (b"x-sync-user", named)])
         assert answer.status_code == 200, answer.text
-    spaces = (await client.get("/v1/sync/spaces", headers=bearer(keys.project))).json()["data"]
+    spaces = (await shared_client.get("/v1/sync/spaces", headers=bearer(own_keys.project))).json()["data"]
     assert sorted(space["owner"] for space in spaces) == ["Jörg", "日本"]
 
 
-async def test_cursors_of_elsewhere_ask_for_a_resync(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
-    cursor = (await pull(client, keys))["next_cursor"]
-    answer = await client.get(f"{NOTES}?cursor={cursor}", headers={**bearer(keys.read), "x-sync-user": "somebody"})
+@shared
+async def test_cursors_of_elsewhere_ask_for_a_resync(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, batch("phone", 1, change(1, "r1", 1)))
+    cursor = (await pull(shared_client, own_keys))["next_cursor"]
+    answer = await shared_client.get(
+        f"{NOTES}?cursor={cursor}", headers={**bearer(own_keys.read), "x-sync-user": "somebody"}
+    )
     assert (answer.status_code, answer.json()["code"], answer.json()["resync"]) == (410, "RESYNC_REQUIRED", NOTES)
 
 
-async def test_times_find_their_place(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, batch("phone", 1, change(1, "r1", 1), change(2, "r2", 1), change(3, "r1")))
-    page = await pull(client, keys, "since=2020-01-01T00:00:00Z&limit=1")
+@shared
+async def test_times_find_their_place(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, batch("phone", 1, change(1, "r1", 1), change(2, "r2", 1), change(3, "r1")))
+    page = await pull(shared_client, own_keys, "since=2020-01-01T00:00:00Z&limit=1")
     assert ([record["record_id"] for record in page["changes"]], page["deleted"], page["next_offset"]) == (
         ["r2"],
         [],
         1,
     )
-    rest = await pull(client, keys, "since=2020-01-01T00:00:00Z&limit=1&offset=1")
+    rest = await pull(shared_client, own_keys, "since=2020-01-01T00:00:00Z&limit=1&offset=1")
     assert (rest["changes"], [record["record_id"] for record in rest["deleted"]]) == ([], ["r1"])
     assert rest["next_offset"] is None
-    assert (await pull(client, keys, "since=2099-01-01T00:00:00Z"))["changes"] == []
+    assert (await pull(shared_client, own_keys, "since=2099-01-01T00:00:00Z"))["changes"] == []
 
 
-async def test_how_often_is_limited(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_how_often_is_limited(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for number in range(20):
-        await push(client, keys, batch("phone", number, change(number, "r1", number)))
-    refused = await push(client, keys, batch("phone", 99, change(99, "r1", 99)), 429)
+        await push(shared_client, own_keys, batch("phone", number, change(number, "r1", number)))
+    refused = await push(shared_client, own_keys, batch("phone", 99, change(99, "r1", 99)), 429)
     assert "sync.pushes_per_minute" in refused["message"]
-    assert (await pull(client, keys))["changes"][0]["data"] == 19
+    assert (await pull(shared_client, own_keys))["changes"][0]["data"] == 19
 
 
 async def test_what_is_committed_after_its_caller_left_is_seen(

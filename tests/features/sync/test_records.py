@@ -9,7 +9,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.features.sync.forgetting.expiring import expire
 from delta_server.features.sync.people import records
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.features.sync.test_push_pull import batch, change, pull, push
 from tests.features.users.people import signed_in
@@ -43,8 +43,9 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refused(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
 
 
 async def every(client: httpx.AsyncClient, path: str, key: str, limit: int, query: str = "") -> list[Any]:
@@ -63,16 +64,17 @@ async def every(client: httpx.AsyncClient, path: str, key: str, limit: int, quer
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
-async def test_records_by_id(client: httpx.AsyncClient, keys: Keys, limit: int) -> None:
+@shared
+async def test_records_by_id(shared_client: httpx.AsyncClient, own_keys: Keys, limit: int) -> None:
     ids = ["b/2", "a", "b/1", "b", "c", "b/1/x", "é", "b0", "a\u0000b", *[f"d{i:02}" for i in range(30)]]
-    await push(client, keys, batch("phone", 1, *[change(i, name, i) for i, name in enumerate(ids)]))
-    await push(client, keys, batch("phone", 2, change(90, "b0"), change(91, "b", 7)))
-    found = [record["record_id"] for record in await every(client, RECORDS, keys.read, limit)]
+    await push(shared_client, own_keys, batch("phone", 1, *[change(i, name, i) for i, name in enumerate(ids)]))
+    await push(shared_client, own_keys, batch("phone", 2, change(90, "b0"), change(91, "b", 7)))
+    found = [record["record_id"] for record in await every(shared_client, RECORDS, own_keys.read, limit)]
     assert found == sorted(set(ids) - {"b0"})
-    below = [record["record_id"] for record in await every(client, RECORDS, keys.read, limit, "prefix=b/")]
+    below = [record["record_id"] for record in await every(shared_client, RECORDS, own_keys.read, limit, "prefix=b/")]
     assert below == ["b/1", "b/1/x", "b/2"]
-    assert await every(client, RECORDS, keys.read, limit, "prefix=z") == []
-    one = await client.get(f"{RECORDS}/{quote('b/1', safe='')}", headers=bearer(keys.read))
+    assert await every(shared_client, RECORDS, own_keys.read, limit, "prefix=z") == []
+    one = await shared_client.get(f"{RECORDS}/{quote('b/1', safe='')}", headers=bearer(own_keys.read))
     assert (one.status_code, one.json()["data"]) == (200, 2)
 
 
@@ -82,28 +84,33 @@ async def restore(client: httpx.AsyncClient, keys: Keys, version: int, status: i
     return answer.json()
 
 
-async def test_history_and_restoring(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, batch("phone", 1, change(1, "r1", {"n": 1}), change(2, "r2", 1)))
-    await push(client, keys, batch("tablet", 1, change(1, "r1", {"n": 2}), change(2, "r1")))
-    cursor = (await pull(client, keys))["next_cursor"]
+@shared
+async def test_history_and_restoring(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, batch("phone", 1, change(1, "r1", {"n": 1}), change(2, "r2", 1)))
+    await push(shared_client, own_keys, batch("tablet", 1, change(1, "r1", {"n": 2}), change(2, "r1")))
+    cursor = (await pull(shared_client, own_keys))["next_cursor"]
     for limit in (1, 2, 10):
-        found = await every(client, f"{RECORDS}/r1/history", keys.read, limit)
+        found = await every(shared_client, f"{RECORDS}/r1/history", own_keys.read, limit)
         assert [(each["version"], each["operation"], each["device_id"]) for each in found] == [
             (4, "delete", "tablet"),
             (3, "upsert", "tablet"),
             (1, "upsert", "phone"),
         ]
-    gone = await client.get(f"{RECORDS}/r1", headers=bearer(keys.read))
+    gone = await shared_client.get(f"{RECORDS}/r1", headers=bearer(own_keys.read))
     assert gone.json()["operation"] == "delete"
-    assert await restore(client, keys, 1) == {"version": 5}
-    assert await restore(client, keys, 1) == {"version": 5}, "it is like that already"
-    [back] = (await pull(client, keys, f"cursor={cursor}&exclude_device=phone"))["changes"]
+    assert await restore(shared_client, own_keys, 1) == {"version": 5}
+    assert await restore(shared_client, own_keys, 1) == {"version": 5}, "it is like that already"
+    [back] = (await pull(shared_client, own_keys, f"cursor={cursor}&exclude_device=phone"))["changes"]
     assert (back["record_id"], back["data"], "device_id" in back) == ("r1", {"n": 1}, False)
-    await restore(client, keys, 2, 404)
-    assert "deletion" in (await restore(client, keys, 4, 400))["message"]
-    await client.put("/v1/sync/types/notes", json={"schema": {"required": ["t"]}}, headers=bearer(keys.project))
-    assert "schema" in (await restore(client, keys, 3, 400))["message"]
-    log = (await client.get("/v1/audit?action=sync_record.restore", headers=bearer(keys.account))).json()["data"]
+    await restore(shared_client, own_keys, 2, 404)
+    assert "deletion" in (await restore(shared_client, own_keys, 4, 400))["message"]
+    await shared_client.put(
+        "/v1/sync/types/notes", json={"schema": {"required": ["t"]}}, headers=bearer(own_keys.project)
+    )
+    assert "schema" in (await restore(shared_client, own_keys, 3, 400))["message"]
+    log = (await shared_client.get("/v1/audit?action=sync_record.restore", headers=bearer(own_keys.account))).json()[
+        "data"
+    ]
     assert [(entry["target"], entry["detail"]["version"]) for entry in log] == [("record r1", 5)]
 
 
@@ -134,13 +141,14 @@ async def test_spaces(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -
     assert await every(client, SPACES, keys.other, 10) == []
 
 
-async def test_lists_without_contents(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, batch("phone", 1, change(1, "r1", {"n": 1}), change(2, "r2", **SECRET)))
+@shared
+async def test_lists_without_contents(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, batch("phone", 1, change(1, "r1", {"n": 1}), change(2, "r2", **SECRET)))
     query = "content=false"
-    plain, secret = await every(client, RECORDS, keys.read, 10, query)
+    plain, secret = await every(shared_client, RECORDS, own_keys.read, 10, query)
     assert (plain["bytes"], plain["kind"], "data" in plain) == (7, "json", False)
     assert (secret["bytes"], secret["kind"], "encrypted" in secret) == (2, "encrypted", False)
-    [old] = await every(client, f"{RECORDS}/r1/history", keys.read, 10, query)
+    [old] = await every(shared_client, f"{RECORDS}/r1/history", own_keys.read, 10, query)
     assert (old["bytes"], old["version"], old["device_id"]) == (7, 1, "phone")
 
 
@@ -164,16 +172,19 @@ async def test_the_deleted_ones(
     assert [each["record_id"] for each in await every(client, RECORDS, keys.read, limit)] == ["c"]
 
 
-async def test_versions_are_read_and_compared(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, batch("phone", 1, change(1, "r1", {"n": 1.10, "t": "a b"}), change(2, "r2", 1)))
-    await push(client, keys, batch("phone", 2, change(3, "r1", {"n": 1.10, "t": "a c"}), change(4, "r1")))
-    assert (await client.get(f"{RECORDS}/r1?version=1", headers=bearer(keys.read))).json()["data"]["t"] == "a b"
+@shared
+async def test_versions_are_read_and_compared(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, batch("phone", 1, change(1, "r1", {"n": 1.10, "t": "a b"}), change(2, "r2", 1)))
+    await push(shared_client, own_keys, batch("phone", 2, change(3, "r1", {"n": 1.10, "t": "a c"}), change(4, "r1")))
+    assert (await shared_client.get(f"{RECORDS}/r1?version=1", headers=bearer(own_keys.read))).json()["data"][
+        "t"
+    ] == "a b"
     for version in (2, 9):
-        answer = await client.get(f"{RECORDS}/r1?version={version}", headers=bearer(keys.read))
+        answer = await shared_client.get(f"{RECORDS}/r1?version={version}", headers=bearer(own_keys.read))
         assert answer.status_code == 404, "it is of another record, or of none"
 
     async def compared(status: int = 200, **body: Any) -> Any:
-        answer = await client.post(f"{RECORDS}/r1/compare", json=body, headers=bearer(keys.read))
+        answer = await shared_client.post(f"{RECORDS}/r1/compare", json=body, headers=bearer(own_keys.read))
         assert answer.status_code == status, answer.text
         return answer.json()
 
@@ -190,7 +201,7 @@ async def test_versions_are_read_and_compared(client: httpx.AsyncClient, keys: K
     assert "deletion" in (await compared(400, from_version=3, to_version=4))["message"]
     assert "rows" in (await compared(400, from_version=1, to_version=3, count=1))["message"]
     await compared(404, from_version=1, to_version=2)
-    await push(client, keys, batch("phone", 3, change(5, "r1", **SECRET, base_version=4)))
+    await push(shared_client, own_keys, batch("phone", 3, change(5, "r1", **SECRET, base_version=4)))
     assert "encrypted" in (await compared(400, from_version=5, to_version=1))["message"]
 
 

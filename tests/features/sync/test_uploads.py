@@ -19,7 +19,7 @@ from delta_server.features.sync.spaces import Known
 from delta_server.features.sync.uploads import lines, receiving, staging, upload_schemas
 from delta_server.storage.database import Tx
 from delta_server.storage.sqlite.options import Storage
-from tests.conftest import Keys, bearer, client_of, make_keys, started_in
+from tests.conftest import Keys, bearer, client_of, make_keys, shared, started_in
 from tests.features.rows import Row, check
 from tests.features.sync.test_push_pull import batch, change, everything, pull, push
 from tests.storage.opened import FakeClock
@@ -105,8 +105,9 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refused(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
 
 
 GOOD = line("r0", 1)

@@ -10,7 +10,7 @@ from delta_server.app import Application
 from delta_server.core import times
 from delta_server.features.sync import pulling
 from delta_server.features.sync.forgetting import expiring
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
 
@@ -44,9 +44,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
-    assert await pull(client, keys) == []
+@shared
+async def test_refusals(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
+    assert await pull(shared_client, own_keys) == []
 
 
 async def push(client: httpx.AsyncClient, keys: Keys, *rows: dict[str, Any], query: str = "") -> list[Any]:
@@ -73,41 +74,49 @@ async def plain(client: httpx.AsyncClient, keys: Keys, number: int, record: str,
     assert answer.status_code == 200, answer.text
 
 
-async def test_what_was_recorded_of_two_clients(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_what_was_recorded_of_two_clients(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     hello, from_b, gone = doc("n1", "hello"), doc("n1", "fromB"), doc("n1", "fromB", _deleted=True)
-    assert await push(client, keys, row({**hello, "_rev": "1-a", "_meta": {"lwt": 1}, "_attachments": {}})) == []
-    assert await pull(client, keys) == [hello]
-    assert await push(client, keys, row(from_b, hello)) == []
-    assert await push(client, keys, row(doc("n1", "late"), hello)) == [from_b]
-    assert await push(client, keys, row(gone, {**from_b, "_rev": "2-b"})) == []
-    assert await pull(client, keys) == [doc("n1")]
+    assert (
+        await push(shared_client, own_keys, row({**hello, "_rev": "1-a", "_meta": {"lwt": 1}, "_attachments": {}}))
+        == []
+    )
+    assert await pull(shared_client, own_keys) == [hello]
+    assert await push(shared_client, own_keys, row(from_b, hello)) == []
+    assert await push(shared_client, own_keys, row(doc("n1", "late"), hello)) == [from_b]
+    assert await push(shared_client, own_keys, row(gone, {**from_b, "_rev": "2-b"})) == []
+    assert await pull(shared_client, own_keys) == [doc("n1")]
 
 
-async def test_pages_end_with_a_checkpoint_of_one_member(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, *[row(doc(f"n{i}", "a")) for i in range(5)])
+@shared
+async def test_pages_end_with_a_checkpoint_of_one_member(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, *[row(doc(f"n{i}", "a")) for i in range(5)])
     cursor = ""
     found: list[Any] = []
     sizes: list[int] = []
     while len(sizes) < 9 and (not sizes or sizes[-1] == 2):
-        answer = await page(client, keys, f"limit=2&cursor={cursor}")
+        answer = await page(shared_client, own_keys, f"limit=2&cursor={cursor}")
         assert list(answer["checkpoint"]) == ["cursor"]
         found, cursor = found + answer["documents"], answer["checkpoint"]["cursor"]
         sizes.append(len(answer["documents"]))
     assert (sizes, [each["id"] for each in found]) == ([2, 2, 1], [f"n{i}" for i in range(5)])
-    assert await pull(client, keys, f"cursor={cursor}") == []
+    assert await pull(shared_client, own_keys, f"cursor={cursor}") == []
 
 
-async def test_only_the_last_page_is_short(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_only_the_last_page_is_short(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     """RxDB 17.6 (replication-protocol/downstream.ts) ends its pull at a short page, and drops a RESYNC that came before
     it asked for that page: what was committed between two pages must be on the second."""
-    await push(client, keys, *[row(doc(f"n{i}", "a")) for i in range(4)])
-    first = await page(client, keys, "limit=3")
-    await push(client, keys, *[row(doc(f"n{i}", "a")) for i in range(4, 8)], row(doc("n0", "b"), doc("n0", "a")))
-    second = await page(client, keys, f"limit=3&cursor={first['checkpoint']['cursor']}")
-    third = await page(client, keys, f"limit=3&cursor={second['checkpoint']['cursor']}")
+    await push(shared_client, own_keys, *[row(doc(f"n{i}", "a")) for i in range(4)])
+    first = await page(shared_client, own_keys, "limit=3")
+    await push(
+        shared_client, own_keys, *[row(doc(f"n{i}", "a")) for i in range(4, 8)], row(doc("n0", "b"), doc("n0", "a"))
+    )
+    second = await page(shared_client, own_keys, f"limit=3&cursor={first['checkpoint']['cursor']}")
+    third = await page(shared_client, own_keys, f"limit=3&cursor={second['checkpoint']['cursor']}")
     ids = [[each["id"] for each in found["documents"]] for found in (first, second, third)]
     assert ids == [["n0", "n1", "n2"], ["n3", "n4", "n5"], ["n6", "n7", "n0"]]
-    assert await pull(client, keys, f"limit=3&cursor={third['checkpoint']['cursor']}") == []
+    assert await pull(shared_client, own_keys, f"limit=3&cursor={third['checkpoint']['cursor']}") == []
 
 
 async def test_a_first_pull_that_goes_past_its_window_hears_of_deletions(
@@ -177,58 +186,63 @@ async def test_rows(
     assert [each["text"] for each in now] == ([text] if text else [])
 
 
-async def test_on_off_and_on_again_is_three_changes(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_on_off_and_on_again_is_three_changes(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     """The first and the last push are the same bytes: an answer kept by them would lose the last."""
     on, off = doc("r", "on"), doc("r", "off")
-    await push(client, keys, row(off))
+    await push(shared_client, own_keys, row(off))
     for new, old in ((on, off), (off, on), (on, off)):
-        assert await push(client, keys, row(new, old)) == []
-        assert await pull(client, keys) == [new]
+        assert await push(shared_client, own_keys, row(new, old)) == []
+        assert await pull(shared_client, own_keys) == [new]
 
 
-async def test_numbers_as_javascript_writes_them(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_numbers_as_javascript_writes_them(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     raw = b'[{"newDocumentState":{"id":"r","n":37.787619999999997,"big":12345678901234567890,"one":1.0,"h":"\\ud83d"}}]'
-    headers = {**bearer(keys.write), "content-type": "application/json"}
-    assert (await client.post(PUSH, content=raw, headers=headers)).json() == []
-    stored = (await client.get(PULL, headers=bearer(keys.read))).content
+    headers = {**bearer(own_keys.write), "content-type": "application/json"}
+    assert (await shared_client.post(PUSH, content=raw, headers=headers)).json() == []
+    stored = (await shared_client.get(PULL, headers=bearer(own_keys.read))).content
     assert b'"n":37.787619999999997,"big":12345678901234567890,"one":1.0,"h":"\\ud83d"' in stored
     assumed = b'{"h":"\\ud83d","one":1,"big":12345678901234567000,"n":37.78762,"id":"r","_deleted":false}'
     edit = b'[{"newDocumentState":{"id":"r","n":1},"assumedMasterState":%b}]'
     wrong = edit % assumed.replace(b'"one":1,', b'"one":true,')
-    assert len((await client.post(PUSH, content=wrong, headers=headers)).json()) == 1, "true is not 1"
-    assert (await client.post(PUSH, content=edit % assumed, headers=headers)).json() == []
+    assert len((await shared_client.post(PUSH, content=wrong, headers=headers)).json()) == 1, "true is not 1"
+    assert (await shared_client.post(PUSH, content=edit % assumed, headers=headers)).json() == []
 
 
-async def test_what_is_no_object_is_shown_as_one(client: httpx.AsyncClient, keys: Keys) -> None:
-    await plain(client, keys, 1, "list", data=[1, 2])
-    await plain(client, keys, 2, "sealed", encrypted="AAEC")
-    await plain(client, keys, 3, "bare", data={"text": "a", "_rev": "x", "id": 7})
+@shared
+async def test_what_is_no_object_is_shown_as_one(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await plain(shared_client, own_keys, 1, "list", data=[1, 2])
+    await plain(shared_client, own_keys, 2, "sealed", encrypted="AAEC")
+    await plain(shared_client, own_keys, 3, "bare", data={"text": "a", "_rev": "x", "id": 7})
     shown = [
         {"id": "list", "value": [1, 2], "_deleted": False},
         {"id": "sealed", "encrypted": "AAEC", "_deleted": False},
         doc("bare", "a"),
     ]
-    found = await pull(client, keys)
+    found = await pull(shared_client, own_keys)
     assert found == shown
-    assert await push(client, keys, *[row(each) for each in found]) == []
-    assert len(await pull(client, keys, "limit=100")) == 3
-    assert await push(client, keys, row(doc("bare", "b"), doc("bare", "a"))) == []
+    assert await push(shared_client, own_keys, *[row(each) for each in found]) == []
+    assert len(await pull(shared_client, own_keys, "limit=100")) == 3
+    assert await push(shared_client, own_keys, row(doc("bare", "b"), doc("bare", "a"))) == []
 
 
-async def test_the_key_may_have_another_name(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, row({"key": "r", "id": 1, "_deleted": False}), query="?primary=key")
-    assert await pull(client, keys, "primary=key") == [{"key": "r", "id": 1, "_deleted": False}]
+@shared
+async def test_the_key_may_have_another_name(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, row({"key": "r", "id": 1, "_deleted": False}), query="?primary=key")
+    assert await pull(shared_client, own_keys, "primary=key") == [{"key": "r", "id": 1, "_deleted": False}]
 
 
-async def test_very_many_deletions_want_a_confirmation(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_very_many_deletions_want_a_confirmation(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     notes = [doc(f"n{i}", "a") for i in range(80)]
-    await push(client, keys, *map(row, notes))
+    await push(shared_client, own_keys, *map(row, notes))
     gone = [row({**note, "_deleted": True}, note) for note in notes]
-    answer = await client.post(PUSH, json=gone, headers=bearer(keys.write))
+    answer = await shared_client.post(PUSH, json=gone, headers=bearer(own_keys.write))
     assert (answer.status_code, answer.json()["code"]) == (409, "MASS_DELETE")
-    assert len(await pull(client, keys)) == 80
-    assert await push(client, keys, *gone, query=f"?confirm={answer.json()['confirm']}") == []
-    assert {each["_deleted"] for each in await pull(client, keys)} == {True}
+    assert len(await pull(shared_client, own_keys)) == 80
+    assert await push(shared_client, own_keys, *gone, query=f"?confirm={answer.json()['confirm']}") == []
+    assert {each["_deleted"] for each in await pull(shared_client, own_keys)} == {True}
 
 
 async def test_behind_the_horizon_it_is_an_error_and_no_empty_page(
@@ -245,27 +259,30 @@ async def test_behind_the_horizon_it_is_an_error_and_no_empty_page(
     assert await pull(client, keys) == [doc("b", "b")]
 
 
-async def test_pushes_and_pulls_are_counted(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_pushes_and_pulls_are_counted(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for number in range(20):
-        await push(client, keys, row(doc(f"r{number}", "a")))
-    assert (await client.post(PUSH, json=[], headers=bearer(keys.write))).status_code == 429
+        await push(shared_client, own_keys, row(doc(f"r{number}", "a")))
+    assert (await shared_client.post(PUSH, json=[], headers=bearer(own_keys.write))).status_code == 429
     for _ in range(30):
-        await pull(client, keys)
-    assert (await client.get(PULL, headers=bearer(keys.read))).status_code == 429
+        await pull(shared_client, own_keys)
+    assert (await shared_client.get(PULL, headers=bearer(own_keys.read))).status_code == 429
 
 
-async def test_a_device_is_known_by_what_it_pushes(client: httpx.AsyncClient, keys: Keys) -> None:
-    await push(client, keys, row(doc("r", "a")), query="?device_id=tab-1")
-    found = (await client.get("/v1/devices", headers=bearer(keys.read))).json()["data"]
+@shared
+async def test_a_device_is_known_by_what_it_pushes(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    await push(shared_client, own_keys, row(doc("r", "a")), query="?device_id=tab-1")
+    found = (await shared_client.get("/v1/devices", headers=bearer(own_keys.read))).json()["data"]
     assert [json.dumps(each).count("tab-1") > 0 for each in found] == [True]
 
 
-async def test_what_does_not_fit_the_schema_is_refused(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_what_does_not_fit_the_schema_is_refused(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     settings = {"schema": {"type": "object", "properties": {"text": {"type": "string"}}}}
-    answer = await client.put("/v1/sync/types/notes", json=settings, headers=bearer(keys.project))
+    answer = await shared_client.put("/v1/sync/types/notes", json=settings, headers=bearer(own_keys.project))
     assert answer.status_code == 200, answer.text
     wrong = [row(doc("a", "b")), row({"id": "c", "text": 1})]
-    refused = await client.post(PUSH, json=wrong, headers=bearer(keys.write))
+    refused = await shared_client.post(PUSH, json=wrong, headers=bearer(own_keys.write))
     assert (refused.status_code, "does not fit" in refused.text) == (400, True)
-    assert await pull(client, keys) == []
-    assert await push(client, keys, wrong[0]) == []
+    assert await pull(shared_client, own_keys) == []
+    assert await push(shared_client, own_keys, wrong[0]) == []

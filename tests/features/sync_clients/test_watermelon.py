@@ -15,7 +15,7 @@ from delta_server.features.sync.forgetting import expiring
 from delta_server.features.sync.spaces import Known, Whose
 from delta_server.features.sync.states import reading
 from delta_server.features.sync_clients import watermelon as service
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
 
@@ -53,9 +53,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
-    assert (await Replica(client, keys).pull())["changes"] == {}
+@shared
+async def test_refusals(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
+    assert (await Replica(shared_client, own_keys).pull())["changes"] == {}
 
 
 class Replica:

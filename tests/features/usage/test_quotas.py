@@ -13,7 +13,7 @@ from delta_server.config.sections import Config
 from delta_server.core import plan_windows, times
 from delta_server.features.users import tokens
 from delta_server.storage.sqlite.options import Storage
-from tests.conftest import Keys, bearer, built, client_of, make_keys, started
+from tests.conftest import Keys, bearer, built, client_of, make_keys, shared, started
 from tests.features.rows import Row, check, send
 from tests.features.usage.counting import drifts
 from tests.features.users import people
@@ -226,9 +226,12 @@ PLANS = [
 
 
 @pytest.mark.parametrize("row", PLANS, ids=str)
-async def test_a_plan_is_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
-    assert (await check(client, keys, Row("", "GET", "/v1/projects/mine", 200)))["project"]["plan"] == "enterprise"
+@shared
+async def test_a_plan_is_refused(shared_client: httpx.AsyncClient, own_keys: Keys, row: Row) -> None:
+    await check(shared_client, own_keys, row)
+    assert (await check(shared_client, own_keys, Row("", "GET", "/v1/projects/mine", 200)))["project"][
+        "plan"
+    ] == "enterprise"
 
 
 async def test_owners_and_keys_make_unlimited_projects_and_others_those_of_the_default_plan(

@@ -9,7 +9,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.config.sections import Config
-from tests.conftest import bearer
+from tests.conftest import bearer, shared
 from tests.features.users.people import PASSWORD, add, login
 
 OURS = {"origin": "http://delta.test", "sec-fetch-site": "same-origin"}
@@ -146,10 +146,11 @@ async def test_a_login_never_takes_over_what_the_browser_had(client: httpx.Async
 
 
 @pytest.mark.parametrize("sent", ["", "delta_refresh=", "other=1", ";;=;", "delta_refresh=\xff", 'delta_refresh=""'])
-async def test_no_cookie_to_speak_of(client: httpx.AsyncClient, sent: str) -> None:
+@shared
+async def test_no_cookie_to_speak_of(shared_client: httpx.AsyncClient, sent: str) -> None:
     headers = {name.encode(): value.encode("latin-1") for name, value in (OURS | {"cookie": sent}).items()}
-    assert (await client.post(REFRESH, headers=headers)).status_code == 401
-    assert (await client.post(LOGOUT, headers=headers)).status_code == (204 if "\xff" in sent else 401)
+    assert (await shared_client.post(REFRESH, headers=headers)).status_code == 401
+    assert (await shared_client.post(LOGOUT, headers=headers)).status_code == (204 if "\xff" in sent else 401)
 
 
 async def test_a_token_in_the_body_needs_no_page(app: Application, client: httpx.AsyncClient, cookie: str) -> None:

@@ -11,7 +11,7 @@ from delta_server.core.visits.visit import VisitFields
 from delta_server.features.accounts.service import FirstUses
 from delta_server.features.visits import api, service
 from delta_server.storage.database import Tx
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.secret_sweep import SWEEP
 from tests.storage.opened import FakeClock
@@ -73,47 +73,57 @@ def salts(tx: Tx) -> list[Any]:
     return tx.all("SELECT project, day, length(sealed) > 32 FROM visit_salt")
 
 
-async def test_refusals(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_refusals(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for row in REFUSED:
-        await check(client, keys, row)
-    assert await events(client, keys) == []
+        await check(shared_client, own_keys, row)
+    assert await events(shared_client, own_keys) == []
 
 
-async def test_a_key_of_websites_sends_visits_and_nothing_else(client: httpx.AsyncClient, keys: Keys) -> None:
-    key = await site_key(client, keys)
-    assert (await send(client, key, origin=SHOP)).status_code == 204
-    answer = await client.get(f"/v1/pixel?writeKey={key}&path=/seen", headers={"referer": f"{SHOP}/"})
+@shared
+async def test_a_key_of_websites_sends_visits_and_nothing_else(
+    shared_client: httpx.AsyncClient, own_keys: Keys
+) -> None:
+    key = await site_key(shared_client, own_keys)
+    assert (await send(shared_client, key, origin=SHOP)).status_code == 204
+    answer = await shared_client.get(f"/v1/pixel?writeKey={key}&path=/seen", headers={"referer": f"{SHOP}/"})
     assert (answer.content, answer.headers["content-type"]) == (api.GIF, "image/gif")
     assert "no-store" in answer.headers["cache-control"]
     assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
     for path in ("/v1/events", "/v1/track", "/v1/identify", "/v1/batch", "/v1/logs"):
-        told = await client.post(path, headers=bearer(key), json={"event": "x", "userId": "ann"})
+        told = await shared_client.post(path, headers=bearer(key), json={"event": "x", "userId": "ann"})
         assert told.status_code == 403, path
     for path in ("/v1/events/raw", SETTINGS, "/v1/endpoints"):
-        assert (await client.get(path, headers=bearer(key))).status_code == 403
-    seen, pixel = await events(client, keys)
+        assert (await shared_client.get(path, headers=bearer(key))).status_code == 403
+    seen, pixel = await events(shared_client, own_keys)
     assert (seen["data"]["path"], seen["data"]["browser"], "bot" in seen["data"]) == ("/pricing", "Firefox", False)
     assert (pixel["data"]["path"], pixel["data"]["bot"]) == ("/seen", True)
     assert "127.0.0.1" not in str([seen, pixel])
-    rotated = await client.post(f"/v1/auth/api-keys/{key.split('_')[2]}/rotate", headers=bearer(keys.project), json={})
+    rotated = await shared_client.post(
+        f"/v1/auth/api-keys/{key.split('_')[2]}/rotate", headers=bearer(own_keys.project), json={}
+    )
     SWEEP.use(rotated.json()["key"])
     assert rotated.json()["key"].startswith("dk_write_")
 
 
-async def test_secret_keys_have_the_scope_by_their_unions_alone(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_secret_keys_have_the_scope_by_their_unions_alone(
+    shared_client: httpx.AsyncClient, own_keys: Keys
+) -> None:
     row = Row("", "POST", "/v1/auth/api-keys", 400, body={"scopes": ["visits:write"]}, field="scopes")
-    await check(client, keys, row)
+    await check(shared_client, own_keys, row)
     both = {"kind": "write", "scopes": ["visits:write", "ingest"]}
-    await check(client, keys, Row("", "POST", "/v1/auth/api-keys", 400, body=both, field="scopes"))
-    assert (await send(client, keys.ingest)).status_code == 403
-    assert (await client.post("/v1/visits", headers=bearer(keys.project), json=PAGE)).status_code == 204
+    await check(shared_client, own_keys, Row("", "POST", "/v1/auth/api-keys", 400, body=both, field="scopes"))
+    assert (await send(shared_client, own_keys.ingest)).status_code == 403
+    assert (await shared_client.post("/v1/visits", headers=bearer(own_keys.project), json=PAGE)).status_code == 204
 
 
-async def test_sites(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_sites(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     """By the project's list and by the key's, by Origin and where there is none by Referer."""
-    await check(client, keys, put("", 200, {"origins": [SHOP, "https://blog.example"]}))
-    key = await site_key(client, keys, origins=[SHOP])
-    good = await send(client, key, origin=SHOP)
+    await check(shared_client, own_keys, put("", 200, {"origins": [SHOP, "https://blog.example"]}))
+    key = await site_key(shared_client, own_keys, origins=[SHOP])
+    good = await send(shared_client, key, origin=SHOP)
     assert (good.status_code, good.headers["access-control-allow-origin"]) == (204, SHOP)
     for headers in (
         {"origin": "https://evil.example"},
@@ -124,24 +134,27 @@ async def test_sites(client: httpx.AsyncClient, keys: Keys) -> None:
         {"referer": "https://[/"},
         {},
     ):
-        told = await send(client, key, **headers)
+        told = await send(shared_client, key, **headers)
         assert told.status_code == 403, headers
         assert told.headers.get("access-control-allow-origin") in (None, "*")
-    forged = await send(client, key, {"url": "https://bank.example/"}, origin=SHOP)
+    forged = await send(shared_client, key, {"url": "https://bank.example/"}, origin=SHOP)
     assert forged.status_code == 403
-    pixel = await client.get(f"/v1/pixel?writeKey={key}", headers={"referer": f"{SHOP}/a"})
+    pixel = await shared_client.get(f"/v1/pixel?writeKey={key}", headers={"referer": f"{SHOP}/a"})
     assert pixel.status_code == 200
-    assert len(await events(client, keys)) == 2
+    assert len(await events(shared_client, own_keys)) == 2
 
 
 @pytest.mark.parametrize("headers", [{"dnt": "1"}, {"sec-gpc": "1"}, {"sec-purpose": "prefetch;prerender"}])
-async def test_who_asks_not_to_be_counted(client: httpx.AsyncClient, keys: Keys, headers: dict[str, str]) -> None:
-    key = await site_key(client, keys)
-    assert (await send(client, key, **headers)).status_code == 204
+@shared
+async def test_who_asks_not_to_be_counted(
+    shared_client: httpx.AsyncClient, own_keys: Keys, headers: dict[str, str]
+) -> None:
+    key = await site_key(shared_client, own_keys)
+    assert (await send(shared_client, key, **headers)).status_code == 204
     url = f"/v1/pixel?writeKey={key}&url={SHOP}/"
-    assert (await client.get(url, headers=headers)).status_code == 200
-    assert (await client.head(url)).status_code == 200
-    assert await events(client, keys) == []
+    assert (await shared_client.get(url, headers=headers)).status_code == 200
+    assert (await shared_client.head(url)).status_code == 200
+    assert await events(shared_client, own_keys) == []
 
 
 async def test_ids_of_visitors_last_a_day(
@@ -179,42 +192,52 @@ async def test_ids_of_visitors_last_a_day(
     assert "user-17" in [event["anonymousId"] for event in await events(client, keys)]
 
 
-async def test_projects_have_salts_of_their_own(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_projects_have_salts_of_their_own(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     found = []
-    for key in (keys.project, keys.other):
-        answer = await client.post("/v1/visits", headers={**bearer(key), "user-agent": BROWSER}, json=PAGE)
+    for key in (own_keys.project, own_keys.other):
+        answer = await shared_client.post("/v1/visits", headers={**bearer(key), "user-agent": BROWSER}, json=PAGE)
         assert answer.status_code == 204
-        told = (await client.get("/v1/events/raw", headers=bearer(key))).json()["data"]
+        told = (await shared_client.get("/v1/events/raw", headers=bearer(key))).json()["data"]
         found.append(told[0]["anonymousId"])
     assert len(set(found)) == 2
 
 
-async def test_settings_are_a_projects_own(client: httpx.AsyncClient, keys: Keys) -> None:
+@shared
+async def test_settings_are_a_projects_own(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     all_fields = dict.fromkeys(VisitFields.__struct_fields__, True)
     default = {"origins": ["*"], "fields": all_fields}
-    assert await check(client, keys, Row("", "GET", SETTINGS, 200, key="read")) == default
+    assert await check(shared_client, own_keys, Row("", "GET", SETTINGS, 200, key="read")) == default
     kept = {"origins": [SHOP], "fields": {**all_fields, "country": False}}
     assert (
-        await check(client, keys, put("", 200, {"origins": ["HTTPS://Shop.example:443"], "fields": {"country": False}}))
+        await check(
+            shared_client,
+            own_keys,
+            put("", 200, {"origins": ["HTTPS://Shop.example:443"], "fields": {"country": False}}),
+        )
         == kept
     )
-    assert await check(client, keys, Row("", "GET", SETTINGS, 200)) == kept
-    assert await check(client, keys, Row("", "GET", SETTINGS, 200, key="other")) == default
+    assert await check(shared_client, own_keys, Row("", "GET", SETTINGS, 200)) == kept
+    assert await check(shared_client, own_keys, Row("", "GET", SETTINGS, 200, key="other")) == default
 
 
-async def test_a_key_that_lists_sites_counts_no_others_by_an_image(client: httpx.AsyncClient, keys: Keys) -> None:
-    key = await site_key(client, keys, origins=[SHOP])
+@shared
+async def test_a_key_that_lists_sites_counts_no_others_by_an_image(
+    shared_client: httpx.AsyncClient, own_keys: Keys
+) -> None:
+    key = await site_key(shared_client, own_keys, origins=[SHOP])
     for referer, status in ((f"{SHOP}/a", 200), ("https://evil.example/a", 403), (None, 403)):
         headers = {} if referer is None else {"referer": referer}
-        answer = await client.get(f"/v1/pixel?writeKey={key}&url={SHOP}/a", headers=headers)
+        answer = await shared_client.get(f"/v1/pixel?writeKey={key}&url={SHOP}/a", headers=headers)
         assert answer.status_code == status, referer
-    assert len(await events(client, keys)) == 1
+    assert len(await events(shared_client, own_keys)) == 1
 
 
-async def test_a_page_says_what_it_likes_but_not_its_host(client: httpx.AsyncClient, keys: Keys) -> None:
-    key = await site_key(client, keys)
-    await send(client, key, {**PAGE, "data": {"host": "victim.example", "plan": "pro"}}, origin=SHOP)
-    [event] = await events(client, keys)
+@shared
+async def test_a_page_says_what_it_likes_but_not_its_host(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
+    key = await site_key(shared_client, own_keys)
+    await send(shared_client, key, {**PAGE, "data": {"host": "victim.example", "plan": "pro"}}, origin=SHOP)
+    [event] = await events(shared_client, own_keys)
     assert (event["data"]["host"], event["data"]["plan"]) == ("shop.example", "pro")
 
 
@@ -239,12 +262,13 @@ async def test_no_visitors_address_is_kept_with_the_first_use_of_a_key(
     assert [acting.address for acting, _ in used if acting.name == f"key {key.split('_')[2]}"] == [""]
 
 
-async def test_the_script(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/script.js", headers={"origin": SHOP, "accept-encoding": "gzip"})
+@shared
+async def test_the_script(shared_client: httpx.AsyncClient) -> None:
+    answer = await shared_client.get("/script.js", headers={"origin": SHOP, "accept-encoding": "gzip"})
     assert answer.headers["content-type"].startswith("text/javascript")
     assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
     assert int(answer.headers["content-length"]) < 2000
     assert b"localStorage" not in answer.content
     assert b"document.cookie" not in answer.content
-    again = await client.get("/script.js", headers={"if-none-match": answer.headers["etag"]})
+    again = await shared_client.get("/script.js", headers={"if-none-match": answer.headers["etag"]})
     assert again.status_code == 304
