@@ -6,6 +6,7 @@ Each process of a test run has one of each, which is made when the first program
 itself, and benches, start Python anew.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -14,7 +15,9 @@ import runpy
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -171,14 +174,35 @@ def _prepare_workers() -> None:
     importlib.import_module("duckdb")
 
 
-if __name__ == "__main__":
-    gc.disable()  # as a start does
-    _prepare() if sys.argv.pop() == "programs" else _prepare_workers()
-    gc.freeze()
-    sys.argv[1:] = _fork_until_alone(socket.socket(fileno=int(sys.argv[1])))
+def _run() -> None:
     if sys.argv[1] == "-c":
         code = sys.argv.pop(2)
         sys.argv.pop(0)
         exec(code, {"__name__": "__main__"})
     else:
         runpy.run_module("delta_server", run_name="__main__", alter_sys=True)
+
+
+def _end(code: int) -> None:
+    """As Python ends, but that nothing is taken apart: half of what a short program takes, for a copy comes to own what
+    it changes. Returns where output cannot be written, which is Python's to tell."""
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, and has no public name
+    atexit._run_exitfuncs()
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    gc.disable()  # as a start does
+    _prepare() if sys.argv.pop() == "programs" else _prepare_workers()
+    gc.freeze()
+    sys.argv[1:] = _fork_until_alone(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        _run()
+        _end(0)
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            _end(end.code or 0)
+        raise
