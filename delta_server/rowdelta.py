@@ -10,13 +10,14 @@ with rowdelta.compare(before, after, rowdelta.Options(spill_directory=directory)
 
 from collections.abc import Generator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from delta_server.core.rowdelta import writing
 from delta_server.core.rowdelta.comparing import Comparison
 from delta_server.core.rowdelta.operations import Operation
-from delta_server.core.rowdelta.ports import Phase, Progress, Source
+from delta_server.core.rowdelta.ports import Phase, Progress, Side, Source
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.core.rowdelta.summary import Summary
 from delta_server.storage.rowdelta import parquet_file
@@ -92,7 +93,7 @@ def compare(before: Source, after: Source, options: Options, progress: Progress 
         if options.two_processes:
             from delta_server.storage.rowdelta.assistant import ProcessAssistant  # here: it brings 7 MB
 
-            assistant = ProcessAssistant
+            assistant = partial(ProcessAssistant, files=_files(sides))
         comparison = Comparison(
             sides[0],
             sides[1],
@@ -110,6 +111,12 @@ def _kept(source: Source, options: Options, opened: ExitStack) -> Source:
     kept = SpooledSource(source, options.spill_directory)
     opened.callback(kept.close)
     return kept
+
+
+def _files(sides: list[Source]) -> dict[Side, int]:
+    names: tuple[Side, Side] = "before", "after"
+    plain = {side: source.file for side, source in zip(names, sides, strict=True) if isinstance(source, FileSource)}
+    return {side: file for side, file in plain.items() if file is not None}
 
 
 def _no_progress(rows_before: int, rows_after: int, phase: Phase) -> None:

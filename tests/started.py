@@ -78,7 +78,11 @@ class Workers:
     """In place of the module `subprocess`, where a server in this process starts its workers."""
 
     PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
-    Popen = ForkedWorker
+
+    @staticmethod
+    def Popen(args: list[str], **options: Any) -> subprocess.Popen[Any]:  # noqa: N802 - it has that name
+        """One that is to have files of ours is started anew."""
+        return subprocess.Popen(args, **options) if options.get("pass_fds") else ForkedWorker(args, **options)
 
 
 @cache

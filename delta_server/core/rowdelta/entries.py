@@ -86,6 +86,10 @@ class EntryMaker:
         return list(map(xxh3_128_digest, lines))
 
 
+def rows_of(parted: bytes) -> int:
+    return (len(parted) - COUNT * _SIZE_BYTES) // ENTRY.size
+
+
 def parts_of(parted: bytes) -> list[bytes]:
     at, parts = COUNT * _SIZE_BYTES, []
     for part in range(COUNT):

@@ -33,10 +33,16 @@ class Assistant(Protocol):
         """It may take a while to begin."""
         ...
 
-    def give(self, offset: int, block: bytes) -> None: ...
+    def reads(self, side: Side) -> bool:
+        """Blocks of this side by itself: then it may be given some before what it made of the last ones is taken."""
+        ...
+
+    def give(self, side: Side, offset: int, blocks: list[bytes]) -> None:
+        """Those that follow each other from an offset on."""
+        ...
 
     def take(self) -> bytes:
-        """What it made of the block, nothing where it could not."""
+        """What it made of the blocks that it was given first, nothing where it could not."""
         ...
 
 

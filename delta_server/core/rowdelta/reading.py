@@ -1,31 +1,46 @@
 """Reads the rows of one side once, and makes an entry of each (joining.py)."""
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from itertools import islice
 
+import msgspec
 from xxhash import xxh3_128
 
 from delta_server.core.errors import DeltaError, Invalid, TooLarge
 from delta_server.core.rowdelta.blocks import RowTooLarge, blocks
-from delta_server.core.rowdelta.entries import EntryMaker, Made, parts_of
+from delta_server.core.rowdelta.entries import EntryMaker, Made, parts_of, rows_of
 from delta_server.core.rowdelta.partitions import Partitions
 from delta_server.core.rowdelta.ports import Assistant, Side, Source
 from delta_server.core.rowdelta.row_keys import SAMPLE_ROWS
 from delta_server.core.rowdelta.settings import Settings
 
-_BATCH = 8
-"""Blocks that go to an assistant at a time."""
+_BATCH, _GIVEN = 16, 10
+"""Blocks that are shared with an assistant at a time, and how many of them are its: we join, count and keep besides."""
+
+
+AHEAD = 3
+"""Batches that an assistant who reads by itself has at a time, so that it always has some."""
 
 
 class LacksKey(Invalid):
     """Rows without all fields of the key."""
 
 
+class _Batch(msgspec.Struct):
+    """Blocks, from `offset` on, of which the assistant has the first ones."""
+
+    offset: int
+    given: list[bytes]
+    own: list[bytes]
+    made: list[Made] = []
+
+
 class SideReader:
     """Reads all rows into `entries`. How many there were stands in `rows`, the digest of all in `digest`.
 
-    An assistant, if there is one, makes the entries of every other batch of blocks meanwhile.
+    An assistant, if there is one, makes the entries of most of each batch of blocks meanwhile.
     """
 
     def __init__(
@@ -35,19 +50,28 @@ class SideReader:
         self._source, self._settings, self._fields = source, settings, fields
         self._maker = EntryMaker(fields, settings)
         self._assistant = assistant
-        self._line, self._lacking, self._first_lacking = 1, 0, 0
+        self._offset, self._line, self._lacking, self._first_lacking = 0, 1, 0, 0
+        """The offset of what comes next, and the line up to which all is added."""
         self._too_large: RowTooLarge | None = None
 
     def read_into(self, entries: Partitions) -> Generator[None]:
         """Some blocks at a time. Raises Invalid: a line is not JSON; LacksKey at the end."""
         found = _blocks(self._source, self._settings)
+        waiting: deque[_Batch] = deque()
         try:
             while some := self._next(found):
-                if len(some) == 1:
-                    self._add(some[0], self._made(some[0]), entries)
+                ahead = AHEAD if len(some) > 1 and self._reads() else 0
+                while len(waiting) > ahead:
+                    self._take(waiting.popleft(), entries)
+                batch = self._give(some)
+                if batch.given:
+                    self._make(batch)
+                    waiting.append(batch)
                 else:
-                    self._share(some, entries)
+                    self._add(batch, entries)
                 yield
+            while waiting:
+                self._take(waiting.popleft(), entries)
         finally:
             found.close()
         if self._too_large is not None:
@@ -61,9 +85,12 @@ class SideReader:
                 field="key_fields",
             )
 
+    def _reads(self) -> bool:
+        return self._assistant is not None and self._assistant.reads(self.side)
+
     def _next(self, found: Iterator[bytes]) -> list[bytes]:
-        """One block; twice a batch where somebody assists; none at the end."""
-        count = 2 * _BATCH if self._assistant is not None and self._assistant.is_ready() else 1
+        """One block; a batch where somebody assists; none at the end."""
+        count = _BATCH if self._assistant is not None and self._assistant.is_ready() else 1
         some: list[bytes] = []
         try:
             some.extend(islice(found, count))
@@ -71,42 +98,56 @@ class SideReader:
             self._too_large = error  # for when those before it were looked at
         return some
 
-    def _made(self, block: bytes) -> Made:
-        return self._maker.make(block, self.size_bytes, what=self.side, line=self._line)
+    def _give(self, some: list[bytes]) -> _Batch:
+        """Of a single block nothing is the assistant's."""
+        given = len(some) * _GIVEN // _BATCH
+        batch = _Batch(self._offset, some[:given], some[given:])
+        if given:
+            assert self._assistant is not None
+            self._assistant.give(self.side, batch.offset, batch.given)
+        self._offset += sum(map(len, some))
+        return batch
 
-    def _add(self, block: bytes, made: Made, entries: Partitions) -> None:
-        entries.add(made.entries, 0)
-        self._count(block, made)
+    def _take(self, batch: _Batch, entries: Partitions) -> None:
+        """Where the assistant finds anything to say of a row, so do we."""
+        assert self._assistant is not None
+        if parted := self._assistant.take():
+            entries.add_parts(parts_of(parted))
+            lines = rows_of(parted)
+            self._count(batch.given, Made([], lines, lines))
+        else:
+            self._add(_Batch(batch.offset, [], batch.given), entries)
+        self._add(batch, entries)
 
-    def _count(self, block: bytes, made: Made) -> None:
-        self.digest.update(block)
+    def _make(self, batch: _Batch) -> None:
+        """Of our blocks, before it is known in which line they begin."""
+        offset = batch.offset + sum(map(len, batch.given))
+        try:
+            for block in batch.own:
+                batch.made.append(self._maker.make(block, offset, what=self.side, line=0))
+                offset += len(block)
+        except DeltaError:
+            batch.made.clear()
+
+    def _add(self, batch: _Batch, entries: Partitions) -> None:
+        """Our blocks. Where there is anything to say of a row they are made anew, to say in which line."""
+        offset = batch.offset + sum(map(len, batch.given))
+        for place, block in enumerate(batch.own):
+            made = batch.made[place] if batch.made else None
+            if made is None or made.lacking:
+                made = self._maker.make(block, offset, what=self.side, line=self._line)
+            entries.add(made.entries, 0)
+            self._count([block], made)
+            offset += len(block)
+
+    def _count(self, some: list[bytes], made: Made) -> None:
+        for block in some:
+            self.digest.update(block)
+            self.size_bytes += len(block)
         self._line += made.lines
-        self.size_bytes += len(block)
         self.rows += made.rows
         self._first_lacking = self._first_lacking or made.first_lacking
         self._lacking += made.lacking
-
-    def _share(self, some: list[bytes], entries: Partitions) -> None:
-        """The first half is the assistant's. Where it finds anything to say of a row, so do we."""
-        assert self._assistant is not None
-        half = len(some) // 2
-        given, own = b"".join(some[:half]), b"".join(some[half:])
-        lines = given.count(b"\n")
-        self._assistant.give(self.size_bytes, given)
-        made: Made | DeltaError
-        try:
-            made = self._maker.make(own, self.size_bytes + len(given), what=self.side, line=self._line + lines)
-        except DeltaError as error:
-            made = error
-        parted = self._assistant.take()
-        if parted:
-            entries.add_parts(parts_of(parted))
-            self._count(given, Made([], lines, lines))
-        else:
-            self._add(given, self._made(given), entries)
-        if isinstance(made, DeltaError):
-            raise made
-        self._add(own, made, entries)
 
 
 def sample(source: Source, settings: Settings) -> list[bytes]:

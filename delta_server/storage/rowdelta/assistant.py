@@ -1,19 +1,25 @@
 """A second process that reads every other batch of rows: half of the work on them is done beside the other half.
 
-It is sent how rows are compared, as JSON, and then batches: the offset of each, and its bytes. It answers one byte when
-it is ready, and what `EntryMaker.parted` makes of each batch. It ends when its stdin does.
+It is sent how rows are compared, as JSON, and then batches: the offset of each and its bytes, or its size where both
+have the file open. It answers one byte when it is ready, and what `EntryMaker.parted` makes of each batch. It ends when
+its stdin does.
 """
 
+import fcntl
 import os
 import select
 import subprocess
 import sys
-from types import TracebackType
-from typing import BinaryIO
+from collections.abc import Mapping
+from contextlib import suppress
+from struct import Struct
+from types import MappingProxyType, TracebackType
+from typing import IO, BinaryIO
 
 import msgspec
 
 from delta_server.core.rowdelta.entries import EntryMaker
+from delta_server.core.rowdelta.ports import Side
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.storage import child, process_messages
 
@@ -21,7 +27,12 @@ ARGUMENT = "rows-worker"
 """What the program is called with to be this."""
 
 _READY = b"+"
-_OFFSET_BYTES = 8
+_NO_FILES: Mapping[Side, int] = MappingProxyType({})
+_PLACE = Struct(">iQQ")
+"""Of a batch: the file, or `_NO_FILE` when its bytes follow; its offset and its size."""
+
+_NO_FILE = -1
+_PIPE_BYTES = 1 << 20
 _BEGIN = 32
 """Blocks that are read before it is started: where there are few, it would be ready too late."""
 
@@ -34,9 +45,19 @@ class _Setup(msgspec.Struct, frozen=True):
 class ProcessAssistant:
     """Started when it was asked for often enough; without it, or when it dies, the work is done all the same."""
 
-    def __init__(self, fields: tuple[str, ...], settings: Settings, *, after: int = _BEGIN, wait_s: float = 0) -> None:
-        """It is started when it was asked for `after` times, and then waited for at each until it is ready."""
+    def __init__(
+        self,
+        fields: tuple[str, ...],
+        settings: Settings,
+        *,
+        files: Mapping[Side, int] = _NO_FILES,
+        after: int = _BEGIN,
+        wait_s: float = 0,
+    ) -> None:
+        """It is started when it was asked for `after` times, and then waited for at each until it is ready. `files` are
+        those open ones that it can read itself."""
         self._after, self._wait_s = after, wait_s
+        self._files = {} if sys.platform == "win32" else files
         plain = Settings(**{name: getattr(settings, name) for name in Settings.__struct_fields__})
         self._setup = msgspec.json.encode(_Setup(fields, plain))
         self._asked = 0
@@ -56,9 +77,14 @@ class ProcessAssistant:
                 self._is_dead = not self._is_ready
         return self._is_ready and not self._is_dead
 
-    def give(self, offset: int, block: bytes) -> None:
+    def reads(self, side: Side) -> bool:
+        return side in self._files
+
+    def give(self, side: Side, offset: int, blocks: list[bytes]) -> None:
+        file = self._files.get(side, _NO_FILE)
+        place = _PLACE.pack(file, offset, sum(map(len, blocks)))
         try:
-            self._send(offset.to_bytes(_OFFSET_BYTES) + block)
+            self._send(place if file != _NO_FILE else b"".join([place, *blocks]))
         except OSError:
             self._is_dead = True
 
@@ -72,8 +98,13 @@ class ProcessAssistant:
     def _start(self) -> None:
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this program, with arguments of ours
-                [*child.program(), ARGUMENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child.environment()
+                [*child.program(), ARGUMENT],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=child.environment(),
+                pass_fds=tuple(self._files.values()),
             )
+            _enlarge(self._process.stdout)
             self._send(self._setup)
         except OSError:
             self._is_dead = True
@@ -95,6 +126,13 @@ class ProcessAssistant:
             self._process.wait()
 
 
+def _enlarge(pipe: IO[bytes] | None) -> None:
+    """So that an answer fits, and it goes on while we do: the system's 64 kB are a quarter of one."""
+    if sys.platform == "linux" and pipe is not None:
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
 def main() -> None:
     child.begin()
     child.end_with_parent()
@@ -112,5 +150,16 @@ def _answer(arriving: BinaryIO, leaving: BinaryIO, maker: EntryMaker) -> None:
     leaving.write(_READY)
     leaving.flush()
     while (batch := process_messages.read(arriving)) is not None:
-        offset, block = int.from_bytes(batch[:_OFFSET_BYTES]), batch[_OFFSET_BYTES:]
-        process_messages.write(leaving, maker.parted(block, offset))
+        file, offset, size = _PLACE.unpack_from(batch)
+        block = batch[_PLACE.size :] if file == _NO_FILE else _read(file, offset, size)
+        process_messages.write(leaving, maker.parted(block, offset) if block else b"")
+
+
+def _read(file: int, offset: int, size: int) -> bytes:
+    """Nothing where it cannot be read, or is not as long any more."""
+    pieces: list[bytes] = []
+    with suppress(OSError):
+        while size and (piece := os.pread(file, size, offset)):
+            pieces.append(piece)
+            offset, size = offset + len(piece), size - len(piece)
+    return b"" if size else b"".join(pieces)

@@ -111,10 +111,15 @@ class FileSource:
         return self._format != "ndjson"
 
     @property
+    def file(self) -> int | None:
+        """The open file, if it has what `open` yields."""
+        return None if self._packed or self._format != "ndjson" else self._file
+
+    @property
     def read_at(self) -> ReadAt | None:
-        if self._packed or self._format != "ndjson":
+        if (file := self.file) is None:
             return None
-        return lambda offset, size: os.pread(self._file, size, offset)
+        return lambda offset, size: os.pread(file, size, offset)
 
     def close(self) -> None:
         os.close(self._file)

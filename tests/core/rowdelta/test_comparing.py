@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from random import Random
@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from delta_server import rowdelta
 from delta_server.core.errors import Conflict, DeltaError, Invalid, TooLarge
-from delta_server.core.rowdelta import blocks, writing
+from delta_server.core.rowdelta import blocks, reading, writing
 from delta_server.core.rowdelta.comparing import Comparison
 from delta_server.core.rowdelta.entries import EntryMaker
-from delta_server.core.rowdelta.ports import ReadAt
+from delta_server.core.rowdelta.ports import ReadAt, Side
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.storage.rowdelta.spill_file import SpillFile
 from tests.often import FUZZ
@@ -381,34 +381,42 @@ def test_operations_are_left_early(tmp_path: Path) -> None:
 class Beside:
     """Makes entries as another process would, but where `fails`."""
 
-    def __init__(self, fields: tuple[str, ...], chosen: Settings, *, fails: bool = False) -> None:
-        self.maker, self.fails, self.made = EntryMaker(fields, chosen), fails, 0
-        self.given = (0, b"")
+    def __init__(
+        self, fields: tuple[str, ...], chosen: Settings, *, fails: bool = False, reads: Sequence[Side] = ()
+    ) -> None:
+        self.maker, self.fails, self.made, self.read = EntryMaker(fields, chosen), fails, 0, reads
+        self.given: list[tuple[int, bytes]] = []
+        self.most_given = 0
 
     def is_ready(self) -> bool:
         return True
 
-    def give(self, offset: int, block: bytes) -> None:
-        self.given = offset, block
+    def reads(self, side: Side) -> bool:
+        return side in self.read
+
+    def give(self, side: Side, offset: int, blocks: list[bytes]) -> None:
+        self.given.append((offset, b"".join(blocks)))
+        self.most_given = max(self.most_given, len(self.given))
 
     def take(self) -> bytes:
-        parted = b"" if self.fails else self.maker.parted(self.given[1], self.given[0])
+        offset, block = self.given.pop(0)
+        parted = b"" if self.fails else self.maker.parted(block, offset)
         self.made += bool(parted)
         return parted
 
 
-def assisted(before: bytes, after: bytes, directory: Path, *, fails: bool = False) -> tuple[Any, int]:
+def assisted(before: bytes, after: bytes, directory: Path, **kind: Any) -> tuple[Any, Beside]:
     options = rowdelta.Options(spill_directory=directory, key_fields=("id",), memory_bytes=TINY, max_row_bytes=100)
     made: list[Beside] = []
 
     def begin(fields: tuple[str, ...], chosen: Settings) -> Any:
-        made.append(Beside(fields, chosen, fails=fails))
+        made.append(Beside(fields, chosen, **kind))
         return nullcontext(made[0])
 
     with SpillFile(directory) as spill:
         sides = Text(before), Text(after)
         found = Comparison(*sides, options, spill=spill, progress=lambda *_: None, assistant=begin)
-        return (found.summary, list(writing.ndjson(found.operations(), found.summary))), made[0].made
+        return (found.summary, list(writing.ndjson(found.operations(), found.summary))), made[0]
 
 
 def test_an_assistant_changes_nothing_that_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,8 +427,11 @@ def test_an_assistant_changes_nothing_that_is_found(tmp_path: Path, monkeypatch:
     before = before.replace(b"\n", b"\n\n", 7)
     alone, none = assisted(before, after, tmp_path, fails=True)
     helped, some = assisted(before, after, tmp_path)
-    assert helped == alone
-    assert (none, some > 5) == (0, True)
+    ahead, ahead_made = assisted(before, after, tmp_path, reads=["after"])
+    assert helped == alone == ahead
+    assert (none.made, some.made > 5, ahead_made.made > 5) == (0, True, True)
+    assert (none.most_given, some.most_given, ahead_made.most_given) == (1, 1, reading.AHEAD + 1)
+    assert assisted(before, after, tmp_path, fails=True, reads=["before", "after"])[0] == alone
 
 
 LINES = [
@@ -431,13 +442,14 @@ LINES = [
 ]
 
 
+@pytest.mark.parametrize("reads", [(), ("after",)])
 @pytest.mark.parametrize(("place", "line", "message"), [row[1:] for row in LINES], ids=[row[0] for row in LINES])
 def test_with_an_assistant_lines_have_their_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, line: bytes, message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, line: bytes, message: str, reads: Sequence[Side]
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 64)
     lines = [b'{"id":%d}' % i for i in range(100)]
     lines[place] = line
     with pytest.raises((Invalid, TooLarge)) as refused:
-        assisted(b"", b"\n".join(lines), tmp_path)
+        assisted(b"", b"\n".join(lines), tmp_path, reads=reads)
     assert message in refused.value.message

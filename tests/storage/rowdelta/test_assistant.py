@@ -11,7 +11,7 @@ from delta_server import rowdelta
 from delta_server.core.rowdelta import blocks
 from delta_server.core.rowdelta.comparing import Comparison
 from delta_server.core.rowdelta.entries import EntryMaker
-from delta_server.core.rowdelta.ports import Phase
+from delta_server.core.rowdelta.ports import Phase, Side
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.storage.rowdelta.assistant import ProcessAssistant
 from delta_server.storage.rowdelta.spill_file import SpillFile
@@ -29,20 +29,39 @@ def assistant() -> Iterator[ProcessAssistant]:
 
 def test_it_answers_what_is_made_here(assistant: ProcessAssistant) -> None:
     for offset in (0, 12345678901):
-        assistant.give(offset, ROWS)
-        assert assistant.take() == EntryMaker(("id",), SETTINGS).parted(ROWS, offset)
-    assistant.give(0, b"no JSON\n")
+        assistant.give("before", offset, [ROWS, ROWS])
+        assert assistant.take() == EntryMaker(("id",), SETTINGS).parted(ROWS * 2, offset)
+    assistant.give("before", 0, [b"no JSON\n"])
     assert assistant.take() == b""
     assert assistant.is_ready()
 
 
+def test_it_reads_a_file_that_is_open(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_bytes(ROWS * 3)
+    parted = EntryMaker(("id",), SETTINGS).parted
+    with rowdelta.FileSource(tmp_path / "rows") as source:
+        assert source.file is not None
+        files: dict[Side, int] = {"after": source.file}
+        with ProcessAssistant(("id",), SETTINGS, files=files, after=1, wait_s=60) as assistant:
+            assert [assistant.is_ready() for _ in range(2)] == [False, True]
+            assert [assistant.reads("before"), assistant.reads("after")] == [False, True]
+            for offset in (0, len(ROWS)):
+                assistant.give("after", offset, [ROWS])
+            assert [assistant.take(), assistant.take()] == [parted(ROWS, 0), parted(ROWS, len(ROWS))]
+            assistant.give("before", 0, [ROWS])
+            assert assistant.take() == parted(ROWS, 0)
+            (tmp_path / "rows").write_bytes(ROWS)
+            assistant.give("after", len(ROWS), [ROWS])
+            assert assistant.take() == b"", "it is shorter by now"
+
+
 def test_it_may_end(assistant: ProcessAssistant) -> None:
-    assistant.give(0, ROWS)
+    assistant.give("before", 0, [ROWS])
     assert assistant._process is not None
     assistant._process.kill()
     assistant._process.wait()
     assistant.take()
-    assistant.give(0, ROWS * 20)
+    assistant.give("before", 0, [ROWS * 20])
     assert assistant.take() == b""
     assert not assistant.is_ready()
 
@@ -66,4 +85,7 @@ def test_a_comparison_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             )
             return msgspec.json.encode([done.summary, list(done.operations())])
 
-        assert found(assistant=partial(ProcessAssistant, after=2, wait_s=60)) == found()
+        assert old.file is not None
+        each: list[dict[Side, int]] = [{}, {"before": old.file}]
+        for files in each:
+            assert found(assistant=partial(ProcessAssistant, files=files, after=2, wait_s=60)) == found()
