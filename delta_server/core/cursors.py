@@ -19,6 +19,7 @@ _LONGEST_CURSOR = 4096
 """One of a blame names a leaf's place level by level: 512 levels of 5 bytes each, at most."""
 
 _INT64 = 1 << 63
+_BEHIND_ALL = 1 << 62
 
 
 def encode_cursor(list_name: str, *key: int | str | bytes | tuple[int, ...]) -> str:
@@ -41,3 +42,8 @@ def decode_cursor(list_name: str, text: str, types: type[K]) -> K:
         raise BadRequest(
             "the cursor is not valid: use next_cursor of the page before, with the same filters", field="cursor"
         ) from None
+
+
+def row_below(list_name: str, text: str | None) -> int:
+    """The row that the page of a list lies below, of one that begins with the newest. Raises BadRequest."""
+    return decode_cursor(list_name, text, tuple[int])[0] if text else _BEHIND_ALL

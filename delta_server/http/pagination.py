@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
+from delta_server.core.cursors import encode_cursor
 from delta_server.core.errors import Invalid
 
 T = TypeVar("T")
@@ -51,6 +52,11 @@ def page(rows: Sequence[R], *, limit: int, item: Callable[[R], T], cursor: Calla
     items = rows[:limit]
     has_more = len(rows) > limit
     return Page([item(row) for row in items], has_more, cursor(items[-1]) if has_more else None)
+
+
+def page_by_row(list_name: str, rows: Sequence[tuple[int, T]], *, limit: int) -> Page[T]:
+    """A page of items that come with their rows; the next one goes on at `cursors.row_below`."""
+    return page(rows, limit=limit, item=lambda row: row[1], cursor=lambda row: encode_cursor(list_name, row[0]))
 
 
 def rows_to_skip(page: int | None, size: int, cursor: str | None, *, most: int = MOST_SKIPPED) -> int:

@@ -8,7 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core.caller import Caller
-from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.cursors import row_below
 from delta_server.features.alerts import schemas, service, trial_schemas, trying
 from delta_server.features.alerts.schemas import (
     AlertPage,
@@ -141,12 +141,12 @@ async def list_alerts(
     cursor: CursorText = None,
 ) -> Response[AlertPage]:
     """`raised` beside the page counts those of the whole project that are raised now."""
-    below = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 1 << 62
+    below = row_below(_LIST, cursor)
     is_raised = None if of_state is None else of_state == "raised"
     rows, raised = await service.list_alerts(
         services, project, rule=rule, is_raised=is_raised, below=below, limit=limit + 1
     )
-    found = pagination.page(rows, limit=limit, item=lambda row: row[1], cursor=lambda row: encode_cursor(_LIST, row[0]))
+    found = pagination.page_by_row(_LIST, rows, limit=limit)
     return pagination.respond(request, AlertPage(found.data, found.has_more, found.next_cursor, raised))
 
 

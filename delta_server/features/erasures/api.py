@@ -8,7 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
 from delta_server.core.caller import Caller
-from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.cursors import encode_cursor, row_below
 from delta_server.features.erasures import schemas, service
 from delta_server.features.erasures.schemas import ErasureAnswer
 from delta_server.http import pagination
@@ -17,7 +17,6 @@ from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
 
 _USERS, _ERASURES = ["Users"], "erasures"
-_NEWEST = 1 << 62
 _EXAMPLE_PAGE = {"data": [schemas.EXAMPLE_ERASURE], "has_more": False, "next_cursor": None}
 
 
@@ -53,7 +52,7 @@ async def list_erasures(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[Page[schemas.Erasure]]:
-    before = decode_cursor(_ERASURES, cursor, tuple[int])[0] if cursor else _NEWEST
+    before = row_below(_ERASURES, cursor)
     rows = await service.list_erasures(services, project, before=before, limit=limit + 1)
     found = pagination.page(
         rows, limit=limit, item=schemas.erasure, cursor=lambda row: encode_cursor(_ERASURES, row.id)

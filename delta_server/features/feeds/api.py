@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from delta_server.core import change_feeds
 from delta_server.core.change_feeds import ChangeFeed
-from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.cursors import row_below
 from delta_server.features.feeds import reading, schemas, service
 from delta_server.features.feeds.schemas import FeedAnswer, FeedRotation, NewFeed
 from delta_server.http import conditional, idempotency, pagination
@@ -54,9 +54,9 @@ async def list_feeds(
     limit: Limit = pagination.DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[Page[schemas.Feed]]:
-    below = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 1 << 62
+    below = row_below(_LIST, cursor)
     rows = await service.list_feeds(services, project, below=below, limit=limit + 1)
-    found = pagination.page(rows, limit=limit, item=lambda row: row[1], cursor=lambda row: encode_cursor(_LIST, row[0]))
+    found = pagination.page_by_row(_LIST, rows, limit=limit)
     return pagination.respond(request, found)
 
 

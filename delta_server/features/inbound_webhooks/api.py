@@ -6,7 +6,7 @@ from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.cursors import row_below
 from delta_server.features.inbound_webhooks import receiving, schemas, service
 from delta_server.features.inbound_webhooks.schemas import (
     DeliveryReceived,
@@ -69,9 +69,9 @@ async def list_webhooks(
     cursor: CursorText = None,
 ) -> Response[Page[schemas.InboundWebhook]]:
     """Those whose endpoint lies in the bin are left out, so that a page may have fewer than `limit`."""
-    below = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 1 << 62
+    below = row_below(_LIST, cursor)
     rows = await service.list_webhooks(services, project, below=below, limit=limit + 1)
-    found = pagination.page(rows, limit=limit, item=lambda row: row[1], cursor=lambda row: encode_cursor(_LIST, row[0]))
+    found = pagination.page_by_row(_LIST, rows, limit=limit)
     shown = [webhook for webhook in found.data if webhook is not None]
     return pagination.respond(request, Page(shown, found.has_more, found.next_cursor))
 

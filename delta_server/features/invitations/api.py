@@ -9,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
 from delta_server.core.caller import Caller
-from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.cursors import row_below
 from delta_server.features.invitations import service
 from delta_server.features.invitations.schemas import (
     Acceptance,
@@ -135,9 +135,9 @@ async def _listed(
     limit: int,
     cursor: str | None,
 ) -> Response[Page[Invitation]]:
-    below = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 1 << 62
+    below = row_below(_LIST, cursor)
     rows = await service.list_invitations(services, caller, project, below=below, limit=limit + 1)
-    found = pagination.page(rows, limit=limit, item=lambda row: row[1], cursor=lambda row: encode_cursor(_LIST, row[0]))
+    found = pagination.page_by_row(_LIST, rows, limit=limit)
     return pagination.respond(request, found)
 
 

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.cursors import row_below
 from delta_server.core.query.saved import Kind
 from delta_server.features.saved_queries import schemas, service
 from delta_server.features.saved_queries.schemas import (
@@ -59,9 +59,9 @@ async def list_saved_queries(
     cursor: CursorText = None,
 ) -> Response[Page[SavedQueryItem]]:
     """Without their specs, which each has by itself."""
-    below = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 1 << 62
+    below = row_below(_LIST, cursor)
     rows = await service.list_saved(services, project, kind=kind, below=below, limit=limit + 1)
-    found = pagination.page(rows, limit=limit, item=lambda row: row[1], cursor=lambda row: encode_cursor(_LIST, row[0]))
+    found = pagination.page_by_row(_LIST, rows, limit=limit)
     return pagination.respond(request, found)
 
 

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from delta_server.core import ids
-from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.cursors import encode_cursor, row_below
 from delta_server.core.errors import NotFound
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.enforcement import service as enforcement
@@ -93,7 +93,7 @@ async def list_kept(
 ) -> Response[Page[KeptDocument]]:
     """The last first; 20 are kept of an endpoint."""
     of = endpoints.resolve(services, project, endpoint)
-    before = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 1 << 62
+    before = row_below(_LIST, cursor)
     rows = await enforcement.list_kept(services, of, before, limit + 1)
     page = pagination.page(rows, limit=limit, item=schemas.kept, cursor=lambda row: encode_cursor(_LIST, row.id))
     return pagination.respond(request, page)

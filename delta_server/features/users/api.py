@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET
 
 from delta_server.core.caller import Caller
-from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.cursors import encode_cursor, row_below
 from delta_server.features.users import cookie_api, forgotten, schemas, service, sessions, totp_api
 from delta_server.features.users.schemas import (
     CodeWanted,
@@ -211,7 +211,7 @@ async def list_sessions(
     limit: Limit = pagination.DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[Page[Session]]:
-    below = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 1 << 62
+    below = row_below(_LIST, cursor)
     rows = await sessions.page(services, caller, below=below, limit=limit + 1)
     found = pagination.page(
         rows,
