@@ -76,6 +76,14 @@ def test_a_board_is_made_and_arranged(visited: Server, visit: Open, dark: bool, 
     expect(tiles).to_have_count(7)
     page.reload()
     expect(tiles).to_have_count(7)
+    page.get_by_role("button", name="Rename", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Name")).to_have_value(name)
+    dialog.get_by_label("Name").fill(f"<b>{name}</b>")
+    window.axe()
+    dialog.get_by_label("Name").press("Enter")
+    expect(page.get_by_role("heading", name=f"<b>{name}</b>")).to_be_visible()
+    expect(page.get_by_role("button", name="Rename", exact=True)).to_be_focused()
 
 
 @BOTH

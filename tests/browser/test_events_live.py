@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser import visitors
 from tests.browser.conftest import NARROW, PROJECT, WIDE, Open, fits
 from tests.server_process import Server
 
 LIVE = f"/p/{PROJECT}/events/live"
+STREAM = re.compile(r"/v1/stream\?(.*&)?topics=events\b")
 
 
 def event(id: str, **more: Any) -> dict[str, Any]:
@@ -84,3 +85,34 @@ def test_what_a_library_says_of_itself_and_its_clock_is_shown(server: Server, vi
     opened = page.get_by_role("dialog")
     expect(opened).to_contain_text("lib-x 2")
     expect(opened).to_contain_text("slow and was corrected")
+
+
+def test_what_comes_while_the_stream_begins_is_shown(server: Server, visit: Open) -> None:
+    client = visitors.signed_in(server)
+    window = visit(server)
+    window.sign_in()
+
+    order: list[str] = []
+
+    def between(route: Route) -> None:
+        """The page has asked for the stream, which has not begun."""
+        visitors.send(client, iter([event("between", eventType="between")]))
+        order.append("sent")
+        route.continue_()
+
+    window.page.route(STREAM, between)
+    window.page.on("request", lambda asked: order.append("listed") if "/v1/events/raw" in asked.url else None)
+    page = window.go(LIVE)
+    expect(page.locator(".event-list b", has_text="between")).to_be_visible()
+    assert order == ["sent", "listed"]
+
+
+def test_events_are_shown_where_there_is_no_stream(server: Server, visit: Open) -> None:
+    client = visitors.signed_in(server)
+    visitors.send(client, iter([event("before", eventType="before")]))
+    window = visit(server)
+    window.expected = re.compile("ERR_FAILED")
+    window.sign_in()
+    window.page.route(STREAM, lambda route: route.abort())
+    page = window.go(LIVE)
+    expect(page.locator(".event-list b", has_text="before")).to_be_visible()

@@ -8,7 +8,7 @@ import { Zone } from "./Zone.tsx";
 export function Profile({ user }: { user: Schemas["User"] }) {
   return (
     <section class="card" aria-labelledby="own-profile">
-      <h2 id="own-profile">{user.name || user.email}</h2>
+      <h2 id="own-profile">{user.name || "You"}</h2>
       <dl class="facts">
         <dt>E-mail address</dt>
         <dd>{user.email}</dd>

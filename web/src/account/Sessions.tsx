@@ -55,7 +55,7 @@ function List({ sessions, end }: { sessions: readonly Schemas["Session"][]; end:
           <div>
             <b>{client(session.client)}</b>
             <small>
-              {session.address}, used <Ago at={session.last_used_at} />, since <Ago at={session.created_at} />
+              {session.address}, used <Ago at={session.last_used_at} />, signed in <Ago at={session.created_at} />
             </small>
           </div>
           {session.current ? (

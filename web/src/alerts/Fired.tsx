@@ -14,7 +14,7 @@ export const SENT: Readonly<Record<string, string>> = {
   digest: "in the digest",
   dropped: "nobody",
   muted: "muted",
-  late: "late",
+  late: "too late to tell",
 };
 
 interface FiredProps {

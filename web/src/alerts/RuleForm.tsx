@@ -22,7 +22,7 @@ export function RuleForm({ project, draft, isNew, canChange, change }: RuleFormP
     <fieldset class="sent" disabled={!canChange}>
       <legend class="sr">The rule</legend>
       <Line name="Raise">
-        when{" "}
+        <span class="word">when</span>{" "}
         <Pick
           label="What raises it"
           value={draft.kind}

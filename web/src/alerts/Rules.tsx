@@ -41,8 +41,8 @@ export function Rules({
               <b>{rule.name}</b>
               <span class="ago">{stateText(rule)}</span>
               <small>
-                {rule.endpoint ?? (rule.endpoint_id === null ? "events" : "in the bin")} · {subjectText(draftOf(rule))}{" "}
-                {rule.limit}
+                {rule.endpoint_id === null ? "" : `${rule.endpoint ?? "in the bin"} · `}
+                {subjectText(draftOf(rule))} {rule.limit}
               </small>
               <Recent rule={rule} />
             </a>

@@ -3,34 +3,41 @@ import { zone } from "../state/zone.ts";
 import { moment } from "../time/clock.ts";
 import type { Anomaly } from "./places.ts";
 
-const LETTERS = "abcdefghijklmnopqrstuvwxyz";
+/** So many are marked at most. */
+const MOST = 26;
+/** What stands in the flags: letters, or numbers where notes have the letters. */
+const SIGNS = {
+  letters: (place: number) => String.fromCharCode(97 + place),
+  numbers: (place: number) => String(place + 1),
+} as const;
+type Signs = keyof typeof SIGNS;
 
-/** Those of some fields within a stretch of time, the newest that have letters, in order. */
+/** Those of some fields or types of events, of all for null, within a stretch of time: the newest, in order. */
 export function within(
   found: readonly Anomaly[],
-  fields: readonly string[],
+  names: readonly string[] | null,
   timesMs: readonly number[],
 ): readonly Anomaly[] {
   const [first, last] = [timesMs[0] ?? 0, timesMs.at(-1) ?? 0];
   const inside = (anomaly: Anomaly) => {
     const began = Date.parse(anomaly.began_at);
-    return fields.includes(anomaly.name) && began >= first && began <= last;
+    return (names === null || names.includes(anomaly.name)) && began >= first && began <= last;
   };
-  return found.filter(inside).slice(0, LETTERS.length).reverse();
+  return found.filter(inside).slice(0, MOST).reverse();
 }
 
-export function marksOf(anomalies: readonly Anomaly[]): readonly Mark[] {
-  return anomalies.map(({ began_at }, i) => ({ ms: Date.parse(began_at), kind: "note", letter: LETTERS[i] ?? "" }));
+export function marksOf(anomalies: readonly Anomaly[], signs: Signs = "letters"): readonly Mark[] {
+  return anomalies.map(({ began_at }, i) => ({ ms: Date.parse(began_at), kind: "note", letter: SIGNS[signs](i) }));
 }
 
 /** What the flags on a plot stand for, each in a sentence. */
-export function Marked({ anomalies }: { anomalies: readonly Anomaly[] }) {
+export function Marked({ anomalies, signs = "letters" }: { anomalies: readonly Anomaly[]; signs?: Signs }) {
   if (anomalies.length === 0) return null;
   return (
     <ul class="anomaly-marks" aria-label="Anomalies">
       {anomalies.map((anomaly, i) => (
         <li key={anomaly.id}>
-          <b aria-hidden="true">{LETTERS[i]}</b>
+          <b aria-hidden="true">{SIGNS[signs](i)}</b>
           <time dateTime={anomaly.began_at}>{moment(Date.parse(anomaly.began_at), zone.value)}</time>
           <span>{anomaly.text}</span>
         </li>

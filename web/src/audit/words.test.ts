@@ -15,7 +15,8 @@ test.each([
     "role: viewer, scopes: read ingest, was last: true",
   ],
   [null, ""],
-])("details %j", (detail, text) => expect(detailText(detail)).toBe(text));
+  [{ expires_at: "2026-12-06T23:29:04.237Z", name: "2026" }, "expires at: 1796599744237, name: 2026"],
+])("details %j", (detail, text) => expect(detailText(detail, String)).toBe(text));
 
 const entry = (target: string, name: string) => ({ target, name }) as Entry;
 

@@ -18,17 +18,20 @@ export function actorParts(actor: string): [kind: string, id: string] {
 }
 
 /** Details in one line: "role: viewer, before: editor"; what is not there is not told. */
-export function detailText(detail: unknown): string {
+export function detailText(detail: unknown, time: (ms: number) => string): string {
   if (typeof detail !== "object" || detail === null) return "";
   return Object.entries(detail)
     .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name.replaceAll("_", " ")}: ${valueText(value)}`)
+    .map(([name, value]) => `${name.replaceAll("_", " ")}: ${valueText(value, time)}`)
     .join(", ");
 }
 
-function valueText(value: unknown): string {
-  if (Array.isArray(value)) return value.map(valueText).join(" ");
-  return typeof value === "string" ? value : JSON.stringify(value);
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
+
+function valueText(value: unknown, time: (ms: number) => string): string {
+  if (Array.isArray(value)) return value.map((each) => valueText(each, time)).join(" ");
+  if (typeof value === "string") return TIME.test(value) ? time(Date.parse(value)) : value;
+  return JSON.stringify(value);
 }
 
 /** `known`, and those whom the entries themselves name: who was removed or deleted stands there as it was. */

@@ -5,6 +5,8 @@ import { type Flow, type Move, nameOf } from "./flow.ts";
 
 const NODE = 10;
 const NARROWEST = 150;
+/** What the frame leaves free on both sides. */
+const EDGES = 28;
 
 /** The flow, as wide as there is room; a band opens who moved so. */
 export function FlowView({ flow, open }: { flow: Flow; open: (move: Move) => void }) {
@@ -18,7 +20,7 @@ export function FlowView({ flow, open }: { flow: Flow; open: (move: Move) => voi
     return () => watch.disconnect();
   }, []);
   const columns = Math.max(1, ...flow.nodes.map(({ column }) => column + 1));
-  const width = Math.max(room - 8, columns * NARROWEST);
+  const width = Math.max(room - EDGES, columns * NARROWEST);
   const step = (width - NODE - 120) / Math.max(1, columns - 1);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: wide ones scroll

@@ -53,7 +53,7 @@ export function nameOf(value: unknown): string {
 }
 
 /** Each value as high as its moves are many; those of a column below each other. */
-export function flowOf(moves: readonly Move[]): Flow {
+export function flowOf(moves: readonly Move[], room = ROOM): Flow {
   const columns = Math.max(0, ...moves.map(({ step }) => step)) + 1;
   const sides = Array.from({ length: columns }, () => new Map<string, { into: number; out: number }>());
   for (const { step, from, to, times } of moves) {
@@ -61,7 +61,7 @@ export function flowOf(moves: readonly Move[]): Flow {
     side(sides[step], to).into += times;
   }
   const totals = sides.map((one) => [...one.values()].reduce((sum, { into, out }) => sum + Math.max(into, out), 0));
-  const scale = ROOM / Math.max(1, ...totals);
+  const scale = room / Math.max(1, ...totals);
   const nodes = sides.flatMap((one, column) => stacked(one, column, scale));
   const places = new Map(nodes.map((node) => [`${node.column} ${node.name}`, node]));
   const used = new Map<string, number>();

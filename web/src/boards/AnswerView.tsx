@@ -3,29 +3,32 @@ import { FlowView } from "../behaviour/FlowView.tsx";
 import { flowOf, movesOf } from "../behaviour/flow.ts";
 import { cohortsOf, shadeOf } from "../behaviour/triangle.ts";
 import { PlotView } from "../charts/Plot.tsx";
+import type { Drawing } from "../console/drawing.ts";
 import { textOf } from "../console/drawing.ts";
 import { Share } from "../explore/Breakdown.tsx";
-import { figure } from "../explore/names.ts";
+import { figure, metricName } from "../explore/names.ts";
 import { barsOf } from "../funnel/steps.ts";
 import { percent } from "../numbers.ts";
 import { zone } from "../state/zone.ts";
-import { longDay } from "../time/clock.ts";
+import { shortDay } from "../time/clock.ts";
 import { columnsOf, drawn, numbersOf, type TileAnswer } from "./tiles.ts";
 
 const MOST_ROWS = 100;
+/** Of tiles of one row and of two. */
+const FLOW_ROOM = [190, 510];
 const nothing = () => undefined;
 
 /** An answer in the room of a tile: as what it is. */
-export function AnswerView({ answer }: { answer: TileAnswer }) {
+export function AnswerView({ answer, height }: { answer: TileAnswer; height: number }) {
   if (answer.rows.length === 0) return <p class="said quiet">Nothing in this time.</p>;
   if (answer.kind === "funnel") return <Funnel answer={answer} />;
   if (answer.kind === "retention") return <Triangle answer={answer} />;
-  if (answer.kind === "paths") return <Flow answer={answer} />;
+  if (answer.kind === "paths") return <Flow answer={answer} height={height} />;
   return <Rows answer={answer} />;
 }
 
 function Rows({ answer }: { answer: TileAnswer }) {
-  const drawing = useMemo(() => drawn(answer), [answer]);
+  const drawing = useMemo(() => named(drawn(answer)), [answer]);
   const numbers = numbersOf(answer);
   if (numbers)
     return (
@@ -33,7 +36,7 @@ function Rows({ answer }: { answer: TileAnswer }) {
         {numbers.map(({ name, value }) => (
           <div key={name}>
             <b>{figure(value)}</b>
-            <span>{name}</span>
+            <span>{metricName(name)}</span>
           </div>
         ))}
       </div>
@@ -95,6 +98,12 @@ function Rows({ answer }: { answer: TileAnswer }) {
   );
 }
 
+/** With the names that the explorer has for numbers. */
+function named(drawing: Drawing | null): Drawing | null {
+  if (drawing?.kind !== "times") return drawing;
+  return { ...drawing, plot: { ...drawing.plot, unit: metricName(drawing.plot.unit) } };
+}
+
 function Funnel({ answer }: { answer: TileAnswer }) {
   return (
     <ol class="tile-funnel">
@@ -114,7 +123,7 @@ function Triangle({ answer }: { answer: TileAnswer }) {
       <tbody>
         {cohortsOf(answer.rows).map(({ at, size, cells }) => (
           <tr key={at}>
-            <th scope="row">{longDay(Date.parse(at), zone.value)}</th>
+            <th scope="row">{shortDay(Date.parse(at), zone.value)}</th>
             <td class="n">{figure(size)}</td>
             {cells.map(({ period, share }) => (
               <td key={period} class={`n heat-${shadeOf(share)}`}>
@@ -128,8 +137,8 @@ function Triangle({ answer }: { answer: TileAnswer }) {
   );
 }
 
-function Flow({ answer }: { answer: TileAnswer }) {
-  const flow = useMemo(() => flowOf(movesOf(answer.rows)), [answer]);
+function Flow({ answer, height }: { answer: TileAnswer; height: number }) {
+  const flow = useMemo(() => flowOf(movesOf(answer.rows), FLOW_ROOM[height - 1]), [answer, height]);
   const said = movesOf(answer.rows).slice(0, 5);
   return (
     <>

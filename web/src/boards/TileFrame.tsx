@@ -36,7 +36,7 @@ export function TileFrame({ tile, title, answer, acts, drag }: FrameProps) {
         {answer.error ? <Failure tried="Running it" error={answer.error} retry={answer.again} /> : null}
         {answer.data === undefined && !answer.error ? <Loading /> : null}
         {answer.data === null ? <p class="said">The saved query was deleted.</p> : null}
-        {answer.data && !answer.error ? <AnswerView answer={answer.data} /> : null}
+        {answer.data && !answer.error ? <AnswerView answer={answer.data} height={tile.height} /> : null}
       </section>
     </section>
   );

@@ -78,6 +78,7 @@ export function Filters({ wanted }: { wanted: Wanted }) {
               want({ ...wanted, min: Math.max(0, Math.floor(Number(event.currentTarget.value))) || 0 })
             }
           />
+          <span>changes</span>
         </label>
       </form>
       {wanted.range && (

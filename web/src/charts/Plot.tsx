@@ -35,6 +35,8 @@ export interface PlotProps {
 }
 
 const HEIGHT = 220;
+/** Below so many pixels the numbers beside the plot leave it more room. */
+const NARROW = 480;
 /** In this order, each with its own dash, since colour alone says nothing to some. */
 export const BEFORE = [1.5, 3];
 export const DASHES = [[], [8, 3], [2, 3], [8, 3, 2, 3], [12, 4], [4, 4]];
@@ -139,10 +141,10 @@ function optionsOf(element: HTMLElement, props: { current: PlotProps }, hovering
     axes: [
       {
         ...axis,
-        size: 30,
+        size: 26,
         values: (_plot, splits, _axis, _space, every) => labels(splits, every, zone),
       },
-      { ...axis, size: 64 },
+      { ...axis, size: element.clientWidth < NARROW ? 46 : 64 },
     ],
     hooks: {
       setCursor: [(u) => hovered(u, plot, zone, hovering)],

@@ -14,19 +14,34 @@ export interface Mark {
 
 /** Half of a flag's width. */
 const HALF = 7;
+/** Flags that would lie on each other stand below each other, in so many rows. */
+const ROWS = 3;
 
 export function drawMarks(u: uPlot, marks: readonly Mark[], colour: (name: string) => string): void {
   const { ctx, bbox } = u;
   const px = devicePixelRatio;
+  const ends: number[] = [];
   for (const mark of marks) {
     const x = u.valToPos(mark.ms / 1000, "x", true);
     if (mark.toMs) stretch(ctx, bbox, [x, u.valToPos(mark.toMs / 1000, "x", true)], colour);
     if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
     ctx.save();
     if (mark.kind === "moment") needle(ctx, { x, top: bbox.top, bottom: bbox.top + bbox.height, px }, colour);
-    else flag(ctx, { x, top: bbox.top, bottom: bbox.top + bbox.height, px }, mark, colour);
+    else {
+      const row = rowOf(x, ends, 2 * HALF * px);
+      const top = bbox.top + row * (2 * HALF + 2) * px;
+      flag(ctx, { x, top, bottom: bbox.top + bbox.height, px }, mark, colour);
+    }
     ctx.restore();
   }
+}
+
+/** The first row in which nothing stands at `x` yet; `ends` are where each row's last flag ends. */
+export function rowOf(x: number, ends: number[], wide: number): number {
+  const free = Array.from({ length: ROWS }, (_, row) => row).find((row) => (ends[row] ?? -Infinity) < x - wide / 2);
+  const row = free ?? 0;
+  ends[row] = x + wide / 2;
+  return row;
 }
 
 /** A shade over the time that something took. */

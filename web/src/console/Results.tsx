@@ -49,7 +49,7 @@ export function Results({ result }: { result: Result }) {
             <thead>
               <tr>
                 {result.columns.map(({ name, type }) => (
-                  <th key={name} title={type}>
+                  <th key={name} class={typeof result.rows[0]?.[name] === "number" ? "n" : undefined} title={type}>
                     {name}
                   </th>
                 ))}

@@ -9,6 +9,11 @@ import { type DeltaRow, keyText, members, OPS, type Op } from "./rows.ts";
 
 const ROWS = 100;
 const MEMBERS = 12;
+const GLYPHS: Readonly<Record<Op, readonly [kind: string, glyph: string]>> = {
+  remove: ["removed", "−"],
+  change: ["changed", "~"],
+  add: ["added", "+"],
+};
 const KINDS = { all: "All", ...OPS } as const;
 
 /** The rows that two deliveries differ in, the first of each kind. */
@@ -67,9 +72,14 @@ function Row({ row }: { row: DeltaRow }) {
   return (
     <tr>
       <th scope="row">
-        <code>{keyText(row.key)}</code>
+        <code title={keyText(row.key)}>{keyText(row.key)}</code>
       </th>
-      <td>{OPS[row.op]}</td>
+      <td>
+        <span class={`g ${GLYPHS[row.op][0]}`} aria-hidden="true">
+          {GLYPHS[row.op][1]}
+        </span>{" "}
+        {OPS[row.op]}
+      </td>
       <td class="sides">
         {all.slice(0, MEMBERS).map(({ name, before, after }) => (
           <span key={name} class="member">

@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-
 import { Failure } from "../parts/Failure";
+import { useFocusBack } from "../state/focusBack";
 import { may } from "../state/may";
 import { type Preview, type Source, tryDiff } from "./requests";
 
@@ -34,6 +34,7 @@ export function Ignore({ source, pattern, ignored, timeOf, onIgnore, onGo, onClo
     });
     return () => left.abort();
   }, [source, pattern, ignored, turn]);
+  useFocusBack(box);
   useEffect(() => box.current?.focus(), []);
   const ignore = (): void => {
     setSaving(true);

@@ -10,10 +10,12 @@ interface ListProps {
   zone: string;
   /** Where all are of one hour or one day, that day says nothing. */
   isShort?: boolean;
+  /** Where all are of one person, that one's name says nothing. */
+  isOfOne?: boolean;
 }
 
 /** Events a row each, which opens. */
-export function EventList({ project, events, zone, isShort = false }: ListProps) {
+export function EventList({ project, events, zone, isShort = false, isOfOne = false }: ListProps) {
   const [open, setOpen] = useState<EventJson | null>(null);
   return (
     <>
@@ -23,7 +25,7 @@ export function EventList({ project, events, zone, isShort = false }: ListProps)
             <button type="button" data-open onClick={() => setOpen(event)}>
               <time dateTime={event.timestamp}>{when(Date.parse(event.timestamp), zone, isShort)}</time>
               <b>{event.eventType}</b>
-              <span class="quiet">{whoOf(event)}</span>
+              {isOfOne ? null : <span class="quiet">{whoOf(event)}</span>}
               <Brief data={event.data} />
             </button>
           </li>

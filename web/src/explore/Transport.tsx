@@ -2,10 +2,11 @@ import { count, percent } from "../numbers.ts";
 import { spanText } from "../overview/pulse.ts";
 import { Icon } from "../parts/Icon.tsx";
 import { Segments } from "../parts/Segments.tsx";
-import { at as addressOf, href, setQuery } from "../state/location.ts";
+import { setQuery } from "../state/location.ts";
 import { clock, longDay, moment, zoneName } from "../time/clock.ts";
 import type { Answered, Meta } from "./asking.ts";
 import { goTo } from "./changing.ts";
+import { HowToSend } from "./HowToSend.tsx";
 import { change, figure, metricName } from "./names.ts";
 import { DRAWN, eachMs, eachName, type Question, RANGES } from "./question.ts";
 import { before, numberOf, type Row } from "./rows.ts";
@@ -145,9 +146,7 @@ export function NoEvents({ project }: { project: string }) {
   return (
     <div class="none">
       <p>No events in this time. What programs send with a write key or an API key is drawn here as it comes.</p>
-      <a class="btn" href={href(addressOf("p", project, "connect"))}>
-        How to send events
-      </a>
+      <HowToSend project={project} />
     </div>
   );
 }

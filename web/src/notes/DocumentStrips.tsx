@@ -6,6 +6,7 @@ import { counted } from "../numbers.ts";
 import { Dialog } from "../parts/Dialog.tsx";
 import { EndpointField } from "../parts/EndpointField.tsx";
 import { Form, SubmitOrCancel, text } from "../parts/Form.tsx";
+import { Icon } from "../parts/Icon.tsx";
 import { query } from "../state/location.ts";
 import { countsText, type DocumentLine, type DocumentMark, height, MOST_DOCUMENTS } from "./documents.ts";
 import "./notes.css";
@@ -38,7 +39,7 @@ export function DocumentStrips({ project, lines, placed, go }: StripsProps) {
             <b>{line.endpoint}</b>
             {line.marks.length === 0
               ? "did not change then"
-              : `${countsText(total(line.marks))} in ${counted(line.marks.length, line.bucketMs ? "stretch" : "version")}`}
+              : `${countsText(total(line.marks))} in ${line.bucketMs ? counted(line.marks.length, "stretch", "stretches") : counted(line.marks.length, "version")}`}
             <button
               class="btn ghost"
               type="button"
@@ -57,7 +58,8 @@ export function DocumentStrips({ project, lines, placed, go }: StripsProps) {
       ))}
       {names.length < MOST_DOCUMENTS ? (
         <p class="bar">
-          <button class="btn ghost" type="button" onClick={() => setAdding(true)}>
+          <button class="btn" type="button" onClick={() => setAdding(true)}>
+            <Icon name="add" />
             Changes of a document
           </button>
         </p>

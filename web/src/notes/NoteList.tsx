@@ -26,7 +26,7 @@ export function NoteList({ project, flags, hasMore, zone, again }: ListProps) {
             <li key={note.id}>
               <b class={flag.isIncident ? "flag strong" : "flag"}>{flag.letter}</b>
               <span>
-                {KINDS[note.kind]} <NoteText note={note} />
+                <span class="kind">{KINDS[note.kind]}:</span> <NoteText note={note} />
               </span>
               <time class="quiet" dateTime={note.time}>
                 {moment(Date.parse(note.time), zone)}

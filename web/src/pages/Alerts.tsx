@@ -72,15 +72,11 @@ export default function Alerts({ params }: PageProps) {
             Mute all
           </button>
         ) : null}
-        {canChange ? (
-          <button class="btn primary" type="button" onClick={() => setQuery({ rule: "new", draft: null, at: null })}>
-            New alert
-          </button>
-        ) : null}
+        {canChange && found.data && draft !== null ? <New /> : null}
       </ConnectHead>
       {found.error ? <Failure tried="Loading the rules" error={found.error} retry={found.again} /> : null}
       {!found.data && !found.error ? <Loading /> : null}
-      {found.data && draft === null ? <None /> : null}
+      {found.data && draft === null ? <None canChange={canChange} /> : null}
       {found.data && draft !== null ? (
         <Editor
           key={rule?.id ?? "new"}
@@ -111,7 +107,15 @@ export default function Alerts({ params }: PageProps) {
   );
 }
 
-function None() {
+function New() {
+  return (
+    <button class="btn primary" type="button" onClick={() => setQuery({ rule: "new", draft: null, at: null })}>
+      New alert
+    </button>
+  );
+}
+
+function None({ canChange }: { canChange: boolean }) {
   return (
     <div class="none">
       <p>
@@ -120,6 +124,7 @@ function None() {
       <p class="quiet">
         Each is tried on what is recorded before it is saved, so that you know how often it would have fired.
       </p>
+      {canChange ? <New /> : null}
     </div>
   );
 }
@@ -245,7 +250,9 @@ function Editor({ project, rules, rule, draft, turn, canChange, open, saved }: E
               onMoment={seeMoment}
               onLimit={limit}
             />
-          ) : null}
+          ) : (
+            <p class="none">Choose what is watched: each time shows here.</p>
+          )}
           <footer class="foot">
             <span class="quiet">Nothing is told while trying</span>
           </footer>

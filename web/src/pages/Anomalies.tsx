@@ -124,7 +124,9 @@ function Row({ project, anomaly }: { project: string; anomaly: Anomaly }) {
         )}
         <small>{KINDS[anomaly.kind]}</small>
       </td>
-      <td>{isOpen ? "still" : lasted(anomaly)}</td>
+      <td data-name={isOpen || anomaly.kind !== "new_value" ? "Lasted" : undefined}>
+        {isOpen ? "still" : lasted(anomaly)}
+      </td>
     </>
   );
 }

@@ -11,6 +11,8 @@ import { Table } from "../settings/Table.tsx";
 import { saveAnswer } from "../state/download.ts";
 import { address, href, query, setQuery, withQuery } from "../state/location.ts";
 import { usePages } from "../state/pages.ts";
+import { zone } from "../state/zone.ts";
+import { moment } from "../time/clock.ts";
 import { ACTIONS } from "../types.gen.ts";
 
 const COLUMNS = [{ title: "When" }, { title: "What" }, { title: "To" }, { title: "Who" }, { title: "More" }];
@@ -153,7 +155,7 @@ function Row({ entry, names }: { entry: Entry; names: Names }) {
       <td>
         {entry.name}
         <small>
-          <code>{entry.target}</code>
+          <code>{entry.target.replace(/^[a-z_]+(?= )/, (kind) => kind.replaceAll("_", " "))}</code>
         </small>
       </td>
       <td>
@@ -166,7 +168,7 @@ function Row({ entry, names }: { entry: Entry; names: Names }) {
         </small>
       </td>
       <td class="wide-cell">
-        {detailText(entry.detail)}
+        {detailText(entry.detail, (ms) => moment(ms, zone.value))}
         {entry.request_id ? (
           <small>
             Request <code>{entry.request_id}</code>

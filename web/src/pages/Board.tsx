@@ -1,12 +1,14 @@
 import { useRef, useState } from "preact/hooks";
 import { AddTile } from "../boards/AddTile.tsx";
 import { Arrange } from "../boards/Arrange.tsx";
+import { Rename } from "../boards/Rename.tsx";
 import {
   arrange,
   type Board as BoardData,
   type BoardTile,
   deleteBoard,
   getBoard,
+  renameBoard,
   runTile,
 } from "../boards/requests.ts";
 import { Shares } from "../boards/Shares.tsx";
@@ -27,7 +29,7 @@ import "../explore/explore.css";
 import "../behaviour/behaviour.css";
 import "../boards/boards.css";
 
-type Doing = "add" | "share" | "delete" | null;
+type Doing = "add" | "share" | "rename" | "delete" | null;
 
 /** A board: its tiles, arranged by dragging and by keys. */
 export default function Board({ params }: PageProps) {
@@ -78,7 +80,14 @@ export default function Board({ params }: PageProps) {
       {!board && !loaded.error ? <Loading /> : null}
       {board ? (
         <>
-          <h2>{board.name}</h2>
+          <div class="board-name">
+            <h2>{board.name}</h2>
+            {may("boards:write") ? (
+              <button class="btn ghost" type="button" onClick={() => setDoing("rename")}>
+                Rename
+              </button>
+            ) : null}
+          </div>
           {board.tiles.length === 0 ? <p class="none">No tiles yet: saved queries become tiles.</p> : null}
           <div ref={grid} class="board">
             <Tiles project={project} tiles={board.tiles} put={put} />
@@ -86,6 +95,16 @@ export default function Board({ params }: PageProps) {
         </>
       ) : null}
       {doing === "add" ? <AddTile project={project} add={add} close={() => setDoing(null)} /> : null}
+      {doing === "rename" && board ? (
+        <Rename
+          name={board.name}
+          save={async (name) => {
+            setChanged(await renameBoard(project, id, name));
+            setDoing(null);
+          }}
+          close={() => setDoing(null)}
+        />
+      ) : null}
       {doing === "share" ? <Shares project={project} board={id} close={() => setDoing(null)} /> : null}
       {doing === "delete" && board ? (
         <Destroy

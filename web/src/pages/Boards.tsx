@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import type { Schemas } from "../api.ts";
 import { listBoards, makeBoard } from "../boards/requests.ts";
 import { EventsHead } from "../explore/EventsHead.tsx";
-import { counted } from "../numbers.ts";
+import { count } from "../numbers.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { Dialog } from "../parts/Dialog.tsx";
 import { Failure } from "../parts/Failure.tsx";
@@ -28,16 +28,15 @@ export default function Boards({ params }: PageProps) {
   return (
     <main id="main" class="wrap app explore-page boards-page">
       <EventsHead project={project}>
-        {may("boards:write") ? (
-          <button class="btn primary" type="button" onClick={() => setMaking(true)}>
-            New board
-          </button>
-        ) : null}
+        {may("boards:write") && pages.data && pages.data.length > 0 ? <New open={() => setMaking(true)} /> : null}
       </EventsHead>
       {pages.error ? <Failure tried="Listing boards" error={pages.error} retry={pages.again} /> : null}
       {!pages.data && !pages.error ? <Loading /> : null}
       {pages.data?.length === 0 ? (
-        <p class="none">No boards yet. A board has saved queries as tiles, for a wall or for others by a link.</p>
+        <div class="none">
+          <p>No boards yet. A board has saved queries as tiles, for a wall or for others by a link.</p>
+          {may("boards:write") ? <New open={() => setMaking(true)} /> : null}
+        </div>
       ) : null}
       {pages.data && pages.data.length > 0 ? (
         <section class="doc" aria-label="Boards">
@@ -46,7 +45,9 @@ export default function Boards({ params }: PageProps) {
               <thead>
                 <tr>
                   <th scope="col">Board</th>
-                  <th scope="col">Tiles</th>
+                  <th scope="col" class="n">
+                    Tiles
+                  </th>
                   <th scope="col">Changed</th>
                 </tr>
               </thead>
@@ -58,7 +59,7 @@ export default function Boards({ params }: PageProps) {
                         {board.name}
                       </a>
                     </th>
-                    <td>{counted(board.tiles_count, "tile")}</td>
+                    <td class="n">{count(board.tiles_count)}</td>
                     <td>
                       <Ago at={board.updated_at} />
                     </td>
@@ -89,5 +90,12 @@ export default function Boards({ params }: PageProps) {
         </Dialog>
       ) : null}
     </main>
+  );
+}
+function New({ open }: { open: () => void }) {
+  return (
+    <button class="btn primary" type="button" onClick={open}>
+      New board
+    </button>
   );
 }

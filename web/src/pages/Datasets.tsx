@@ -95,7 +95,8 @@ function None({ project }: { project: string }) {
   return (
     <div class="none">
       <p>Nothing was delivered yet. The first delivery makes the dataset:</p>
-      <pre>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard has to reach it */}
+      <pre tabIndex={0}>
         {`curl -T monday.ndjson -H "authorization: Bearer $KEY" -H "content-type: application/x-ndjson" \\
   ${new URL("v1/datasets/products/shop-17/current", document.baseURI).href}`}
       </pre>

@@ -1,4 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { ofEvents } from "../anomalies/data.ts";
+import { Marked, marksOf as unusualMarks, within } from "../anomalies/Marked.tsx";
+import type { Anomaly } from "../anomalies/places.ts";
 import type { Mark } from "../charts/marks.ts";
 import { type Placed, PlotView } from "../charts/Plot.tsx";
 import { csv } from "../csv.ts";
@@ -32,6 +35,7 @@ import { useLoad } from "../state/load.ts";
 import { query, setQuery } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import { zone } from "../state/zone.ts";
+import "../anomalies/anomalies.css";
 import "../charts/charts.css";
 import "../style/lists.css";
 import "../explore/explore.css";
@@ -56,7 +60,11 @@ export default function Events({ params }: PageProps) {
   );
   const at = bucketAt(rows, question);
   const noted = useNotes(project, question.span, query.value.getAll("docs"));
-  const marks = useMemo(() => marksOf(noted.flags, rows, at), [at, rows, noted.flags]);
+  const unusual = useUnusual(project, question, rows);
+  const marks = useMemo(
+    () => [...marksOf(noted.flags, rows, at), ...unusualMarks(unusual, "numbers")],
+    [at, rows, noted.flags, unusual],
+  );
   const [placed, setPlaced] = useState<Placed | null>(null);
   const [noting, setNoting] = useState(false);
   useNoting(() => may("annotations:write") && setNoting(true));
@@ -125,6 +133,7 @@ export default function Events({ params }: PageProps) {
           zone={question.zone}
           again={noted.again}
         />
+        <Marked anomalies={unusual} signs="numbers" />
       </section>
       {noting ? (
         <NoteDialog
@@ -206,6 +215,21 @@ function useAnswers(project: string, question: Question) {
   );
   return { total, series, groups, lines, found, names };
 }
+
+/** What was unusual in the types of events that are asked for, of those that are drawn. */
+function useUnusual(project: string, { span, where }: Question, rows: readonly Row[]): readonly Anomaly[] {
+  const found = useLoad(
+    async (signal) => (may("alerts:read") ? ofEvents(project, span, signal) : []),
+    [project, span.fromMs, span.toMs],
+  );
+  const types = where.find(({ field, operation }) => field === "eventType" && operation === "is")?.values;
+  return useMemo(
+    () => within(found.data ?? [], types ? types.map(String) : null, timesOf(rows)),
+    [found.data, rows, types],
+  );
+}
+
+const timesOf = (rows: readonly Row[]) => rows.map((row) => Date.parse(row.time as string));
 
 /** The place of the bucket that is looked into. */
 function bucketAt(rows: readonly Row[], question: Question): number | null {

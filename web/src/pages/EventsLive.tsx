@@ -3,6 +3,7 @@ import { askEvents } from "../explore/asking.ts";
 import { Conditions } from "../explore/Conditions.tsx";
 import { EventList } from "../explore/EventList.tsx";
 import { EventsHead } from "../explore/EventsHead.tsx";
+import { HowToSend } from "../explore/HowToSend.tsx";
 import { joined, meetsAll, wordsOf } from "../explore/meets.ts";
 import { readQuestion } from "../explore/question.ts";
 import { type EventJson, fieldsOf } from "../explore/rows.ts";
@@ -13,7 +14,7 @@ import { Loading } from "../parts/Loading.tsx";
 import type { PageProps } from "../routes.ts";
 import { useLoad } from "../state/load.ts";
 import { query, setQuery } from "../state/location.ts";
-import { useStream } from "../state/stream.ts";
+import { type Told, useStream } from "../state/stream.ts";
 import { zone } from "../state/zone.ts";
 import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import "../explore/explore.css";
@@ -23,6 +24,8 @@ const MOST = 500;
 const FIRST = 100;
 /** What comes within so long is shown at once. */
 const TOGETHER_MS = 250;
+/** So long the newest events wait for the stream, which may not come through. */
+const LATEST_MS = 2000;
 
 /** Events as they come in, those that meet the conditions in the address. */
 export default function EventsLive({ params }: PageProps) {
@@ -30,8 +33,15 @@ export default function EventsLive({ params }: PageProps) {
   const asked = query.value.toString();
   const question = useMemo(() => readQuestion(new URLSearchParams(asked), zone.value, Date.now()), [asked, zone.value]);
   const words = wordsOf(query.value.get("q") ?? "");
-  const first = useLoad((signal) => askEvents(project, question, { limit: FIRST }, signal), [project, asked]);
-  const { news, waiting, isPaused, pause, seen, lost } = useNews(project);
+  const stream = useBegin(project);
+  const first = useLoad(
+    async (signal) => {
+      await stream.begun;
+      return askEvents(project, question, { limit: FIRST }, signal);
+    },
+    [project, asked],
+  );
+  const { news, waiting, isPaused, pause, seen, lost } = useNews(project, () => stream.begin() && first.again());
   const shown = useMemo(
     () => joined(news, first.data?.data ?? [], MOST).filter((event) => meetsAll(event, question.where, words)),
     [news, first.data, asked],
@@ -83,19 +93,50 @@ export default function EventsLive({ params }: PageProps) {
         {!first.data && !first.error ? <Loading /> : null}
         <EventList project={project} events={shown} zone={question.zone} />
         {first.data && shown.length === 0 ? (
-          <p class="said">
-            {question.where.length > 0 || words.length > 0
-              ? "None of the newest events meets all of that. What comes and does shows here."
-              : "No event yet. What comes shows here at once."}
-          </p>
+          <div class="said">
+            {question.where.length > 0 || words.length > 0 ? (
+              "None of the newest events meets all of that. What comes and does shows here."
+            ) : (
+              <>
+                <p>No event yet. What comes shows here at once.</p>
+                <HowToSend project={project} />
+              </>
+            )}
+          </div>
         ) : null}
       </section>
     </main>
   );
 }
 
+/** The newest events are asked for once the stream has begun: one that comes in between is in either. `begin` says
+ * whether it came too late for that. */
+function useBegin(project: string) {
+  return useMemo(() => {
+    let isLate = false;
+    let go: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        isLate = true;
+        resolve();
+      }, LATEST_MS);
+      go = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    const begin = () => {
+      const wasLate = isLate;
+      isLate = false;
+      go();
+      return wasLate;
+    };
+    return { begun, begin };
+  }, [project]);
+}
+
 /** What the stream brought since the page was opened, the newest first. */
-function useNews(project: string) {
+function useNews(project: string, begun: () => void) {
   const [news, setNews] = useState<readonly EventJson[]>([]);
   const [isPaused, setPaused] = useState(false);
   const [waiting, setWaiting] = useState(0);
@@ -120,12 +161,13 @@ function useNews(project: string) {
     setNews([]);
     setSeen(0);
   }, [project]);
-  useStream(project, ["events"], ({ event, data }) => {
+  const hear = ({ event, data }: Told) => {
     if (event === "gap") setLost(true);
     if (event !== "event") return;
     held.current.push(data as EventJson);
     if (held.current.length > MOST) held.current.shift();
-  });
+  };
+  useStream(project, ["events"], hear, { begun });
   const pause = (on: boolean) => {
     paused.current = on;
     setPaused(on);

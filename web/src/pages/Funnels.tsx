@@ -1,29 +1,22 @@
 import { useMemo, useState } from "preact/hooks";
 import { post } from "../api.ts";
+import { AskedFrame } from "../behaviour/AskedFrame.tsx";
 import { PersonsDialog } from "../behind/PersonsDialog.tsx";
 import { ask } from "../explore/asking.ts";
 import { Share } from "../explore/Breakdown.tsx";
 import { Conditions } from "../explore/Conditions.tsx";
 import { setAll } from "../explore/changing.ts";
-import { EventsHead } from "../explore/EventsHead.tsx";
 import { figure } from "../explore/names.ts";
-import { AGES, RANGES, readQuestion } from "../explore/question.ts";
+import { AGES, readQuestion } from "../explore/question.ts";
 import { filtersOf, type Row } from "../explore/rows.ts";
 import { barsOf, changed, FEWEST, MOST, stepsOf, WINDOWS } from "../funnel/steps.ts";
 import { percent } from "../numbers.ts";
-import { Failure } from "../parts/Failure.tsx";
-import { Loading } from "../parts/Loading.tsx";
-import { Segments } from "../parts/Segments.tsx";
 import type { PageProps } from "../routes.ts";
-import { SavedActs } from "../saved/SavedActs.tsx";
 import { useLoad } from "../state/load.ts";
 import { query, setQuery } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { roughly } from "../time/clock.ts";
-import "../style/lists.css";
-import "../explore/explore.css";
 import "../funnel/funnel.css";
-import "../behaviour/behaviour.css";
 
 const NOTHING = { groups: [], numbers: [] };
 
@@ -62,54 +55,50 @@ export default function Funnels({ params }: PageProps) {
   const [open, setOpen] = useState<Opened | null>(null);
   const set = (place: number, name: string | null) => setAll("s", changed(steps, place, name));
   return (
-    <main id="main" class="wrap app explore-page funnel-page">
-      <EventsHead project={project}>
-        <SavedActs project={project} kind="funnel" spec={() => (steps.length < FEWEST ? null : { ...spec })} />
-      </EventsHead>
-      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset does not scroll sideways */}
-      <div class="fields ask-q" role="group" aria-label="The question">
-        <span class="word">where</span>
-        <Conditions found={NOTHING} />
-        <span class="word">within</span>
-        <select
-          class="fchip"
-          aria-label="Within"
-          value={window}
-          onChange={(event) => setQuery({ window: event.currentTarget.value })}
-        >
-          {Object.entries(WINDOWS).map(([name, words]) => (
-            <option key={name} value={name}>
-              {words}
-            </option>
-          ))}
-        </select>
-        <Segments
-          label="Range"
-          options={RANGES}
-          value={question.range}
-          choose={(name) => setQuery({ range: name === "7d" ? null : name })}
-        />
-      </div>
-      <section class="doc" aria-label="Steps">
-        <ol class="funnel-steps">
-          {[...steps, ...(steps.length < MOST ? [""] : [])].map((step, i) => (
-            <Step
-              key={i}
-              place={i}
-              step={step}
-              types={types.data ?? []}
-              bar={step !== "" ? found.data?.bars[i] : undefined}
-              open={setOpen}
-              set={set}
-            />
-          ))}
-        </ol>
-        {found.error ? <Failure tried="Following people" error={found.error} retry={found.again} /> : null}
-        {found.busy ? <Loading /> : null}
-        {steps.length < FEWEST ? (
-          <p class="said">Choose what people do first, and what comes after: at least two steps.</p>
-        ) : null}
-      </section>
+    <AskedFrame
+      project={project}
+      kind="funnel"
+      spec={() => (steps.length < FEWEST ? null : { ...spec })}
+      range={question.range}
+      usual="7d"
+      picks={
+        <>
+          <span class="word">where</span>
+          <Conditions found={NOTHING} />
+          <span class="word">within</span>
+          <select
+            class="fchip"
+            aria-label="Within"
+            value={window}
+            onChange={(event) => setQuery({ window: event.currentTarget.value })}
+          >
+            {Object.entries(WINDOWS).map(([name, words]) => (
+              <option key={name} value={name}>
+                {words}
+              </option>
+            ))}
+          </select>
+        </>
+      }
+      label="Steps"
+      found={found}
+      tried="Following people"
+      empty={steps.length < FEWEST ? "Choose what people do first, and what comes after: at least two steps." : null}
+      isSilent={types.data?.length === 0}
+    >
+      <ol class="funnel-steps">
+        {[...steps, ...(steps.length < MOST ? [""] : [])].map((step, i) => (
+          <Step
+            key={i}
+            place={i}
+            step={step}
+            types={types.data ?? []}
+            bar={step !== "" ? found.data?.bars[i] : undefined}
+            open={setOpen}
+            set={set}
+          />
+        ))}
+      </ol>
       {open && found.data ? (
         <PersonsDialog
           project={project}
@@ -118,7 +107,7 @@ export default function Funnels({ params }: PageProps) {
           close={() => setOpen(null)}
         />
       ) : null}
-    </main>
+    </AskedFrame>
   );
 }
 

@@ -1,28 +1,20 @@
 import { useMemo, useState } from "preact/hooks";
 import { post } from "../api.ts";
+import { AskedFrame } from "../behaviour/AskedFrame.tsx";
 import { FlowView } from "../behaviour/FlowView.tsx";
 import { DEPTHS, flowOf, GAPS, MOST_MOVES, type Move, movesOf, nameOf } from "../behaviour/flow.ts";
 import { AddressPick, TypePick } from "../behaviour/TypePick.tsx";
-import { oneOf, setRange, useAsked } from "../behaviour/useAsked.ts";
+import { oneOf, useAsked } from "../behaviour/useAsked.ts";
 import { useTypes } from "../behaviour/useTypes.ts";
 import { PersonsDialog } from "../behind/PersonsDialog.tsx";
 import { findFields } from "../explore/asking.ts";
 import { Conditions } from "../explore/Conditions.tsx";
-import { EventsHead } from "../explore/EventsHead.tsx";
 import { figure } from "../explore/names.ts";
-import { RANGES } from "../explore/question.ts";
 import type { Row } from "../explore/rows.ts";
 import { counted } from "../numbers.ts";
-import { Failure } from "../parts/Failure.tsx";
-import { Loading } from "../parts/Loading.tsx";
-import { Segments } from "../parts/Segments.tsx";
 import type { PageProps } from "../routes.ts";
-import { SavedActs } from "../saved/SavedActs.tsx";
 import { useLoad } from "../state/load.ts";
-import { query, setQuery } from "../state/location.ts";
-import "../style/lists.css";
-import "../explore/explore.css";
-import "../behaviour/behaviour.css";
+import { query } from "../state/location.ts";
 
 const NOTHING = { groups: [], numbers: [] };
 const USUAL = "7d";
@@ -61,38 +53,38 @@ export default function Paths({ params }: PageProps) {
   const groups = (fields.data ?? NOTHING).groups.filter((field) => field !== "tags");
   const names = Object.fromEntries([...new Set(["eventType", by, ...groups])].map((field) => [field, field]));
   return (
-    <main id="main" class="wrap app explore-page paths-page">
-      <EventsHead project={project}>
-        <SavedActs project={project} kind="paths" spec={() => ({ ...spec, range: saved })} />
-      </EventsHead>
-      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset does not scroll sideways */}
-      <div class="fields ask-q" role="group" aria-label="The question">
-        <AddressPick label="Direction" name="way" value={direction} usual="next" options={WAYS} />
-        <TypePick label="Start" name="start" value={start} types={types} none="after a pause" />
-        <span class="word">by</span>
-        <AddressPick label="By" name="by" value={by} usual="eventType" options={names} />
-        <span class="word">where</span>
-        <Conditions found={fields.data ?? NOTHING} />
-        <span class="word">for</span>
-        <AddressPick label="Depth" name="depth" value={depth} usual="3" options={DEPTHS} />
-        <span class="word">until a pause of</span>
-        <AddressPick label="Pause" name="gap" value={gap} usual="30m" options={GAPS} />
-        <Segments
-          label="Range"
-          options={RANGES}
-          value={question.range}
-          choose={(name) => setQuery(setRange(USUAL)(name))}
-        />
-      </div>
-      <section class="doc" aria-label="Paths">
-        {found.error ? <Failure tried="Following people" error={found.error} retry={found.again} /> : null}
-        {!found.data && !found.error ? <Loading /> : null}
-        {found.data?.moves.length === 0 ? (
-          <p class="said">Nobody went from one to another in this time: take a longer pause, or another start.</p>
-        ) : null}
-        {flow.nodes.length > 0 ? <FlowView flow={flow} open={setOpen} /> : null}
-        {found.data && found.data.moves.length > 0 ? <Moves moves={found.data.moves} open={setOpen} /> : null}
-      </section>
+    <AskedFrame
+      project={project}
+      kind="paths"
+      spec={() => ({ ...spec, range: saved })}
+      range={question.range}
+      usual={USUAL}
+      picks={
+        <>
+          <AddressPick label="Direction" name="way" value={direction} usual="next" options={WAYS} />
+          <TypePick label="Start" name="start" value={start} types={types} none="after a pause" />
+          <span class="word">by</span>
+          <AddressPick label="By" name="by" value={by} usual="eventType" options={names} />
+          <span class="word">where</span>
+          <Conditions found={fields.data ?? NOTHING} />
+          <span class="word">for</span>
+          <AddressPick label="Depth" name="depth" value={depth} usual="3" options={DEPTHS} />
+          <span class="word">until a pause of</span>
+          <AddressPick label="Pause" name="gap" value={gap} usual="30m" options={GAPS} />
+        </>
+      }
+      label="Paths"
+      found={found}
+      tried="Following people"
+      empty={
+        found.data?.moves.length === 0
+          ? "Nobody went from one to another in this time: take a longer pause, or another start."
+          : null
+      }
+      isSilent={fields.data?.groups.length === 0}
+    >
+      {flow.nodes.length > 0 ? <FlowView flow={flow} open={setOpen} /> : null}
+      {found.data && found.data.moves.length > 0 ? <Moves moves={found.data.moves} open={setOpen} /> : null}
       {open && found.data ? (
         <PersonsDialog
           project={project}
@@ -101,7 +93,7 @@ export default function Paths({ params }: PageProps) {
           close={() => setOpen(null)}
         />
       ) : null}
-    </main>
+    </AskedFrame>
   );
 }
 

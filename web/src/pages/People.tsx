@@ -2,6 +2,7 @@ import { useRef } from "preact/hooks";
 import { get, type Schemas } from "../api.ts";
 import { Brief } from "../explore/Brief.tsx";
 import { EventsHead } from "../explore/EventsHead.tsx";
+import { HowToSend } from "../explore/HowToSend.tsx";
 import { Ago } from "../parts/Ago.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Icon } from "../parts/Icon.tsx";
@@ -99,9 +100,7 @@ export default function People({ params }: PageProps) {
                 Nobody yet. A program tells who somebody is by <code>POST /v1/identify</code>, and they are listed here
                 with what they did.
               </p>
-              <a class="btn" href={href(at("p", project, "connect"))}>
-                How to send events
-              </a>
+              <HowToSend project={project} />
             </>
           ) : (
             <p>Nobody has that id, or traits with all of these words.</p>

@@ -41,7 +41,7 @@ export default function Person({ params }: PageProps) {
     go(at("p", project, "events", "people"));
   };
   return (
-    <main id="main" class="wrap app explore-page people-page">
+    <main id="main" class="wrap app explore-page people-page person-page">
       <EventsHead project={project}>
         {user ? (
           <button class="btn danger" type="button" onClick={() => setErasing(true)}>
@@ -167,7 +167,7 @@ function Did({ project, id }: { project: string; id: string }) {
           <h3>
             {day} <small>{counted(events.length, "event")}</small>
           </h3>
-          <EventList project={project} events={events} zone={zone.value} isShort />
+          <EventList project={project} events={events} zone={zone.value} isShort isOfOne />
         </section>
       ))}
       {pages.data.length === 0 ? <p class="said">No events of theirs are kept.</p> : null}

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { post } from "../api.ts";
+import { AskedFrame } from "../behaviour/AskedFrame.tsx";
 import { AddressPick, TypePick } from "../behaviour/TypePick.tsx";
 import {
   averages,
@@ -11,26 +12,17 @@ import {
   PERIODS,
   shadeOf,
 } from "../behaviour/triangle.ts";
-import { oneOf, setRange, useAsked } from "../behaviour/useAsked.ts";
+import { oneOf, useAsked } from "../behaviour/useAsked.ts";
 import { useTypes } from "../behaviour/useTypes.ts";
 import { PersonsDialog } from "../behind/PersonsDialog.tsx";
 import { Conditions } from "../explore/Conditions.tsx";
-import { EventsHead } from "../explore/EventsHead.tsx";
 import { figure } from "../explore/names.ts";
-import { RANGES } from "../explore/question.ts";
 import type { Row } from "../explore/rows.ts";
 import { counted, percent } from "../numbers.ts";
-import { Failure } from "../parts/Failure.tsx";
-import { Loading } from "../parts/Loading.tsx";
-import { Segments } from "../parts/Segments.tsx";
 import type { PageProps } from "../routes.ts";
-import { SavedActs } from "../saved/SavedActs.tsx";
 import { useLoad } from "../state/load.ts";
 import { query, setQuery } from "../state/location.ts";
 import { longDay } from "../time/clock.ts";
-import "../style/lists.css";
-import "../explore/explore.css";
-import "../behaviour/behaviour.css";
 
 const NOTHING = { groups: [], numbers: [] };
 const USUAL = "30d";
@@ -62,45 +54,43 @@ export default function Retention({ params }: PageProps) {
     [project, key, range.join()],
   );
   return (
-    <main id="main" class="wrap app explore-page retention-page">
-      <EventsHead project={project}>
-        <SavedActs project={project} kind="retention" spec={() => ({ ...spec, range: saved })} />
-      </EventsHead>
-      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset does not scroll sideways */}
-      <div class="fields ask-q" role="group" aria-label="The question">
-        <span class="word">began with</span>
-        <TypePick label="Began with" name="start" value={start} types={types} none="any event" />
-        <button
-          class="fchip"
-          type="button"
-          aria-pressed={isFirst}
-          onClick={() => setQuery({ first: isFirst ? null : "1" })}
-        >
-          for the first time ever
-        </button>
-        <span class="word">came back with</span>
-        <TypePick label="Came back with" name="again" value={again} types={types} none="any event" />
-        <span class="word">where</span>
-        <Conditions found={NOTHING} />
-        <span class="word">each</span>
-        <AddressPick label="Each" name="every" value={every} usual="1d" options={EVERY} />
-        <span class="word">for</span>
-        <AddressPick label="Periods" name="periods" value={periods} usual="8" options={PERIODS} />
-        <Segments
-          label="Range"
-          options={RANGES}
-          value={question.range}
-          choose={(name) => setQuery(setRange(USUAL)(name))}
-        />
-      </div>
-      <section class="doc" aria-label="Who came back">
-        {found.error ? <Failure tried="Counting who came back" error={found.error} retry={found.again} /> : null}
-        {!found.data && !found.error ? <Loading /> : null}
-        {found.data?.cohorts.length === 0 ? <p class="said">Nobody began in this time.</p> : null}
-        {found.data && found.data.cohorts.length > 0 ? (
-          <Triangle cohorts={found.data.cohorts} every={every} zone={zone} open={setOpen} />
-        ) : null}
-      </section>
+    <AskedFrame
+      project={project}
+      kind="retention"
+      spec={() => ({ ...spec, range: saved })}
+      range={question.range}
+      usual={USUAL}
+      picks={
+        <>
+          <span class="word">began with</span>
+          <TypePick label="Began with" name="start" value={start} types={types} none="any event" />
+          <button
+            class="fchip"
+            type="button"
+            aria-pressed={isFirst}
+            onClick={() => setQuery({ first: isFirst ? null : "1" })}
+          >
+            for the first time ever
+          </button>
+          <span class="word">came back with</span>
+          <TypePick label="Came back with" name="again" value={again} types={types} none="any event" />
+          <span class="word">where</span>
+          <Conditions found={NOTHING} />
+          <span class="word">each</span>
+          <AddressPick label="Each" name="every" value={every} usual="1d" options={EVERY} />
+          <span class="word">for</span>
+          <AddressPick label="Periods" name="periods" value={periods} usual="8" options={PERIODS} />
+        </>
+      }
+      label="Who came back"
+      found={found}
+      tried="Counting who came back"
+      empty={found.data?.cohorts.length === 0 ? "Nobody began in this time." : null}
+      isSilent={types.length === 0}
+    >
+      {found.data && found.data.cohorts.length > 0 ? (
+        <Triangle cohorts={found.data.cohorts} every={every} zone={zone} open={setOpen} />
+      ) : null}
       {open && found.data ? (
         <PersonsDialog
           project={project}
@@ -109,7 +99,7 @@ export default function Retention({ params }: PageProps) {
           close={() => setOpen(null)}
         />
       ) : null}
-    </main>
+    </AskedFrame>
   );
 }
 

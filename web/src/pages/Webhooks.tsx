@@ -73,15 +73,11 @@ export default function Webhooks({ params }: PageProps) {
     <main id="main" class="panel-page wrap app trio-page webhooks-page">
       <ConnectHead project={project}>
         {chosen ? <Acts webhook={chosen} open={setOpen} test={acts.test} pause={acts.enable} /> : null}
-        {canChange ? (
-          <button class="btn primary" type="button" onClick={() => setOpen({ what: "new" })}>
-            New webhook
-          </button>
-        ) : null}
+        {canChange && all.length > 0 ? <New open={setOpen} /> : null}
       </ConnectHead>
       {webhooks.error ? <Failure tried="Loading the webhooks" error={webhooks.error} retry={webhooks.again} /> : null}
       {!webhooks.data && !webhooks.error ? <Loading /> : null}
-      {webhooks.data && all.length === 0 ? <None canChange={canChange} /> : null}
+      {webhooks.data && all.length === 0 ? <None canChange={canChange} open={setOpen} /> : null}
       {all.length > 0 ? <DeliveryTimeline project={project} hook={hook} turn={turn} /> : null}
       {all.length > 0 ? (
         <div class={opened ? "trio" : "trio two"}>
@@ -186,14 +182,22 @@ function Acts({ webhook, open, test, pause }: ActsProps) {
   );
 }
 
-function None({ canChange }: { canChange: boolean }) {
+function New({ open }: { open: (what: Open) => void }) {
+  return (
+    <button class="btn primary" type="button" onClick={() => open({ what: "new" })}>
+      New webhook
+    </button>
+  );
+}
+
+function None({ canChange, open }: { canChange: boolean; open: (what: Open) => void }) {
   return (
     <div class="none">
       <p>
         No webhook yet. One tells your programs when something changes: it is sent to an address of yours, signed, and
         again until it has arrived.
       </p>
-      {canChange ? <p class="quiet">“New webhook” makes one; then send it a test.</p> : null}
+      {canChange ? <New open={open} /> : null}
     </div>
   );
 }

@@ -66,7 +66,8 @@ export function Menu({
 }
 
 function items(box: HTMLElement | null): HTMLElement[] {
-  return [...(box?.querySelectorAll<HTMLElement>("[role^=menuitem]") ?? [])];
+  const all = [...(box?.querySelectorAll<HTMLElement>("[role^=menuitem]") ?? [])];
+  return all.filter((each) => each.checkVisibility()); // some are for narrow windows alone
 }
 
 /** Moves the focus as a key asks; false where it asks for nothing. */

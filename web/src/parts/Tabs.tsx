@@ -6,10 +6,16 @@ export function Tabs({ label, current, children }: { label: string; current: str
   const nav = useRef<HTMLElement>(null);
   useLayoutEffect(() => {
     const box = nav.current;
-    const tab = box?.querySelector<HTMLElement>("[aria-current]");
-    if (!box || !tab) return;
-    const [outer, inner] = [box.getBoundingClientRect(), tab.getBoundingClientRect()];
-    box.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
+    if (!box) return;
+    const show = () => {
+      const tab = box.querySelector("[aria-current]");
+      if (!tab) return;
+      const [outer, inner] = [box.getBoundingClientRect(), tab.getBoundingClientRect()];
+      box.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
+    };
+    const room = new ResizeObserver(show); // buttons beside them come and go
+    room.observe(box);
+    return () => room.disconnect();
   }, [current]);
   return (
     <nav ref={nav} class="tabs" aria-label={label}>

@@ -25,21 +25,25 @@ const SOONEST_MS = 1000;
 const LATEST_MS = 30_000;
 
 /** Follows a project while the page is seen; `heard` is called for each thing that happens. One that goes along with
- * every page, `isAside`, is none that the dot in the bar tells of. */
+ * every page, `isAside`, is none that the dot in the bar tells of. What happens after `begun` is called is heard: what
+ * is asked for then leaves no gap before it. */
 export function useStream(
   project: string,
   topics: readonly Topic[],
   heard: (told: Told) => void,
-  { isAside = false } = {},
+  { isAside = false, begun = () => undefined }: { isAside?: boolean; begun?: () => void } = {},
 ): void {
-  const handler = useRef(heard);
-  handler.current = heard;
+  const handler = useRef({ heard, begun });
+  handler.current = { heard, begun };
   const wanted = topics.join(",");
   useEffect(() => {
     const dot = isAside ? { stream: signal<Connection>("off"), nextTry: signal(0), retry: signal(null) } : DOT;
     const open: Open = (headers, signal) =>
       raw("/v1/stream", { in: project, query: { topics: [wanted] }, headers, signal });
-    return follow(open, dot, (told) => handler.current(told));
+    return follow(open, dot, {
+      heard: (told) => handler.current.heard(told),
+      begun: () => handler.current.begun(),
+    });
   }, [project, wanted, isAside]);
 }
 
@@ -50,18 +54,24 @@ export function useSyncStream(project: string, space: Record<string, string>, he
   useEffect(() => {
     const open: Open = (headers, signal) =>
       raw("/v1/sync/stream", { in: project, headers: { ...headers, ...space }, signal });
-    return follow(open, DOT, (told) => handler.current(told));
+    return follow(open, DOT, { heard: (told) => handler.current(told), begun: () => undefined });
   }, [project, JSON.stringify(space)]);
 }
 
 /** Asks for a stream; the headers say where it is to go on. */
 type Open = (headers: Record<string, string>, signal: AbortSignal) => Promise<Response>;
 
+interface Ears {
+  heard: (told: Told) => void;
+  /** The server has said where the stream is; it does so at once. */
+  begun: () => void;
+}
+
 /** Goes on where it was after each break, later each time, at once when the reader asks. Returns what ends it. */
-function follow(open: Open, dot: Dot, heard: (told: Told) => void): () => void {
+function follow(open: Open, dot: Dot, ears: Ears): () => void {
   const ended = new AbortController();
   const reader = new SseReader();
-  void keepOn(open, reader, dot, heard, ended.signal);
+  void keepOn(open, reader, dot, ears, ended.signal);
   return () => {
     ended.abort();
     dot.stream.value = "off";
@@ -69,22 +79,17 @@ function follow(open: Open, dot: Dot, heard: (told: Told) => void): () => void {
   };
 }
 
-async function keepOn(
-  open: Open,
-  reader: SseReader,
-  dot: Dot,
-  heard: (told: Told) => void,
-  ended: AbortSignal,
-): Promise<void> {
+async function keepOn(open: Open, reader: SseReader, dot: Dot, ears: Ears, ended: AbortSignal): Promise<void> {
   for (let waitMs = SOONEST_MS; !ended.aborted; waitMs = Math.min(LATEST_MS, waitMs * 2)) {
     await seen(dot, ended);
     const hidden = whenHidden(ended);
     try {
       dot.stream.value = "connecting";
-      await read(open, reader, dot, hidden, (told) => {
+      const heard = (told: Told) => {
         waitMs = SOONEST_MS;
-        heard(told);
-      });
+        ears.heard(told);
+      };
+      await read(open, reader, dot, hidden, { ...ears, heard });
     } catch (error) {
       if (!ended.aborted && isRefusal(error)) {
         dot.stream.value = "off";
@@ -108,7 +113,7 @@ async function read(
   reader: SseReader,
   dot: Dot,
   signal: AbortSignal,
-  heard: (told: Told) => void,
+  { heard, begun }: Ears,
 ): Promise<void> {
   const headers: Record<string, string> = { accept: "text/event-stream" };
   if (reader.lastId) headers["last-event-id"] = reader.lastId;
@@ -116,7 +121,10 @@ async function read(
   const bytes = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
   dot.stream.value = "live";
   dot.nextTry.value = 0;
+  let isFirst = true;
   for (let part = await bytes?.read(); part && !part.done; part = await bytes?.read()) {
+    if (isFirst) begun();
+    isFirst = false;
     for (const sent of reader.push(part.value)) heard({ event: sent.event, data: JSON.parse(sent.data) });
   }
 }

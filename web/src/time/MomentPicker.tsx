@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-
 import { Icon } from "../parts/Icon";
+import { useFocusBack } from "../state/focusBack";
 import type { Bar } from "./bars";
 import { moment as said, zoneName } from "./clock";
 import { dayOf, dayStart, type Moment, parseMoment, zonedMs } from "./moments";
@@ -23,6 +23,7 @@ export function MomentPicker({ shownMs, nowMs, zone, bars, onPick, onClose }: Mo
   const box = useRef<HTMLDivElement>(null);
   const [typed, setTyped] = useState("");
   const [monthMs, setMonth] = useState(shownMs);
+  useFocusBack(box);
   useEffect(() => {
     input.current?.focus();
     const outside = (event: PointerEvent): void => {

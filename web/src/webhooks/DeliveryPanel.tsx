@@ -12,6 +12,7 @@ import { at, href, setQuery } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import { zone } from "../state/zone.ts";
 import { exactClock } from "../time/clock.ts";
+import { NextTry } from "./NextTry.tsx";
 import { type Attempt, chipCounts, curl, type DeliveryDetail, indented, outcome, took } from "./words.ts";
 
 const PARTS = { body: "Body", headers: "Headers", curl: "curl" } as const;
@@ -72,7 +73,7 @@ function Told({ project, delivery }: { project: string; delivery: DeliveryDetail
           {delivery.arrived_ms !== null ? `${took(delivery.arrived_ms)} after it happened` : null}
           {delivery.next_try ? (
             <>
-              next <Ago at={delivery.next_try} />
+              the next is <NextTry at={delivery.next_try} />
             </>
           ) : null}
         </span>

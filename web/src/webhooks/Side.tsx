@@ -1,8 +1,9 @@
 import { percent } from "../numbers.ts";
-import { Ago } from "../parts/Ago.tsx";
 import { address, href, withQuery } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import { now } from "../state/now.ts";
+import { roughly } from "../time/clock.ts";
+import { NextTry } from "./NextTry.tsx";
 import { offText, type Webhook, webhookShape } from "./words.ts";
 
 const HEIGHT = 14;
@@ -76,9 +77,7 @@ function State({ webhook, act }: { webhook: Webhook; act: (what: "enable" | "rec
           <>
             <b>{webhook.name}</b>{" "}
             {webhook.failing_since ? (
-              <>
-                has not taken anything since <Ago at={webhook.failing_since} />.
-              </>
+              <>has not taken anything for {roughly(now.value - Date.parse(webhook.failing_since))}.</>
             ) : (
               "is being sent to."
             )}
@@ -87,14 +86,7 @@ function State({ webhook, act }: { webhook: Webhook; act: (what: "enable" | "rec
         {waiting > 0 ? `${waiting.toLocaleString()} wait` : ""}
         {waiting > 0 && webhook.next_try ? (
           <>
-            ;{" "}
-            {Date.parse(webhook.next_try) <= now.value ? (
-              "the next try is due."
-            ) : (
-              <>
-                the next try is <Ago at={webhook.next_try} />.
-              </>
-            )}
+            ; the next try is <NextTry at={webhook.next_try} />.
           </>
         ) : waiting > 0 ? (
           "."
@@ -109,7 +101,7 @@ function State({ webhook, act }: { webhook: Webhook; act: (what: "enable" | "rec
           </button>
         ) : null}
         {may("webhooks:write") ? (
-          <button class="btn ghost" type="button" onClick={() => act("recover", webhook)}>
+          <button class="btn" type="button" onClick={() => act("recover", webhook)}>
             Recover…
           </button>
         ) : null}
