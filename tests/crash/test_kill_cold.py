@@ -1,7 +1,8 @@
-"""`kill -9` while packs move into cold storage and back: what was stored is whole, and the move goes on."""
+"""`kill -9` while packs and segments move into cold storage and back: nothing is lost, and the move goes on."""
 
 import asyncio
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,20 @@ from delta_server.cli.main import cli
 from delta_server.config.sections import Config
 from delta_server.services import Services
 from delta_server.storage.sqlite.options import Storage
-from tests.crash.test_kill_background import run_until_killed
+from tests.crash.test_kill_background import counted, made_events, run_until_killed
 from tests.features.cold.opened import HISTORY, fresh, read_all
 from tests.storage.contents.opened import append_batch, new_endpoint, opened_services
 from tests.storage.opened import FAST
 
 MOVE = ("cold", "move")
-THERE = [("cold.store.insert_place", 0), ("cold.store.insert_free", 1), ("contents.cold_packs._leave", 1)]
-BACK = [("contents.cold_packs._come_back", 1)]
+PROJECT = 1
+THERE = [
+    ("cold.store.insert_place", 0),
+    ("cold.store.insert_free", 1),
+    ("contents.cold_packs._leave", 1),
+    ("segments.cold_segments._leave", 0),
+]
+BACK = [("contents.cold_packs._come_back", 1), ("segments.cold_segments._come_back", 0)]
 MOVES = {
     "DELTA_STORAGE_COLD_AFTER_DAYS": "0",
     "DELTA_STORAGE_COLD_LEAST_BYTES": "1KiB",
@@ -38,6 +45,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         async with opened_services(directory / "delta-data") as svc:
             endpoint = await new_endpoint(svc.contents)
             await append_batch(svc.contents, endpoint, list(enumerate(HISTORY)))
+            await svc.event_writer.append_events(PROJECT, made_events(svc.clock.now_ms()))
+            await svc.event_maintenance.run_maintenance(PROJECT, seal=True, compact=True)
 
     asyncio.run(work())
     return directory
@@ -45,6 +54,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def whole(svc: Services) -> bool:
     ids = await svc.db.read(lambda tx: [row[0] for row in tx.all("SELECT id FROM content ORDER BY captured_at")])
+    users = await counted(svc, PROJECT)
+    assert users == Counter(event.user_id for event in made_events(0))
     return await read_all(fresh(svc), 1, ids) == HISTORY
 
 
@@ -52,8 +63,9 @@ async def state(directory: Path) -> tuple[int, int]:
     """Objects in use, and those that are not."""
     async with delta_app.open_services(config_of(directory), tuning=FAST) as svc:
         assert await whole(svc)
-        rows = await svc.db.read(lambda tx: tx.all("SELECT count(pack), count(*) - count(pack) FROM cold_object"))
-        return rows[0]
+        sql = "SELECT count(pack) + count(segment), sum(pack IS NULL AND segment IS NULL) FROM cold_object"
+        rows = await svc.db.read(lambda tx: tx.all(sql))
+        return rows[0][0], rows[0][1] or 0
 
 
 def move(*options: str) -> None:

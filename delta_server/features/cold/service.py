@@ -44,7 +44,7 @@ async def adopt(svc: Services, _: NoArguments, __: Progress) -> tuple[int, int]:
     not name go at once; how many of either. Raises ColdStorageAway."""
     await accounts.note_command(svc, "cold adopt")
     unknown = 0
-    async with svc.state(tasks.Rounds).turn:
+    async with tasks.rounds_of(svc).turn:
         for place in await svc.db.read(cold.places):
             keys = await moving.unknown_keys(svc.db, svc.contents.cold, place)
             await moving.delete_unknown(svc.contents.cold, place, keys)

@@ -15,6 +15,7 @@ from delta_server.storage.cold.pieces import ColdStorageAway, PieceLost
 from delta_server.storage.cold.store import Place, Used
 from delta_server.storage.contents import cold_packs
 from delta_server.storage.contents.cold_packs import Round
+from delta_server.storage.events.segments.cold_segments import ColdSegments
 
 TURN_BYTES = 64 << 20
 """A turn is a minute: 90 GB a day."""
@@ -28,9 +29,14 @@ log = structlog.get_logger()
 class Rounds:
     """Where the next turn goes on. No two turns run at once: what is free in one may be being written in another."""
 
-    def __init__(self) -> None:
+    def __init__(self, svc: Services) -> None:
         self.packs = Round()
+        self.segments = ColdSegments(svc.db, svc.contents.cold, svc.spare_cpu)
         self.turn = asyncio.Lock()
+
+
+def rounds_of(svc: Services) -> Rounds:
+    return svc.state(Rounds, lambda: Rounds(svc))
 
 
 async def keep_moving(svc: Services) -> None:
@@ -41,7 +47,7 @@ async def keep_moving(svc: Services) -> None:
 
 async def turn(svc: Services) -> int:
     """About TURN_BYTES each way; how many it was. Raises ColdStorageAway."""
-    rounds, counts = svc.state(Rounds), svc.contents.cold.counts
+    rounds, counts = rounds_of(svc), svc.contents.cold.counts
     async with rounds.turn:
         try:
             return await _turn(svc, rounds)
@@ -55,17 +61,18 @@ async def _turn(svc: Services, rounds: Rounds) -> int:
     # nothing is being written now: whatever is free was left by a crash, or is no longer needed
     await svc.db.write(cold.set_times, now_ms + max(storage.cold_kept_days * DAY_MS, moving.LEAST_WAIT_MS))
     place = await moving.present_place(svc.db, svc.contents.cold, storage.cold)
-    moved += await _bring_back(svc, place)
+    moved += await _bring_back(svc, rounds, place)
     if place is not None:
         before_ms, least = now_ms - storage.cold_after_days * DAY_MS, storage.cold_least_bytes
         moved += await cold_packs.move(
             svc.contents, place, rounds.packs, created_before=before_ms, least=least, most=TURN_BYTES
         )
+        moved += await rounds.segments.move(place, created_before=before_ms, least=least, most=TURN_BYTES)
     await moving.delete_due(svc.db, svc.contents.cold, now_ms)
     return moved
 
 
-async def _bring_back(svc: Services, place: Place | None) -> int:
+async def _bring_back(svc: Services, rounds: Rounds, place: Place | None) -> int:
     """What cannot be read, or for which there is no room, stays where it is."""
     after, returned = 0, 0
     while found := await svc.db.read(cold.elsewhere, place.id if place else 0, after, LISTED_AT_ONCE):
@@ -76,13 +83,16 @@ async def _bring_back(svc: Services, place: Place | None) -> int:
             if shutil.disk_usage(svc.config.storage.data_dir).free - used.object.size < ROOM_BYTES:
                 log.warning("no room to bring back what is in cold storage", address=used.object.address)
                 return returned
-            returned += await _bring_one(svc, used)
+            returned += await _bring_one(svc, rounds, used)
     return returned
 
 
-async def _bring_one(svc: Services, used: Used) -> int:
+async def _bring_one(svc: Services, rounds: Rounds, used: Used) -> int:
     try:
-        await cold_packs.bring_back(svc.contents, used)
+        if used.kind == "pack":
+            await cold_packs.bring_back(svc.contents, used)
+        else:
+            await rounds.segments.bring_back(used)
     except PieceLost as error:
         log.error("not brought back from cold storage", kind=used.kind, number=used.number, reason=str(error))
         return 0

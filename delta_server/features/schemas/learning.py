@@ -18,6 +18,7 @@ from delta_server.features.schemas import happenings, store
 from delta_server.features.schemas.store import ChangeRow, Learned
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
+from delta_server.storage.cold.pieces import ColdStorageAway
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
 
@@ -43,7 +44,7 @@ async def learn_part(svc: Services, project: int, endpoint: int) -> bool:
         documents = await _read(svc, plan)
         known = None if plan.learned is None else plan.learned.shape
         learnt = await svc.cpu_for(sum(map(len, documents)))(steps.learn_all, known, documents)
-    except NotFound:  # rewritten meanwhile: what is there now is looked at the next time
+    except (NotFound, ColdStorageAway):  # rewritten meanwhile, say: what is there now is looked at the next time
         return False
     except DatabaseFailed as error:
         log.warning("no schema is learned from versions", endpoint=endpoint, reason=error.message)

@@ -72,8 +72,15 @@ def packs_of(tx: Tx, endpoint: int) -> dict[int, int]:
     return dict(tx.all("SELECT pack, size FROM cold_object WHERE endpoint = ?", endpoint))
 
 
+OF_SEGMENT = f"SELECT {_COLUMNS} {_FROM} WHERE o.segment = ? AND o.project = ?"
+
+
 def of_segment(tx: Tx, project: int, segment: int) -> ColdObject | None:
-    return _object(tx.one(f"SELECT {_COLUMNS} {_FROM} WHERE o.segment = ? AND o.project = ?", segment, project))
+    return _object(tx.one(OF_SEGMENT, segment, project))
+
+
+def segments_of(tx: Tx, project: int) -> set[int]:
+    return {row[0] for row in tx.all("SELECT segment FROM cold_object WHERE project = ?", project)}
 
 
 def place_of(tx: Tx, address: str) -> Place | None:

@@ -5,7 +5,6 @@ Damage is named, one sentence each, never raised; what is not named can be read.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from typing import TypeVar
@@ -20,6 +19,7 @@ from delta_server.core.event_storage.rollup_plan import RollupState
 from delta_server.core.packs import codec
 from delta_server.core.query.plan import Span
 from delta_server.core.times import DAY_MS
+from delta_server.storage.cold.pieces import AT_ONCE, PIECE_BYTES, ColdStorageAway
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.eventlog import EventsVerified
 from delta_server.storage.events.duckdb.engine import Engine
@@ -36,6 +36,7 @@ VerifyProgress = Callable[[int, int], None]
 MAX_NAMED = 5
 _PAGES = 256
 _TRIES = 3
+_COLD_BYTES = AT_ONCE * PIECE_BYTES
 
 
 class _Line(msgspec.Struct):
@@ -98,8 +99,12 @@ class Verifier:
     async def _retry_when_interrupted(self, project: int, check: Callable[[QuerySession], T]) -> T:
         """Releases the database when the log of a server that writes beside it is long, and tries again."""
         for _ in range(_TRIES - 1):
-            with suppress(Unavailable):
+            try:
                 return await self._engine.run_background(project, check, is_evictable=True)
+            except ColdStorageAway:
+                raise
+            except Unavailable:
+                continue
         return await self._engine.run_background(project, check, is_evictable=True)
 
     async def _file(
@@ -132,7 +137,7 @@ class Verifier:
 
 def _reason(error: Exception) -> str:
     """Without the words that name it again, or say to run `verify`. Raises `error` where the machine is what fails."""
-    if isinstance(error, Unavailable | TooCostly):
+    if isinstance(error, Unavailable | TooCostly) and not isinstance(error, ColdStorageAway):
         raise error
     text = error.message if isinstance(error, DeltaError) else str(error).partition("\n")[0]
     return text.partition(" is damaged: ")[2].partition("; ")[0] or text.removesuffix("; run delta-server verify")
@@ -194,9 +199,12 @@ def _rollup(session: QuerySession, id: int) -> tuple[int, str | None]:
 
 
 def _decoded(session: QuerySession, kind: str, id: int, hash: bytes | None) -> None:
-    """Opening it checks its hash; without one all of it is decoded."""
-    session.read_view.open(kind, id)
-    if hash is None:
+    """Opening it checks its hash, and each piece of one in cold storage its own; without one all of it is decoded."""
+    pages = session.read_view.open(kind, id)
+    if session.read_view.is_cold(kind, id):
+        for at in range(0, pages.size, _COLD_BYTES):
+            pages.read(at, min(_COLD_BYTES, pages.size - at))
+    elif hash is None:
         session.rows(f"SELECT count(COLUMNS(*)) FROM {_parquet(session.read_view, kind, id)}")
 
 

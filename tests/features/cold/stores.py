@@ -23,12 +23,13 @@ def place(kind: str, tmp_path: Path) -> Iterator[str]:
         yield "memory:///"
     else:
         with moto() as address, pytest.MonkeyPatch.context() as patched:
-            urlopen(Request(f"{address}/bucket", method="PUT")).close()
+            bucket = f"b{os.urandom(8).hex()}"  # all servers of moto in a process have the same
+            urlopen(Request(f"{address}/{bucket}", method="PUT")).close()
             patched.setenv("AWS_ENDPOINT_URL", address)
             patched.setenv("AWS_ACCESS_KEY_ID", "id")
             patched.setenv("AWS_SECRET_ACCESS_KEY", os.urandom(8).hex())
             patched.setenv("AWS_REGION", "us-east-1")
-            yield "s3://bucket/of/delta"
+            yield f"s3://{bucket}/of/delta"
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """What callers and operators see of cold storage: answers as before, 503 while it is away, health, metrics, SQL."""
 
+import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,22 @@ from delta_server.storage.blobs.local import LocalBlobs
 from delta_server.storage.sqlite.options import Storage
 from tests.conftest import Keys, bearer, built, client_of, make_keys, started
 from tests.features.cold.opened import AFTER_DAYS, HISTORY, LEAST, moved
+from tests.features.cold.stores import place
 from tests.storage.contents.opened import SMALL, append_batch
 from tests.storage.opened import FakeClock
 
 
 @pytest.fixture
 async def client(tmp_path: Path, clock: FakeClock) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(tmp_path, clock, str(tmp_path / "cold")) as client:
+        yield client
+
+
+@asynccontextmanager
+async def serving(tmp_path: Path, clock: FakeClock, address: str) -> AsyncIterator[httpx.AsyncClient]:
     storage = Storage(
         data_dir=tmp_path / "data",
-        cold=str(tmp_path / "cold"),
+        cold=address,
         cold_after_days=AFTER_DAYS,
         cold_least_bytes=LEAST,
         cache_bytes=1 << 10,
@@ -46,9 +55,14 @@ async def filled(client: Any, clock: FakeClock) -> tuple[Keys, list[str]]:
     assert made.status_code == 201
     [(endpoint,)] = await svc.db.read(lambda tx: tx.all("SELECT id FROM endpoint WHERE name = 'prices'"))
     await append_batch(svc.contents, endpoint, list(enumerate(HISTORY)))
+    event = {"eventType": "seen", "userId": "ada", "data": {"text": random.Random(1).randbytes(4000).hex()}}
+    sent = await client.post("/v1/events/batch", json=[event] * 9, headers=bearer(keys.project))
+    assert sent.status_code == 200, sent.text
+    await svc.event_maintenance.run_maintenance(seal=True, compact=True)
     clock.advance((AFTER_DAYS + 1) * DAY_MS)
     await tasks.turn(svc)
     assert await svc.db.read(moved)
+    assert await svc.db.read(lambda tx: tx.all("SELECT count(segment) FROM cold_object")) == [(1,)]
     rows = await svc.db.read(lambda tx: tx.all("SELECT uid FROM snapshot ORDER BY captured_at"))
     return keys, [ids.text(bytes(row[0])) for row in rows]
 
@@ -69,6 +83,9 @@ async def test_it_is_read_by_all_ways(client: httpx.AsyncClient, clock: FakeCloc
     asked = {"sql": "SELECT count(*) AS n FROM field_values"}
     answer = await client.post("/v1/sql", json=asked, headers=bearer(keys.project))
     assert answer.json()["rows"] == [{"n": 160}]
+    asked = {"sql": "SELECT count(*) AS n FROM events WHERE length(data->>'text') = 8000"}
+    answer = await client.post("/v1/sql", json=asked, headers=bearer(keys.project))
+    assert answer.json()["rows"] == [{"n": 9}]
     metrics = (await get(client, keys.account, "/metrics")).text
     assert "delta_cold_read_bytes_total" in metrics
     assert "delta_cold_objects 0.0" not in metrics
@@ -101,3 +118,17 @@ async def test_while_it_is_away_all_else_goes_on(
     asked = {"sql": "SELECT count(document) AS n FROM documents"}
     answer = await client.post("/v1/sql", json=asked, headers=bearer(keys.project))
     assert (answer.status_code, answer.json()["code"]) == (503, "COLD_STORAGE_UNAVAILABLE")
+    asked = {"sql": "SELECT count(data) AS n FROM events"}
+    answer = await client.post("/v1/sql", json=asked, headers=bearer(keys.project))
+    assert (answer.status_code, answer.json()["code"]) == (503, "COLD_STORAGE_UNAVAILABLE")
+    answer = await get(client, keys.project, "/v1/events/raw?from=2020-01-01")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+
+
+async def test_the_process_of_sql_reaches_s3(tmp_path: Path, clock: FakeClock) -> None:
+    with place("s3", tmp_path) as address:
+        async with serving(tmp_path, clock, address) as client:
+            keys, _ = await filled(client, clock)
+            asked = {"sql": "SELECT (SELECT count(*) FROM documents) AS d, (SELECT count(data) FROM events) AS e"}
+            answer = await client.post("/v1/sql", json=asked, headers=bearer(keys.project))
+            assert answer.json()["rows"] == [{"d": 80, "e": 9}]

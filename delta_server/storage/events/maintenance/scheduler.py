@@ -12,8 +12,9 @@ import msgspec
 
 from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.core.event_storage import segment_plan
-from delta_server.core.event_storage.segment_plan import EventRetention, SegmentBounds
+from delta_server.core.event_storage.segment_plan import EventRetention, SegmentBounds, SegmentInfo
 from delta_server.core.events.persons import PersonIds
+from delta_server.storage.cold import store as cold
 from delta_server.storage.companions import NO_COMPANIONS, Companions, store_companion
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import ErasedSegment
@@ -214,7 +215,7 @@ class MaintenanceScheduler:
         choose = segment_plan.all_merges if compacting else segment_plan.merges
         total = 0
         while True:
-            found = {segment.id: segment for segment in await self._db.read(catalog.list_segments, project)}
+            found = await self._db.read(_mergeable, project)
             written = 0
             for run in choose(list(found.values()), self._bounds):
                 written += await compact.merge(self._db, self._engine, project, [found[each] for each in run])
@@ -232,6 +233,12 @@ class MaintenanceScheduler:
             self._pauses.begin(project, self._clock.now_ms(), RETRY_PAUSE_MS)
             log.error("the events of project %d could not be maintained: %s", project, error.message)
             return 0
+
+
+def _mergeable(tx: Tx, project: int) -> dict[int, SegmentInfo]:
+    """What is in cold storage stays as it is."""
+    moved = cold.segments_of(tx, project)
+    return {segment.id: segment for segment in catalog.list_segments(tx, project) if segment.id not in moved}
 
 
 def _retention(tx: Tx, project: int) -> EventRetention:

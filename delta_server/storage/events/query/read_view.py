@@ -20,7 +20,9 @@ from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.core.event_storage.rollup_plan import RollupState
 from delta_server.core.packs import codec
 from delta_server.core.query.plan import Span
-from delta_server.storage.cold.pieces import ColdPieces, ColdReads
+from delta_server.storage.cold import store as cold
+from delta_server.storage.cold.pieces import ColdPieces, ColdReads, ColdStorageAway, PieceLost
+from delta_server.storage.cold.store import ColdObject
 from delta_server.storage.database import Row
 from delta_server.storage.events.duckdb.failures import damaged, is_of_a_file
 from delta_server.storage.events.ingest.blocks import INDEX_BITS, StoredLines, decode
@@ -101,9 +103,9 @@ _Blob: TypeAlias = tuple[str, str, int]
 class ReadView:
     """Made by Snapshots. The lists are in order of time, then id; they and the files are of `project` alone."""
 
-    def __init__(self, connection: apsw.Connection, project: int, kept: ReadCache, cold: ColdPieces) -> None:
+    def __init__(self, connection: apsw.Connection, project: int, kept: ReadCache, cold_pieces: ColdPieces) -> None:
         self.project = project
-        self.cold = ColdReads(cold, lambda: self._stopped)
+        self._cold_pieces = cold_pieces
         self._read_cache = kept
         self.token = secrets.token_hex(16)
         self._connection = connection
@@ -113,6 +115,7 @@ class ReadView:
         self._sizes: dict[File, int] = {}
         """Of the files that were opened."""
         self._parts: dict[File, int] = {}  # of the files that are in parts: see segments/parts.py
+        self._cold: dict[File, ColdObject] = {}  # of those that are in cold storage
         self._blobs: dict[_Blob, apsw.Blob] = {}
         self.links: Links | None = None
         """Which ids are one person's, once storage/events/query/person_joins.py has looked."""
@@ -120,6 +123,14 @@ class ReadView:
         self.failure: apsw.Error | DeltaError | None = None
         """Why a file could not be read: DuckDB reports it as an error of its own."""
         connection.set_progress_handler(lambda: self._stopped, _PROGRESS_STEPS)
+
+    @property
+    def cold(self) -> ColdReads:
+        return ColdReads(self._cold_pieces, lambda: self._stopped)
+
+    def is_cold(self, kind: str, number: int) -> bool:
+        """Of a file that was opened."""
+        return (kind, number) in self._cold
 
     def stop(self) -> None:
         """From any thread: reads raise apsw.InterruptError from now on."""
@@ -263,6 +274,9 @@ class ReadView:
         hash, stored, size = found[0]
         if stored is not None:
             self._parts[file] = stored
+        elif kind == "segment" and (rows := self.all(cold.OF_SEGMENT, number, self.project)):
+            self._cold[file] = ColdObject(*rows[0])
+            return int(size)
         if (known := self._read_cache.sizes.get(file)) is not None:
             return known
         try:
@@ -295,6 +309,8 @@ class ReadView:
 
     def _read(self, file: File, offset: int, count: int) -> bytes:
         self._check()
+        if (object := self._cold.get(file)) is not None:
+            return self._read_cold(file, object, offset, count)
         data = self._read_cache.piece(file, offset, count)
         if data is None:
             with self._lock:
@@ -306,6 +322,17 @@ class ReadView:
                     raise
             self._read_cache.keep(file, offset, data)
         return data
+
+    def _read_cold(self, file: File, object: ColdObject, offset: int, count: int) -> bytes:
+        """Each piece is compared with its hash as it is fetched."""
+        reads = self.cold
+        try:
+            return reads.wait(reads.pieces.read(object, offset, offset + count))
+        except PieceLost as error:
+            raise self._failed(self._damaged(*file, str(error))) from None
+        except ColdStorageAway as error:
+            self.failure = error
+            raise
 
     def _pieces(self, file: File, offset: int, count: int) -> Iterator[tuple[_Blob, int, int]]:
         """The blobs in which these bytes are, where in them, and how many."""

@@ -14,6 +14,8 @@ from msgspec.structs import replace
 from delta_server.core.event_storage.segment_plan import SegmentInfo
 from delta_server.core.events.persons import PersonIds
 from delta_server.core.times import DAY_MS
+from delta_server.storage.cold import store as cold
+from delta_server.storage.cold.moving import LEAST_WAIT_MS
 from delta_server.storage.database import Database, Tx, frees_space
 from delta_server.storage.eventlog import ErasedSegment
 from delta_server.storage.events.duckdb.engine import Engine
@@ -97,6 +99,8 @@ def _replace_segment(
 ) -> int:
     """How many events were erased: none when the segment itself is deleted."""
     erased = 0
+    if found is not None:
+        cold.doom_segment(tx, project, segment.id, tx.now_ms + LEAST_WAIT_MS)  # no backup is to bring them back
     if found is not None and replace_changed(tx, project, segment, found.remainder.new):
         erased = found.remainder.removed
         if segment.rolled:

@@ -10,6 +10,7 @@ from typing import Any
 from delta_server.core.errors import DatabaseFailed
 from delta_server.core.event_storage import segment_plan
 from delta_server.core.event_storage.segment_plan import EventRetention, RetentionCutoffs, SegmentInfo
+from delta_server.storage.cold.pieces import ColdStorageAway
 from delta_server.storage.database import Database, Tx, frees_space
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import QuerySession
@@ -25,11 +26,11 @@ async def expire_events(
     db: Database, engine: Engine, options: Events, project: int, retention: EventRetention, now_ms: int
 ) -> int:
     """Delete the project's expired events; how many. Raises DatabaseFailed at the end for segments
-    that are damaged."""
+    that are damaged, ColdStorageAway for those that cannot be read now."""
     days = options.retention_days if retention.days is None else retention.days
     cutoffs = segment_plan.retention_cutoffs(now_ms, days, retention.types)
     expired = 0
-    damage: DatabaseFailed | None = None
+    damage: DatabaseFailed | ColdStorageAway | None = None
     for segment in await db.read(catalog.list_segments, project):
         action = segment_plan.retention_action(segment, cutoffs) if segment.rolled else "keep"
         if action == "keep":
@@ -40,7 +41,7 @@ async def expire_events(
                 remainder = await engine.run_background(
                     project, partial(_remainder, segment=segment, cutoffs=cutoffs, count_first=action == "look")
                 )
-            except DatabaseFailed as error:  # the others' time has come all the same
+            except (DatabaseFailed, ColdStorageAway) as error:  # the others' time has come all the same
                 damage = damage or error
                 continue
         if remainder is None:
