@@ -154,3 +154,25 @@ def test_objects_below_the_last_level_are_only_objects() -> None:
         depth += 1
     assert shape is not None
     assert (depth, shape.types) == (len(learning.LEVELS) - 1, OBJECT)
+
+
+HALF, WHOLE = b"\\ud83d", "\N{REPLACEMENT CHARACTER}".encode()
+LONG = b'"%b"' % (b"x" * 3000)
+HALVES = [
+    ("a string", b'"a%b"'),
+    ("a name", b'{"a%b": 1}'),
+    ("of few bytes below", b'{"a": [1, {"b": "%b"}]}'),
+    ("in an array that is split", b'[1, "%%b", %b, 2]' % LONG),
+    ("in a long element", b'[1, ["%%b", %b], {"c": 3}]' % LONG),
+    ("a name in an object that is split", b'{"a": %b, "b%%b": [2]}' % LONG),
+    ("in a large document", b'{"a": [%b"%%b"], "z": 1}' % (b"%b, " % LONG * 200)),
+]
+
+
+@pytest.mark.parametrize("document", [row[1] for row in HALVES], ids=[row[0] for row in HALVES])
+def test_half_a_character_is_read_as_the_one_for_what_is_unreadable(document: bytes) -> None:
+    other = b'{"a": null, "d": 1}'
+    expected = learned(document % WHOLE, other)
+    assert learned(document % HALF, other) == expected
+    assert learned(document % HALF, other, document % HALF) == expected
+    assert learned(other, document % HALF) == expected
