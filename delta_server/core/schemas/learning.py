@@ -86,7 +86,7 @@ class Learner:
         return self._changed
 
     def _document(self, document: bytes) -> None:
-        self._raw(self._root, slices.trimmed(document).strip(slices.WHITESPACE))
+        self._raw(self._root, slices.trimmed(document))
 
     def join(self, other: Shape) -> None:
         """As if it had learned from what `other` was learned from."""
@@ -222,11 +222,11 @@ class Learner:
             return
         _note(node.seen, text)
         self._see(node, STRING)
-        left = formats_of(text, node.formats)
-        if left != node.formats:
+        if node.formats and (left := formats_of(text, node.formats)) != node.formats:
             node.formats = left
             self._changed = True
-        _add_texts(node, [text] if len(text) <= LONGEST_TEXT else [], many=len(text) > LONGEST_TEXT)
+        if node.last is None or text < node.last:
+            _add_texts(node, [text] if len(text) <= LONGEST_TEXT else [], many=len(text) > LONGEST_TEXT)
 
     # Members
 
@@ -235,8 +235,8 @@ class Learner:
             self._see(node, OBJECT)
             if not node.is_map and node.level + 1 < len(LEVELS):
                 node.required = {name for name in names if not is_data(name)}
-        elif node.required and (missing := [name for name in node.required if name not in names]):
-            node.required.difference_update(missing)
+        elif not node.required.issubset(names):
+            node.required.intersection_update(names)
             self._changed = True
 
     def _member(self, node: Node, name: str) -> Node:
