@@ -34,3 +34,16 @@ async def test_what_is_too_much(client: httpx.AsyncClient, keys: Keys) -> None:
     assert (refused["quota"]["name"], refused["quota"]["limit"]) == ("sync.types", 1)
     assert [record["version"] for record in (await pull(client, keys))["changes"]] == [1, 2]
     await push(client, keys, batch("phone", 2, change(3, "r1", 4), change(4, "r2")))
+
+
+async def test_devices_are_told_what_they_may(client: httpx.AsyncClient, keys: Keys) -> None:
+    found = (await client.get("/v1/sync/config", headers=bearer(keys.read))).json()
+    of_space = {name: found[name] for name in ("records", "bytes", "devices", "types")}
+    assert of_space == {"records": 2, "bytes": 10, "devices": 1, "types": 1}
+    assert (found["pushes_per_minute"], found["pulls_per_minute"], found["max_changes"]) == (20, 30, 1000)
+    assert (found["tombstone_days"], found["history_days"]) == (90, 30)
+    too_many = batch("phone", 1, *[change(number, "r", number) for number in range(found["max_changes"] + 1)])
+    assert (await push(client, keys, too_many, 400))["errors"][0]["field"] == "changes"
+    assert (await pull(client, keys, f"limit={found['max_page']}"))["changes"] == []
+    refused = await client.get(f"/v1/sync/notes/delta?limit={found['max_page'] + 1}", headers=bearer(keys.read))
+    assert refused.status_code == 400
