@@ -1,9 +1,10 @@
 """A bounded store in memory of bytes that were read or are about to be, and one buffer to decode large things in."""
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import cast
 
 OVERHEAD_BYTES = 200
 """What an entry takes besides its bytes: key, objects, its place in the table."""
@@ -65,6 +66,11 @@ class Cache:
             if value is not None:
                 self._entries.move_to_end(key)
             return value
+
+    def get_all(self, keys: Iterable[Hashable]) -> list[bytes] | None:
+        """None where one is missing."""
+        found = [self.get(key) for key in keys]
+        return None if None in found else cast("list[bytes]", found)
 
     def put(self, key: Hashable, value: bytes) -> None:
         """Keep `value`; one too large for the whole cache is not kept, and takes the place of nothing."""

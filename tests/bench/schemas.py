@@ -39,7 +39,7 @@ def _ours_s(documents: Sequence[bytes]) -> float:
     """In parts, each from what is kept in between, as the server does."""
     began, known, done = time.perf_counter(), None, 0
     while done < len(documents):
-        learnt = steps.learn_all(known, documents[done : done + PART])
+        learnt = steps.learn_all(steps.Lesson(documents[done : done + PART], known))
         known, done = learnt.shape, done + learnt.count
     return time.perf_counter() - began
 

@@ -14,7 +14,7 @@ what its level may at most. A place never becomes lighter by that, so in any ord
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from math import nextafter
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from xxhash import xxh3_128_digest
 from delta_server.core.json import pieces, shapes, slices, surrogates
 from delta_server.core.schemas.shape import ARRAY, BOOLEAN, INTEGER, NULL, NUMBER, NUMERIC, OBJECT, STRING, Shape
 from delta_server.core.schemas.texts import ALL_FORMATS, formats_of, is_data
+from delta_server.core.schemas.values import UNBOUNDED, around, decoded, note
 
 LEVELS = (16_000, 2_000, 600, 250, 120, 60, 40, 28, 20, 14, 10, 6, 4, 2)
 """What an object may weigh by how many objects it is in. Arrays in arrays count as well."""
@@ -33,11 +34,7 @@ _SPLIT_FROM = 2048
 """Bytes from which on a value is split, for its parts may be known already."""
 _KNOWN_BELOW = 1 << 14
 """Longer values are hardly ever the same as before, and not looked up."""
-_MOST_SEEN = 20_000
-_BOTH = (float("-inf"), float("inf"))
 _EXACT, _HUGE = 1 << 53, 10**300
-
-_decode_quickly = msgspec.json.Decoder(float_hook=float).decode
 
 
 class Node:
@@ -88,6 +85,11 @@ class Learner:
     def _document(self, document: bytes) -> None:
         self._raw(self._root, slices.trimmed(document))
 
+    def pass_over(self, document: bytes) -> None:
+        """A document that the known schema was learned from, too: what later ones have in common with it is no news."""
+        with suppress(msgspec.DecodeError):  # of one with halves of surrogate pairs all is looked at again
+            self._pass_over(self._root, slices.trimmed(document).strip(slices.WHITESPACE))
+
     def join(self, other: Shape) -> None:
         """As if it had learned from what `other` was learned from."""
         self._join(self._root, _node(other, self._root))
@@ -102,11 +104,11 @@ class Learner:
             key = xxh3_128_digest(value)
             if key in node.seen_raw:
                 return
-            _note(node.seen_raw, key)
+            note(node.seen_raw, key)
         raw = bytes(value)
         first = raw[0]
         if len(raw) < _SPLIT_FROM or first not in (slices.OPEN_OBJECT, slices.OPEN_ARRAY):
-            self._value(node, _decoded(raw))
+            self._value(node, decoded(raw))
         elif len(raw) >= pieces.LARGE_BYTES:
             self._pieces(node, raw, is_object=first == slices.OPEN_OBJECT)
         elif first == slices.OPEN_OBJECT:
@@ -122,13 +124,37 @@ class Learner:
                     names.update(name for name in split if not is_data(name))
                 self._raw_members(node, split, names=None)
             elif split is None:
-                self._array(node, _decoded(b"[%b]" % raw[begin:end]))
+                self._array(node, decoded(b"[%b]" % raw[begin:end]))
             else:
                 self._raw_elements(node, split)
         if is_object:
             self._saw_object(node, names)
         else:
             self._see(node, ARRAY)
+
+    def _pass_over(self, node: Node, value: bytes | msgspec.Raw) -> None:
+        if len(value) < _KNOWN_BELOW:
+            note(node.seen_raw, xxh3_128_digest(value))
+        if not _SPLIT_FROM <= len(value) < pieces.LARGE_BYTES:
+            return
+        raw = bytes(value)
+        if raw[0] == slices.OPEN_ARRAY:
+            self._pass_over_elements(node, slices.elements(raw))
+        elif raw[0] == slices.OPEN_OBJECT:
+            for name, below in shapes.split(raw).items():
+                child = node.rest if node.is_map or is_data(name) else node.props.get(name)
+                if child is not None and isinstance(below, list):
+                    self._pass_over_elements(child, below)
+                elif child is not None and not isinstance(below, list):
+                    self._pass_over(child, below)
+
+    def _pass_over_elements(self, node: Node, split: Iterable[msgspec.Raw]) -> None:
+        if (below := node.items) is not None:
+            for element in split:
+                if len(element) >= _SPLIT_FROM:
+                    self._pass_over(below, element)
+                else:
+                    below.seen_raw.add(xxh3_128_digest(element))
 
     def _raw_members(self, node: Node, split: Mapping[str, shapes.Value], names: Collection[str] | None = ()) -> None:
         """`names` None: those of the whole object follow."""
@@ -157,8 +183,8 @@ class Learner:
                 continue
             key = xxh3_128_digest(element)
             if key not in below.seen_raw:
-                _note(below.seen_raw, key)
-                self._value(below, _decoded(bytes(element)))
+                note(below.seen_raw, key)
+                self._value(below, decoded(bytes(element)))
 
     # Values
 
@@ -208,10 +234,10 @@ class Learner:
             if bit == NUMBER and value == int(value):
                 low = high = int(value)
         elif abs(value) >= _HUGE:
-            node.low, node.high = _BOTH
+            node.low, node.high = UNBOUNDED
             return
         elif isinstance(value, int):
-            low, high = _around(value)
+            low, high = around(value)
         if node.low is None or low < node.low:
             node.low = low
         if node.high is None or high > node.high:
@@ -220,7 +246,7 @@ class Learner:
     def _text(self, node: Node, text: str) -> None:
         if node.last is not None and not node.formats and text >= node.last:
             return
-        _note(node.seen, text)
+        note(node.seen, text)
         self._see(node, STRING)
         if node.formats and (left := formats_of(text, node.formats)) != node.formats:
             node.formats = left
@@ -331,12 +357,6 @@ class Learner:
             self._join(self._rest(node), other.rest)
 
 
-def _around(value: int) -> tuple[float, float]:
-    """Floats below and above: the nearest may be on either side, and is written with fewer digits than it has."""
-    near = float(value)
-    return nextafter(near, _BOTH[0]), nextafter(near, _BOTH[1])
-
-
 def _add_texts(node: Node, texts: Iterable[str], *, many: bool) -> None:
     node.texts.update(texts)
     node.many = node.many or many or len(node.texts) > MOST_TEXTS
@@ -345,27 +365,14 @@ def _add_texts(node: Node, texts: Iterable[str], *, many: bool) -> None:
         node.last = max(node.texts)
 
 
-def _note(seen: set[Any], key: Any) -> None:
-    if len(seen) >= _MOST_SEEN:
-        seen.clear()
-    seen.add(key)
-
-
-def _decoded(raw: bytes) -> Any:
-    try:
-        return _decode_quickly(raw)
-    except (ValueError, msgspec.DecodeError):
-        return _decode_quickly(slices.with_exponents(raw))
-
-
 def _node(shape: Shape, like: Node) -> Node:
     """A tree of its own, at the level of `like`."""
     node = Node(None, like.level, in_array=like.in_array)
     node.types, node.texts, node.many, node.is_map = shape.types, set(shape.texts), shape.many, shape.is_map
     node.formats = shape.formats if shape.types & STRING else ALL_FORMATS
     if shape.types & NUMERIC:
-        node.low = _BOTH[0] if shape.low is None else shape.low
-        node.high = _BOTH[1] if shape.high is None else shape.high
+        node.low = UNBOUNDED[0] if shape.low is None else shape.low
+        node.high = UNBOUNDED[1] if shape.high is None else shape.high
     node.required = set(shape.required)
     if node.level + 1 < len(LEVELS):
         node.props = {name: _node(each, Node(node, node.level + 1)) for name, each in shape.properties.items()}
@@ -383,8 +390,8 @@ def _shape(node: Node) -> Shape:
         texts=tuple(sorted(node.texts)),
         many=node.many,
         formats=node.formats if node.types & STRING else 0,
-        low=None if low in _BOTH else low,
-        high=None if high in _BOTH else high,
+        low=None if low in UNBOUNDED else low,
+        high=None if high in UNBOUNDED else high,
         properties={name: _shape(child) for name, child in sorted(node.props.items())},
         required=tuple(sorted(node.required)),
         rest=None if node.rest is None else _shape(node.rest),

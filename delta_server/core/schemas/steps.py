@@ -1,6 +1,6 @@
 """Versions in a row, and what each did to the schema.
 
-learnt = learn_all(known, documents)   # `known` as `learnt.shape`; None at the beginning
+learnt = learn_all(Lesson(documents, known, before))   # `known` as `learnt.shape`; None at the beginning
 """
 
 from collections.abc import Sequence
@@ -34,9 +34,30 @@ class Learnt(msgspec.Struct, frozen=True):
     steps: Sequence[Step]
 
 
-def learn_all(known: bytes | None, documents: Sequence[bytes]) -> Learnt:
-    before = None if known is None else unpacked(known)
+class Lesson(msgspec.Struct, frozen=True):
+    """Documents to learn from, in order, what is `known`, and the document before them where it is at hand: what they
+    have in common with it is known."""
+
+    documents: Sequence[bytes]
+    known: bytes | None = None
+    document_before: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.documents))
+
+
+def learn_each(lessons: Sequence[Lesson]) -> list[Learnt]:
+    """Of several endpoints."""
+    return [learn_all(lesson) for lesson in lessons]
+
+
+def learn_all(lesson: Lesson) -> Learnt:
+    documents = lesson.documents
+    before = None if lesson.known is None else unpacked(lesson.known)
     learner = Learner(before)
+    if before is not None and lesson.document_before is not None:
+        learner.pass_over(lesson.document_before)
     steps: list[Step] = []
     size = count = 0
     for number, document in enumerate(documents):

@@ -8,7 +8,7 @@ import structlog
 from delta_server.core.errors import DatabaseFailed, NotFound
 from delta_server.core.history.timeline_span import Position
 from delta_server.core.schemas import changes, steps
-from delta_server.core.schemas.steps import Learnt, Step
+from delta_server.core.schemas.steps import Learnt, Lesson, Step
 from delta_server.core.times import EARLIEST_MS
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
@@ -17,13 +17,15 @@ from delta_server.features.history.service import Stretch
 from delta_server.features.schemas import happenings, store
 from delta_server.features.schemas.store import ChangeRow, Learned
 from delta_server.features.snapshots import service as snapshots
-from delta_server.services import Services
+from delta_server.services import APART_BYTES, Services
 from delta_server.storage.cold.pieces import ColdStorageAway
 from delta_server.storage.contents import contents
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Threads, Tx
 
 PART_BYTES = 8 << 20
-"""Of documents that are learned from at once."""
+"""Of documents of an endpoint that are learned from at once."""
+TOGETHER_BYTES = 1 << 18
+"""Of documents of several endpoints."""
 _BEGIN: Position = (EARLIEST_MS, 0)
 
 log = structlog.get_logger("delta.schemas")
@@ -37,23 +39,57 @@ class Plan(msgspec.Struct, frozen=True):
 
 async def learn_part(svc: Services, project: int, endpoint: int) -> bool:
     """Whether there may be more to learn from. What cannot be read is passed over."""
-    plan = await svc.db.read(_plan, project, endpoint)
-    if plan is None or not plan.stretch.passed:
-        return False
-    try:
-        documents = await _read(svc, plan)
-        known = None if plan.learned is None else plan.learned.shape
-        learnt = await svc.cpu_for(sum(map(len, documents)))(steps.learn_all, known, documents)
-    except (NotFound, ColdStorageAway):  # rewritten meanwhile, say: what is there now is looked at the next time
-        return False
-    except DatabaseFailed as error:
-        log.warning("no schema is learned from versions", endpoint=endpoint, reason=error.message)
-        learnt = None
-    is_told = await svc.db.write(_store, plan, learnt)
-    if is_told:
-        svc.topics.wake("happenings", project)
-    count = len(plan.stretch.passed)
-    return is_told is None or count == history.AT_ONCE or (learnt is not None and learnt.count < count)
+    return bool(await learn_parts(svc, [(project, endpoint)]))
+
+
+async def learn_parts(svc: Services, wanted: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of several (project, endpoint) a part each, those with small documents together: to hand one to a thread and back
+    takes as long as to learn from it. Those that may have more."""
+    more: list[tuple[int, int]] = []
+    together: list[tuple[Plan, Lesson]] = []
+    for plan in await svc.db.read(_plans, wanted):
+        try:
+            lesson = await _lesson(svc, plan)
+        except (NotFound, ColdStorageAway):  # rewritten meanwhile, say: what is there now is looked at the next time
+            continue
+        except DatabaseFailed as error:
+            log.warning("no schema is learned from versions", endpoint=plan.endpoint.id, reason=error.message)
+            more += await _stored(svc, [(plan, None)])
+            continue
+        if lesson.size >= APART_BYTES:
+            more += await _stored(svc, await _learnt(svc, [(plan, lesson)], svc.processes))
+            continue
+        together.append((plan, lesson))
+        if sum(lesson.size for _, lesson in together) >= TOGETHER_BYTES:
+            more += await _stored(svc, await _learnt(svc, together, svc.spare_cpu))
+            together = []
+    return more + await _stored(svc, await _learnt(svc, together, svc.spare_cpu))
+
+
+async def _learnt(svc: Services, lessons: Sequence[tuple[Plan, Lesson]], cpu: Threads) -> list[tuple[Plan, Learnt]]:
+    if not lessons:
+        return []
+    learnt = await cpu(steps.learn_each, [lesson for _, lesson in lessons])
+    return [(plan, each) for (plan, _), each in zip(lessons, learnt, strict=True)]
+
+
+async def _stored(svc: Services, learnt: Sequence[tuple[Plan, Learnt | None]]) -> list[tuple[int, int]]:
+    """Those that may have more."""
+    if not learnt:
+        return []
+    more: list[tuple[int, int]] = []
+    for (plan, each), is_told in zip(learnt, await svc.db.write(_store_all, learnt), strict=True):
+        if is_told:
+            svc.topics.wake("happenings", plan.endpoint.project)
+        count = len(plan.stretch.passed)
+        if is_told is None or count == history.AT_ONCE or (each is not None and each.count < count):
+            more.append((plan.endpoint.project, plan.endpoint.id))
+    return more
+
+
+def _plans(tx: Tx, wanted: Sequence[tuple[int, int]]) -> list[Plan]:
+    found = (_plan(tx, project, endpoint) for project, endpoint in wanted)
+    return [plan for plan in found if plan is not None and plan.stretch.passed]
 
 
 def _plan(tx: Tx, project: int, endpoint: int) -> Plan | None:
@@ -64,7 +100,9 @@ def _plan(tx: Tx, project: int, endpoint: int) -> Plan | None:
     return Plan(ref, learned, history.versions_after(tx, ref, _BEGIN if learned is None else learned.position))
 
 
-async def _read(svc: Services, plan: Plan) -> list[bytes]:
+async def _lesson(svc: Services, plan: Plan) -> Lesson:
+    """Raises NotFound, DatabaseFailed."""
+    endpoint, learned = plan.endpoint.id, plan.learned
     wanted: list[int] = []
     size = 0
     for each in plan.stretch.passed:
@@ -72,7 +110,15 @@ async def _read(svc: Services, plan: Plan) -> list[bytes]:
         if wanted and size > PART_BYTES:
             break
         wanted.append(each.content)
-    return [body async for _, body in contents.read_run(svc.contents, plan.endpoint.id, wanted)]
+    documents = [body async for _, body in contents.read_run(svc.contents, endpoint, wanted)]
+    if learned is None:
+        return Lesson(documents)
+    return Lesson(documents, learned.shape, contents.cached(svc.contents, endpoint, learned.position[1]))
+
+
+def _store_all(tx: Tx, learnt: Sequence[tuple[Plan, Learnt | None]]) -> list[bool | None]:
+    """Of each as `_store`."""
+    return [_store(tx, plan, each) for plan, each in learnt]
 
 
 def _store(tx: Tx, plan: Plan, learnt: Learnt | None) -> bool | None:

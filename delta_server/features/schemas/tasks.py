@@ -3,6 +3,7 @@ its place in its timeline, so at the start those are looked at that are behind."
 
 import asyncio
 import time
+from itertools import chain, islice
 
 from delta_server.features.schemas import learning, store
 from delta_server.features.snapshots import service as snapshots
@@ -14,7 +15,9 @@ LOOK_AGAIN_S = 60.0
 HAPPENINGS_AT_ONCE = 256
 YIELD_FACTOR, MOST_PAUSE_S, QUIET_S = 4, 1.0, 0.05
 """While callers store, it pauses for so many times as long as it took, or until they are quiet."""
-PROJECTS_AT_ONCE = 2
+PROJECTS_AT_ONCE, ENDPOINTS_AT_ONCE = 2, 16
+GATHERED_S = 1.0
+"""What happens within so long is learned from together."""
 
 
 class Waiting:
@@ -28,16 +31,17 @@ class Waiting:
     def add(self, project: int, endpoint: int) -> None:
         self._of.setdefault(project, {})[endpoint] = None
 
-    def next_turn(self) -> list[tuple[int, int]]:
-        """An endpoint of each of the projects whose turn it is, which waits no longer."""
+    def next_turn(self) -> list[list[tuple[int, int]]]:
+        """Some endpoints of each of the projects whose turn it is, which wait no longer."""
         turn = []
         for project in list(self._of)[:PROJECTS_AT_ONCE]:
             waiting = self._of.pop(project)
-            endpoint = next(iter(waiting))
-            del waiting[endpoint]
+            some = list(islice(waiting, ENDPOINTS_AT_ONCE))
+            for endpoint in some:
+                del waiting[endpoint]
             if waiting:
                 self._of[project] = waiting  # to the end
-            turn.append((project, endpoint))
+            turn.append([(project, endpoint) for endpoint in some])
         return turn
 
 
@@ -50,10 +54,11 @@ async def follow(svc: Services) -> None:
         seen = happened.count
         if not await learn_some(svc):
             await happened.wait(LOOK_AGAIN_S, since=seen)
+            await asyncio.sleep(GATHERED_S)
 
 
 async def learn_some(svc: Services) -> bool:
-    """A part of one endpoint of each of several projects. False when nothing more is there. Callers who store are let
+    """A part of some endpoints of each of several projects. False when nothing more is there. Callers who store are let
     pass."""
     waiting = svc.state(Waiting)
     await svc.foreground.yield_until_quiet(quiet_s=QUIET_S, most_s=MOST_PAUSE_S)
@@ -65,10 +70,9 @@ async def learn_some(svc: Services) -> bool:
     if not (turn := waiting.next_turn()):
         return is_behind
     began_s = time.monotonic()
-    learned = await asyncio.gather(*(learning.learn_part(svc, project, endpoint) for project, endpoint in turn))
-    for (project, endpoint), has_more in zip(turn, learned, strict=True):
-        if has_more:
-            waiting.add(project, endpoint)
+    learned = await asyncio.gather(*(learning.learn_parts(svc, some) for some in turn))
+    for project, endpoint in chain.from_iterable(learned):
+        waiting.add(project, endpoint)
     pause_s = min(MOST_PAUSE_S, YIELD_FACTOR * (time.monotonic() - began_s))
     await svc.foreground.yield_until_quiet(quiet_s=QUIET_S, most_s=pause_s)
     return True

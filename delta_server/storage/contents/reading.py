@@ -77,10 +77,7 @@ async def _steps_to(store: ContentStore, endpoint: int, content: int) -> list[De
 
 
 async def read_base(store: ContentStore, endpoint: int, content: int) -> bytes | None:
-    """A content's bytes to encode another against; None when they cannot be read now: the other then stands alone.
-
-    Raises NotFound.
-    """
+    """A content's bytes to encode another against, None when they cannot be read now. Raises NotFound."""
     try:
         return await read(store, endpoint, content)
     except ColdStorageAway:
@@ -230,6 +227,10 @@ async def read_run(store: ContentStore, endpoint: int, contents: Sequence[int]) 
     last: tuple[int, bytes] | None = None
     for start in range(0, len(contents), STEP_CONTENTS):
         wanted = contents[start : start + STEP_CONTENTS]
+        if (known := store.cache.get_all((endpoint, content) for content in wanted)) is not None:
+            for last in zip(wanted, known, strict=True):
+                yield last
+            continue
         rows = await store.db.read(sql.by_ids, endpoint, wanted)
         for step in group_for_decoding([rows[content] for content in wanted if content in rows]):
             for content, body in await _read_step(store, held, last, step):

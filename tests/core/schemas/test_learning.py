@@ -176,3 +176,35 @@ def test_half_a_character_is_read_as_the_one_for_what_is_unreadable(document: by
     assert learned(document % HALF, other) == expected
     assert learned(document % HALF, other, document % HALF) == expected
     assert learned(other, document % HALF) == expected
+
+
+@pytest.mark.parametrize("split_from", [1, 40, 2048])
+@settings(max_examples=60 * FUZZ, deadline=None)
+@given(st.lists(values, min_size=2, max_size=5))
+def test_what_documents_have_in_common_is_passed_over(split_from: int, documents: list[Any]) -> None:
+    before, *later = [msgspec.json.encode({"a": each, "list": [each, {"b": each}]}) for each in documents]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "_SPLIT_FROM", split_from)
+        learner = Learner(learned(before))
+        learner.pass_over(before)
+        for each in later:
+            learner.learn(each)
+    assert learner.shape() == learned(before, *later)
+
+
+def test_only_news_is_looked_at_behind_a_document_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [{"sku": f"a{n}", "price": n} for n in range(200)]
+    before = msgspec.json.encode({"records": records})
+    after = msgspec.json.encode({"records": [*records[:-1], {"sku": "a199", "price": 12.5}]})
+    learner = Learner(learned(before))
+    learner.pass_over(before)
+    decoded: list[bytes] = []
+
+    def noting(raw: bytes) -> Any:
+        decoded.append(raw)
+        return msgspec.json.decode(raw)
+
+    monkeypatch.setattr(learning, "decoded", noting)
+    learner.learn(after)
+    assert decoded == [b'{"sku":"a199","price":12.5}']
+    assert learner.shape() == learned(before, after)

@@ -187,12 +187,12 @@ def test_changes(before: Any, after: Any, expected: list[Any]) -> None:
 
 def test_steps_do_not_depend_on_where_parts_end() -> None:
     documents = [msgspec.json.encode({"a": n, **({"b": n} if n % 3 else {}), f"c{n // 4}": None}) for n in range(12)]
-    whole = steps.learn_all(None, documents)
+    whole = steps.learn_all(steps.Lesson(documents))
     assert whole.count == 12
     assert [step.number for step in whole.steps][:3] == [0, 1, 4]
     known, found = None, []
     for begin in range(0, 12, 5):
-        part = steps.learn_all(known, documents[begin : begin + 5])
+        part = steps.learn_all(steps.Lesson(documents[begin : begin + 5], known))
         known = part.shape
         found += [(begin + step.number, step.changes) for step in part.steps]
     assert known == whole.shape

@@ -108,7 +108,7 @@ async def test_the_loop_learns_by_itself(prices: Endpoint, monkeypatch: pytest.M
     await prices.store({"a": 1}, {"a": 2}, {"a": "x"})
     while await tasks.learn_some(svc):
         pass
-    monkeypatch.setattr(learning, "learn_part", None)  # nothing is left to learn
+    monkeypatch.setattr(learning, "learn_parts", None)  # nothing is left to learn
     assert [field["types"] for field in (await prices.fields(at=at(3))).values()] == [["object"], ["integer", "string"]]
     assert len(await prices.said()) == 1
 
