@@ -99,7 +99,7 @@ WITHOUT_TENANT = {
         " known_keys",
         "contents": "endpoints_with_loose_frames with_packs with_dead newest_frame with_frames_after endpoints count"
         " kept_endpoints",
-        "deltas": "queue_length requeue retry_failed waiting",
+        "deltas": "has_work queue_length requeue retry_failed waiting",
         "endpoints": "being_removed due next_uncounted",
         "polling": "due next_due due_later",
         "schemas": "all_times",

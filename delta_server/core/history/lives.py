@@ -35,7 +35,7 @@ MOST_PLACE_BYTES = 512
 MOST_ENTRIES = 2048
 """Of one delta; where there are more, those of a record are one, and then those of all."""
 
-_MOST_KEYS, _MOST_COLUMNS = 20_000, 32
+_MOST_KEYS, _MOST_HELD = 20_000, 200_000
 _LEVEL = 6
 _MOST_RAW = 64 << 20
 _PLAIN, _SMALLER = b"\x00", b"\x01"
@@ -204,7 +204,7 @@ def _fields(node: ArrayDiff, at: Rules | None) -> Iterator[Fields]:
 
 def _number(key: Hashable) -> int:
     """The same for keys that read the same. Two that only happen to share one make an array one without a key."""
-    return hash(records.texts_of(key))
+    return hash((key,)) if key.__class__ is str else hash(records.texts_of(key))
 
 
 def _kept_value(raw: bytes | None) -> bytes:
@@ -221,10 +221,12 @@ class _Columns:
 
     def __init__(self) -> None:
         self._held: dict[Hashable, frozenset[int]] = {}
+        self._count = 0
 
     def keys(self, name: Hashable, elements: Sequence[msgspec.Raw], paths: columns.Paths) -> frozenset[int] | None:
         """Fewer than there are elements where some share one; None where an element has none."""
-        if (held := self._held.get(name)) is not None:
+        if (held := self._held.pop(name, None)) is not None:  # the next delta begins with another one
+            self._count -= len(held)
             return held
         column = columns.partial(elements, paths)
         return None if None in column else frozenset(map(_number, column))
@@ -232,9 +234,11 @@ class _Columns:
     def put(self, name: Hashable, keys: frozenset[int]) -> None:
         if len(keys) > _MOST_KEYS:
             return
-        if len(self._held) >= _MOST_COLUMNS:
+        if self._count + len(keys) > _MOST_HELD:
             self._held.clear()
+            self._count = 0
         self._held[name] = keys
+        self._count += len(keys)
 
 
 _columns = _Columns()

@@ -9,12 +9,13 @@ import msgspec
 import structlog
 
 from delta_server.core.arrays import key_cache
-from delta_server.core.arrays.key_cache import Votes
-from delta_server.core.diff.diff_settings import DiffSettings, Fields, KnownKeys
+from delta_server.core.diff.diff_settings import DiffSettings, KnownKeys
 from delta_server.core.errors import DatabaseFailed, NotFound, RateLimited, TooCostly, Unavailable
-from delta_server.features.deltas import happenings, store
+from delta_server.features.deltas import happenings, store, together
+from delta_server.features.deltas.found_keys import compared_otherwise, with_votes_of
 from delta_server.features.deltas.rows import Computed, Job, Summary
-from delta_server.features.deltas.summaries import summarise_all
+from delta_server.features.deltas.summaries import Compared, summarise_all
+from delta_server.features.deltas.together import Queued
 from delta_server.features.lives import service as life_index
 from delta_server.services import Services
 from delta_server.storage.contents import contents
@@ -40,8 +41,6 @@ do."""
 TOGETHER_BYTES, MOST_TOGETHER = 1 << 18, 32
 """Deltas of small documents are computed several at a time: to hand one to a thread takes 40 us, as long as it takes
 to compare 10 kB."""
-MOST_COUNTS = 2048
-"""Changes of fields counted in one write."""
 
 
 async def compute_queued(svc: Services, on_progress: Callable[[int], None] = lambda done: None) -> bool:
@@ -49,6 +48,8 @@ async def compute_queued(svc: Services, on_progress: Callable[[int], None] = lam
 
     `on_progress` is called with how many left the queue, now and then. One for which memory or the disk is short goes
     on waiting; raises Unavailable when that is all there was."""
+    if not svc.db.peek(store.has_work):
+        return False
     waiting = await svc.db.read(store.waiting)
     if not waiting:
         return await svc.db.write(store.requeue, QUEUE_PAGE)
@@ -69,16 +70,36 @@ async def compute_some(
     """As `compute_queued`, of these endpoints of a project."""
     share = max(MIN_SHARE, QUEUE_PAGE // len(endpoints))
     put_off: list[Unavailable] = []
-    for endpoint in endpoints:
-        try:
-            if jobs := await svc.db.read(store.queue, endpoint, share):
+    for begin in range(0, len(endpoints), together.ENDPOINTS_AT_ONCE):
+        some = endpoints[begin : begin + together.ENDPOINTS_AT_ONCE]
+        queued = await svc.db.read(together.queues, some, share)
+        done = await _compute_at_hand(svc, project, queued, on_progress)
+        for endpoint, jobs in ((each.endpoint, each.jobs) for each in queued if each.endpoint not in done):
+            try:
                 computed = await _compute(svc, endpoint, jobs, yield_to=project)
                 on_progress(await _store_results(svc, project, endpoint, computed))
-        except Unavailable as error:
-            logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
-            put_off.append(error)
+            except Unavailable as error:
+                logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
+                put_off.append(error)
     if len(put_off) == len(endpoints):
         raise put_off[0]
+
+
+async def _compute_at_hand(
+    svc: Services, project: int, queued: Sequence[Queued], on_progress: Callable[[int], None]
+) -> Sequence[int]:
+    """Those of which the deltas are done."""
+    began_s = time.monotonic()
+    try:
+        done, left = await together.compute_at_hand(svc, project, queued)
+    except Unavailable:  # each says so by itself
+        return ()
+    if done:
+        on_progress(left)
+        svc.topics.wake("happenings", project)
+        await life_index.merge_into_runs(svc, *done)
+        await _yield_to_callers(svc, project, took_s=time.monotonic() - began_s)
+    return done
 
 
 async def compute_now(svc: Services, project: int, snapshots: Sequence[bytes]) -> None:
@@ -103,38 +124,15 @@ async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job], *, yield_t
     callers pass, those of project `yield_to` above all."""
     votes = svc.db.peek(store.votes, endpoint)
     done = await _compute_run(svc, endpoint, jobs, key_cache.known(votes), yield_to=yield_to)
-    new, found = _with_votes_of(votes, done)
-    if not votes and (odd := _compared_otherwise(done, key_cache.known(new))):
+    new, found = with_votes_of(votes, done)
+    if not votes and (odd := compared_otherwise(done, key_cache.known(new))):
         again = await _compute_run(svc, endpoint, odd, key_cache.known(new), yield_to=yield_to)
         by_content = {computed.job.content: computed for computed in again}
         done = [by_content.get(computed.job.content, computed) for computed in done]
-        new, found = _with_votes_of(votes, done)
+        new, found = with_votes_of(votes, done)
     if new is not votes:
         await svc.db.write(store.vote, endpoint, found)
     return done
-
-
-def _with_votes_of(votes: Votes, done: Sequence[Computed]) -> tuple[Votes, list[Mapping[str, Fields]]]:
-    """The votes with those of some deltas, and the keys that these found."""
-    found = [computed.summary.found_keys for computed in done if computed.summary and computed.summary.found_keys]
-    for keys in found:
-        votes = key_cache.add_votes(votes, keys)
-    return votes, found
-
-
-def _compared_otherwise(done: Sequence[Computed], known: KnownKeys) -> list[Job]:
-    """The first deltas of an endpoint knew no keys: those in which the elements of an array were matched in another way
-    than in most. Between moments far apart that joins what is not the same."""
-    return [
-        computed.job
-        for computed in done
-        if (summary := computed.summary) is not None
-        and any(
-            summary.found_keys.get(pattern) != fields
-            and any(field.pattern.startswith(f"{pattern}/*") for field in summary.fields)
-            for pattern, fields in known
-        )
-    ]
 
 
 async def _compute_run(
@@ -216,45 +214,29 @@ def _size(pair: Pair) -> int:
 async def _computed(svc: Services, pairs: Sequence[Pair], settings: DiffSettings, known: KnownKeys) -> list[Computed]:
     """Those of small documents together; a large one comes alone."""
     wanted = [pair for pair in pairs if _size(pair) and pair[0].attempts < store.MOST_ATTEMPTS]
-    sides = [(old, new) for _, old, new in wanted]
+    compared = [Compared(old, new, settings, known) for _, old, new in wanted]
     found: dict[int, Summary | Exception | None] = {}
     if wanted:
         async with AsyncExitStack() as attempts:
             for job, _, _ in wanted:
                 await attempts.enter_async_context(_attempt(svc, job))
-            outcomes = await _summarised(svc, sides, settings, known)
+            outcomes = await _summarised(svc, compared)
         found = {job.content: outcome for (job, _, _), outcome in zip(wanted, outcomes, strict=True)}
-    return [_outcome(job, found.get(job.content)) for job, _, _ in pairs]
+    return [together.outcome(job, found.get(job.content)) for job, _, _ in pairs]
 
 
-async def _summarised(
-    svc: Services, sides: Sequence[tuple[bytes, bytes]], settings: DiffSettings, known: KnownKeys
-) -> Sequence[Summary | Exception | None]:
-    size = sum(len(old) + len(new) for old, new in sides)
+async def _summarised(svc: Services, pairs: Sequence[Compared]) -> Sequence[Summary | Exception | None]:
     try:
-        outcomes = await svc.cpu_for(size)(summarise_all, sides, settings, known)
+        outcomes = await svc.cpu_for(sum(pair.size for pair in pairs))(summarise_all, pairs)
     except Unavailable:
         raise
     except MemoryError as error:
         outcomes = [error]
     except Exception as error:
-        return [error] * len(sides)
+        return [error] * len(pairs)
     if any(isinstance(outcome, MemoryError) for outcome in outcomes):
         raise Unavailable("the server is out of memory; the delta is computed later", retry_after_s=30)
     return outcomes
-
-
-def _outcome(job: Job, summary: "Summary | Exception | None") -> Computed:
-    if job.previous is None or job.same:
-        return Computed(job, None)
-    if job.attempts >= store.MOST_ATTEMPTS:
-        reason = f"computing it did not end {job.attempts} times, and the server with it"
-        logger.error("delta not computed", endpoint=job.endpoint, content=job.content, reason=reason)
-        return Computed(job, None, failed=True, never_ended=True)
-    if isinstance(summary, Exception):  # a fault of the diff with one document must not stop the deltas of all others
-        logger.error("delta not computed", endpoint=job.endpoint, content=job.content, exc_info=summary)
-        return Computed(job, None, failed=True)
-    return Computed(job, summary)
 
 
 @asynccontextmanager
@@ -291,7 +273,7 @@ def _parts(done: Sequence[Computed]) -> Iterator[Sequence[Computed]]:
     begin, counts = 0, 0
     for end, computed in enumerate(done):
         fields = len(computed.summary.fields) if computed.summary else 0
-        if end > begin and counts + fields > MOST_COUNTS:
+        if end > begin and counts + fields > together.MOST_COUNTS:
             yield done[begin:end]
             begin, counts = end, 0
         counts += fields

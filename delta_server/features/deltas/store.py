@@ -66,6 +66,12 @@ def waiting(tx: Tx) -> dict[int, list[int]]:
     return by_project
 
 
+def has_work(tx: Tx) -> bool:
+    """Whether anything waits or is to be queued again."""
+    requeued = "SELECT 1 FROM endpoint WHERE recompute_before IS NOT NULL OR reindex_before IS NOT NULL"
+    return tx.one(f"SELECT 1 FROM content WHERE pending = 1 UNION ALL {requeued} LIMIT 1") is not None
+
+
 _JOBS = """
 SELECT c.endpoint, c.id, c.captured_at, p.id, p.hash = c.hash, e.diff, e.diff_version, c.size + p.size, c.attempts
 FROM ({}) c
@@ -374,11 +380,8 @@ def _end(row: Row | None) -> End | None:
 
 def snapshots_of(tx: Tx, endpoint: int, captured_at: int) -> tuple[bytes, bytes] | None:
     """Ids of the snapshot captured then and of the one just before it."""
-    rows = tx.all(
-        "SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at <= ? ORDER BY captured_at DESC LIMIT 2",
-        endpoint,
-        captured_at,
-    )
+    sql = "SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at <= ? ORDER BY captured_at DESC LIMIT 2"
+    rows = tx.all(sql, endpoint, captured_at)
     return (rows[1][0], rows[0][0]) if len(rows) == 2 else None
 
 

@@ -31,14 +31,25 @@ def summarise(before: bytes, after: bytes, settings: DiffSettings, known: KnownK
     return msgspec.structs.replace(to_summary(difference, settings), lives=entries)
 
 
-def summarise_all(
-    sides: Iterable[tuple[bytes, bytes]], settings: DiffSettings, known: KnownKeys = ()
-) -> list[Summary | Exception | None]:
+class Compared(msgspec.Struct, frozen=True):
+    """Two documents to be compared, each endpoint's by its own settings and keys."""
+
+    before: bytes
+    after: bytes
+    settings: DiffSettings
+    known: KnownKeys
+
+    @property
+    def size(self) -> int:
+        return len(self.before) + len(self.after)
+
+
+def summarise_all(pairs: Iterable[Compared]) -> list[Summary | Exception | None]:
     """Of several; what fails with one of them stands in its place."""
     found: list[Summary | Exception | None] = []
-    for before, after in sides:
+    for pair in pairs:
         try:
-            found.append(summarise(before, after, settings, known))
+            found.append(summarise(pair.before, pair.after, pair.settings, pair.known))
         except Exception as error:
             found.append(error)
     return found

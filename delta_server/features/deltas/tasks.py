@@ -49,7 +49,7 @@ class _ProjectQueue:
 
     async def begin_more(self) -> bool:
         """Whether any is being computed."""
-        if len(self._tasks) < PROJECTS_AT_ONCE:
+        if len(self._tasks) < PROJECTS_AT_ONCE and self._svc.db.peek(store.has_work):
             waiting = await self._svc.db.read(store.waiting)
             now = asyncio.get_running_loop().time()
             self._put_off = {project: until for project, until in self._put_off.items() if until > now}

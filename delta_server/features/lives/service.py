@@ -146,23 +146,24 @@ class Plan(msgspec.Struct, frozen=True):
     folded: list[Stored]
 
 
-async def merge_into_runs(svc: Services, endpoint: int) -> None:
-    """Make runs of what waits, once there is enough of it."""
-    try:
-        while svc.db.peek(_is_enough, endpoint):
-            if (plan := await svc.db.read(_plan, endpoint)) is None:
-                return
-            runs = await svc.spare_cpu(_merge_runs, plan)
-            if not await svc.db.write(store.replace, endpoint, plan.run, plan.folded, runs):
-                return
-    except IndexDamaged as error:
-        log.error("the record index is damaged", endpoint=endpoint, reason=str(error))
+async def merge_into_runs(svc: Services, *endpoints: int) -> None:
+    """Make runs of what waits, where there is enough of it."""
+    for endpoint in svc.db.peek(_filled, endpoints):
+        try:
+            while svc.db.peek(_filled, [endpoint]):
+                if (plan := await svc.db.read(_plan, endpoint)) is None:
+                    break
+                runs = await svc.spare_cpu(_merge_runs, plan)
+                if not await svc.db.write(store.replace, endpoint, plan.run, plan.folded, runs):
+                    break
+        except IndexDamaged as error:
+            log.error("the record index is damaged", endpoint=endpoint, reason=str(error))
 
 
-def _is_enough(tx: Tx, endpoint: int) -> bool:
-    """After nearly every delta it is not: that is seen without another thread."""
-    count, size = store.waiting(tx, endpoint, FOLDED_FROM)
-    return count >= FOLDED_FROM or size >= FOLDED_BYTES
+def _filled(tx: Tx, endpoints: Sequence[int]) -> list[int]:
+    """After nearly every delta none is: that is seen without another thread."""
+    waiting = {endpoint: store.waiting(tx, endpoint, FOLDED_FROM) for endpoint in endpoints}
+    return [each for each, (count, size) in waiting.items() if count >= FOLDED_FROM or size >= FOLDED_BYTES]
 
 
 def _plan(tx: Tx, endpoint: int) -> Plan | None:

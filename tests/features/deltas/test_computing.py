@@ -62,6 +62,29 @@ async def test_the_patches_of_a_whole_real_history_reproduce_it(services: Servic
             assert (number, name, getattr(delta, name)) == (number, name, getattr(asked, name))
 
 
+async def test_small_deltas_of_several_endpoints_are_computed_and_stored_together(
+    services: Services,
+) -> None:
+    named = [await endpoint_named(services, f"e{number}") for number in range(10)]
+    for endpoint in named:
+        await fill(services, endpoint, [Version(1000 * at, document(at)) for at in range(3)])
+    summarised: list[int] = []
+
+    async def noted(fn: Any, *args: Any) -> Any:
+        summarised.append(len(args[0]))
+        return fn(*args)
+
+    await compute(services)
+    before = services.db.stats().writes
+    for endpoint in named:
+        await fill(services, endpoint, [Version(9000, document(9))])
+    stored = services.db.stats().writes - before
+    assert await computing.compute_queued(msgspec.structs.replace(services, spare_cpu=noted))
+    assert services.db.stats().writes - before - stored == 1
+    assert summarised == [10]
+    assert all([len(await listed(services, endpoint)) == 3 for endpoint in named])
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_back_dated_snapshots_give_the_deltas_of_history_in_order(services: Services, seed: int) -> None:
     """Stored in any order, computed at any time between: the same deltas and field index as from first to last."""
@@ -402,7 +425,7 @@ async def test_deltas_of_one_project_that_take_long_keep_no_other_waiting(servic
     began = asyncio.Event()
 
     async def compare(fn: Any, *args: Any) -> Any:
-        if any(len(old) > computing.LARGE_BYTES for old, _ in args[0]):
+        if any(len(pair.before) > computing.LARGE_BYTES for pair in args[0]):
             began.set()
             await asyncio.Event().wait()
         return fn(*args)
@@ -427,7 +450,7 @@ async def test_small_documents_are_handed_to_a_thread_together_and_large_ones_al
 
     async def noted(fn: Any, *args: Any) -> Any:
         if fn is summaries.summarise_all:
-            handed.append([len(old) + len(new) for old, new in args[0]])
+            handed.append([pair.size for pair in args[0]])
         return fn(*args)
 
     await fill(services, endpoint, [Version(n + 1, body) for n, body in enumerate(bodies)])
