@@ -133,9 +133,11 @@ def _measured(source: Source, pid: int) -> tuple[float, int, float]:
 
 
 def _cpu_ms(pid: int) -> float:
-    """Of the process with all threads it had, and its children that have ended."""
+    """Of the process with all threads it had, and its children, those that have ended too."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) * 1e3 / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    own_ms = sum(map(int, fields[11:15])) * 1e3 / os.sysconf("SC_CLK_TCK")
+    return own_ms + sum(_cpu_ms(int(child)) for child in children)
 
 
 def _lags(url: str, key: str, seconds: float) -> Iterator[float]:

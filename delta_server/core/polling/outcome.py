@@ -63,12 +63,14 @@ class PollFailed(Exception):
 
 class Source(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the last answer that was stored said of itself: what makes the next request conditional (RFC 9110, 13.1),
-    and the hash of the document that it became, in hex. `large`: it was more than polls take beside many others."""
+    and the hashes of the document that it became and of the answer itself, in hex. `large`: it was more than polls take
+    beside many others."""
 
     etag: str | None = None
     last_modified: str | None = None
     hash: str | None = None
     large: bool = False
+    body: str | None = None
 
 
 class How(msgspec.Struct, frozen=True):
@@ -133,13 +135,19 @@ def retry_after_ms(headers: Mapping[str, str], now_ms: int) -> int | None:
         return None
 
 
-def validators(headers: Mapping[str, str], *, hash: bytes, large: bool) -> Source:
+def hash_of(body: bytes, content_type: str, url: str) -> str:
+    """Of all that a document is made of: where it is the same, the document is."""
+    return codec.digest(b"%b\0%b\0%b" % (content_type.encode(), url.encode(), body)).hex()
+
+
+def validators(headers: Mapping[str, str], *, hash: str | None, large: bool, body: str | None = None) -> Source:
     etag, modified = headers.get("etag"), headers.get("last-modified")
     return Source(
         etag=etag if etag is not None and len(etag) <= 1000 else None,
         last_modified=modified if modified is not None and len(modified) <= 100 else None,
-        hash=hash.hex(),
+        hash=hash,
         large=large,
+        body=body,
     )
 
 

@@ -31,6 +31,10 @@ class PollQueue:
         """Those that so many wait for."""
         return [host for host, count in self._of_host.items() if count >= most]
 
+    def is_awaited(self, host: str) -> bool:
+        """Whether others wait for it."""
+        return self._of_host[host] > 0
+
     def add(self, poll: WaitingPoll, *, first: bool = False) -> None:
         """Once for each endpoint: one that waits or runs is not added again. `first`: before others of its host."""
         if poll.endpoint in self._known:

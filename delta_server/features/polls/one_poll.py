@@ -6,7 +6,6 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from delta_server.core import ids, times
 from delta_server.core.errors import DeltaError, DoesNotFit, NotFound, QuotaExceeded
 from delta_server.core.polling import outcome, schedule
 from delta_server.core.polling.outcome import PollFailed, Source
@@ -20,10 +19,12 @@ from delta_server.features.enforcement import service as enforcement
 from delta_server.features.polling import service as polling
 from delta_server.features.polling.service import Polled
 from delta_server.features.polls import happenings, reading, store
+from delta_server.features.polls.running import RunningPolls
 from delta_server.features.polls.store import PollRow
 from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.services import Services
+from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import IdempotencyKey
 
@@ -43,56 +44,93 @@ class Ended(NamedTuple):
 
 
 class _Found(msgspec.Struct, frozen=True):
-    """What a request brought: the source as it is known from now on, and the id of the snapshot that was stored."""
+    """What a request brought: the source as it is known from now on, and the document where it is to be stored."""
 
     status: int
     received_bytes: int
     source: Source
-    snapshot: bytes | None = None
+    document: bytes | None = None
+
+
+class _Start(NamedTuple):
+    """`endpoint` is None where it lies in the bin, `head` the hash of its last document."""
+
+    row: Polled
+    endpoint: EndpointRef | None
+    head: bytes | None
+
+
+class _Poll(msgspec.Struct, frozen=True):
+    """One that runs."""
+
+    row: Polled
+    endpoint: EndpointRef
+    source: Source
+    began_ms: int
+    began_s: float
+    steps: Steps
+    jump_ms: int
+
+    def record(self, found: _Found | None, failure: PollFailed | None, snapshot: bytes | None) -> PollRow:
+        return PollRow(
+            at=self.began_ms,
+            status=found.status if found else failure.status if failure else None,
+            ms=round((time.monotonic() - self.began_s) * 1000),
+            size_bytes=found.received_bytes if found else failure.received_bytes if failure else 0,
+            changed=snapshot is not None,
+            error_class=None if failure is None else failure.error_class,
+            snapshot=snapshot,
+            steps=_steps(self.steps, self.jump_ms),
+            detail=None if failure is None else failure.detail,
+            excerpt=None if failure is None else failure.excerpt,
+        )
 
 
 async def poll(svc: Services, endpoint_id: int, *, asked_for: bool, jump_ms: int = 0) -> Ended | None:
     """By `jump_ms` the clock was set since the poll before. None where there is nothing to poll any more, or nobody
     `asked_for` it and it is not due any more. What goes wrong at the source is on record, not raised."""
-    row = svc.db.peek(polling.find, endpoint_id)
-    if row is None:
+    start = svc.db.peek(_start, endpoint_id)
+    if start is None:
         return None
+    row, endpoint, head = start
     if not asked_for and (row.due_at is None or row.due_at > svc.clock.now_ms()):
         return None  # while it waited, its host asked to be left alone, or it was switched off
-    try:
-        endpoint = svc.db.peek(endpoints.find, row.project, ids.text(row.uid))
-        svc.db.peek(endpoints.confirm, endpoint)
-    except NotFound:
+    if endpoint is None:
         await svc.db.write(polling.postpone, endpoint_id, svc.clock.now_ms() + LOOKED_AT_AGAIN_MS)
         return None
-    began_ms, began_s, steps = svc.clock.now_ms(), time.monotonic(), Steps()
     source = msgspec.json.decode(row.source, type=Source)
+    this = _Poll(row, endpoint, source, svc.clock.now_ms(), time.monotonic(), Steps(), jump_ms)
     found, failure = None, None
     try:
-        found = await _ask(svc, endpoint, row, source, steps)
+        found = await _ask(svc, this, head)
+        if not asked_for:
+            await RunningPolls.of(svc).gathered(row.host)
+        if found.document is not None:
+            return await _store(svc, this, found)
     except PollFailed as error:
-        failure = error
-    record = PollRow(
-        at=began_ms,
-        status=found.status if found else failure.status if failure else None,
-        ms=round((time.monotonic() - began_s) * 1000),
-        size_bytes=found.received_bytes if found else failure.received_bytes if failure else 0,
-        changed=found is not None and found.snapshot is not None,
-        error_class=None if failure is None else failure.error_class,
-        snapshot=None if found is None else found.snapshot,
-        steps=_steps(steps, jump_ms),
-        detail=None if failure is None else failure.detail,
-        excerpt=None if failure is None else failure.excerpt,
-    )
-    verdict = _verdict(row, record, failure)
+        found, failure = None, error
+    verdict = _verdict(this, failure)
     try:
-        ended = await svc.db.write(_end, endpoint, row, record, verdict, found.source if found else source)
+        record = this.record(found, failure, None)
+        ended = await svc.db.write(_end, this, record, verdict, found.source if found else source)
     except NotFound:  # deleted meanwhile
         return None
-    if verdict.says is not None:
-        svc.topics.wake("happenings", endpoint.project)
-        log.info("polling", endpoint=endpoint.name, state=verdict.says, reason=record.error_class)
+    _tell(svc, this, verdict, record)
     return ended
+
+
+def _start(tx: Tx, endpoint_id: int) -> _Start | None:
+    row = polling.find(tx, endpoint_id)
+    if row is None:
+        return None
+    endpoint = endpoints.by_row(tx, row.project, endpoint_id)
+    try:
+        if endpoint is not None:
+            endpoints.confirm(tx, endpoint)
+    except NotFound:
+        endpoint = None
+    head = contents.head(tx, endpoint_id)
+    return _Start(row, endpoint, None if head is None else head.hash)
 
 
 def _steps(steps: Steps, jump_ms: int) -> str:
@@ -100,30 +138,49 @@ def _steps(steps: Steps, jump_ms: int) -> str:
     return msgspec.json.encode([(step, round(ms, 1)) for step, ms in steps.ms.items()] + jump).decode()
 
 
-async def _ask(svc: Services, endpoint: EndpointRef, row: Polled, source: Source, steps: Steps) -> _Found:
+async def _ask(svc: Services, this: _Poll, head: bytes | None) -> _Found:
     """Raises PollFailed."""
-    settings = _settings(svc, row)
-    head = _head_hash(svc, endpoint)
-    is_known = outcome.may_be_conditional(settings) and head is not None and source.hash == head.hex()
-    conditions = outcome.conditions(source) if is_known else {}
-    fetched = await reading.fetch(svc, settings, conditions, steps, large=source.large)
+    settings, source = _settings(svc, this.row), this.source
+    is_known = head is not None and source.hash == head.hex()
+    fetched = await reading.fetch(svc, settings, source if is_known else None, this.steps, large=source.large)
     status, received_bytes, read = fetched.answer.status, fetched.received_bytes, fetched.read
-    if read is None:
+    if read is None and fetched.body_hash is None:
         return _Found(status, received_bytes, source)
-    now_known = outcome.validators(fetched.answer.headers, hash=read.hash, large=fetched.is_large)
-    if read.hash == head:
+    hash, is_large = (source.hash, source.large) if read is None else (read.hash.hex(), fetched.is_large)
+    now_known = outcome.validators(fetched.answer.headers, hash=hash, large=is_large, body=fetched.body_hash)
+    if read is None or read.hash == head:
         return _Found(status, received_bytes, now_known)
-    new = NewSnapshot(endpoint, read.result, svc.clock.now_ms(), SOURCE_NAME, checked=True, is_latest=True)
+    return _Found(status, received_bytes, now_known, read.result)
+
+
+async def _store(svc: Services, this: _Poll, found: _Found) -> Ended:
+    """The document, and the poll's end in the same transaction. Raises PollFailed."""
+    assert found.document is not None
+    verdict, endpoint = _verdict(this, None), this.endpoint
+    ended: list[Ended] = []
+
+    def end(tx: Tx, snapshot: bytes) -> None:
+        this.steps.mark("store")
+        ended[:] = [_end(tx, this, this.record(found, None, snapshot), verdict, found.source)]
+
+    new = NewSnapshot(
+        endpoint, found.document, svc.clock.now_ms(), SOURCE_NAME, checked=True, is_latest=True, companion=end
+    )
     try:
-        created = await snapshots.create_snapshots(svc, endpoint.project, [new], IdempotencyKey.none())
+        await snapshots.create_snapshots(svc, endpoint.project, [new], IdempotencyKey.none())
     except DoesNotFit as error:
-        await enforcement.keep_aside(svc, endpoint, read.result, error)
-        raise PollFailed("expect", f"{error.message}; it is kept aside", status=status) from None
+        await enforcement.keep_aside(svc, endpoint, found.document, error)
+        raise PollFailed("expect", f"{error.message}; it is kept aside", status=found.status) from None
     except DeltaError as error:
-        raise _not_stored(error, status) from None
-    finally:
-        steps.mark("store")
-    return _Found(status, received_bytes, now_known, ids.parse(created.ids[0]))
+        raise _not_stored(error, found.status) from None
+    _tell(svc, this, verdict, ended[0].row)
+    return ended[0]
+
+
+def _tell(svc: Services, this: _Poll, verdict: Verdict, record: PollRow) -> None:
+    if verdict.says is not None:
+        svc.topics.wake("happenings", this.endpoint.project)
+        log.info("polling", endpoint=this.endpoint.name, state=verdict.says, reason=record.error_class)
 
 
 def _settings(svc: Services, row: Polled) -> PollingSettings:
@@ -136,13 +193,6 @@ def _settings(svc: Services, row: Polled) -> PollingSettings:
         ) from None
 
 
-def _head_hash(svc: Services, endpoint: EndpointRef) -> bytes | None:
-    try:
-        return snapshots.snapshot_at(svc, endpoint.project, endpoint, times.LATEST_MS).hash
-    except NotFound:
-        return None
-
-
 def _not_stored(error: DeltaError, status: int) -> PollFailed:
     if isinstance(error, QuotaExceeded):
         wait_ms = None if error.retry_after_s is None else error.retry_after_s * 1000
@@ -152,17 +202,19 @@ def _not_stored(error: DeltaError, status: int) -> PollFailed:
     return PollFailed("storage", error.message, status=status)
 
 
-def _verdict(row: Polled, record: PollRow, failure: PollFailed | None) -> Verdict:
+def _verdict(this: _Poll, failure: PollFailed | None) -> Verdict:
+    row, at = this.row, this.began_ms
     settings, standing, seed = polling.masked_settings(row), polling.standing_of(row), polling.seed_of(row.uid)
     if failure is None:
-        verdict = schedule.after_success(settings, standing, record.at, seed)
+        verdict = schedule.after_success(settings, standing, at, seed)
     else:
-        verdict = schedule.after_failure(settings, standing, record.at, seed, retry_after_ms=failure.retry_after_ms)
+        verdict = schedule.after_failure(settings, standing, at, seed, retry_after_ms=failure.retry_after_ms)
     return verdict if settings.enabled else msgspec.structs.replace(verdict, due_at=None)
 
 
-def _end(tx: Tx, endpoint: EndpointRef, row: Polled, record: PollRow, verdict: Verdict, source: Source) -> Ended:
+def _end(tx: Tx, this: _Poll, record: PollRow, verdict: Verdict, source: Source) -> Ended:
     """Raises NotFound when the endpoint or its project has been deleted meanwhile."""
+    endpoint, row = this.endpoint, this.row
     endpoints.confirm(tx, endpoint)
     kept = store.insert(tx, endpoint.id, record)
     standing = msgspec.json.encode(verdict.standing).decode()

@@ -85,11 +85,11 @@ def _settings(svc: Services, project: int, wanted: PollingChange, endpoint: str 
 
 
 async def _asked(svc: Services, project: int, settings: PollingSettings, steps: Steps, *, tries: int) -> Preview:
-    first = last = await reading.fetch(svc, settings, {}, steps, large=False)
+    first = last = await reading.fetch(svc, settings, None, steps, large=False)
     with suppress(PollFailed):  # what was answered once is shown
         for _ in range(tries - 1):
             await asyncio.sleep(PAUSE_S)
-            last = await reading.fetch(svc, settings, {}, Steps(), large=first.is_large)
+            last = await reading.fetch(svc, settings, None, Steps(), large=first.is_large)
     assert first.read is not None, "nothing was asked for on a condition"
     assert last.read is not None, "as above"
     found = await _kept(svc, project, settings, first, last)
@@ -140,7 +140,7 @@ async def _judged(
 def _conditional(settings: PollingSettings, fetched: Fetched) -> Conditional:
     if not outcome.may_be_conditional(settings):
         return "none"
-    source = outcome.validators(fetched.answer.headers, hash=b"", large=False)
+    source = outcome.validators(fetched.answer.headers, hash=None, large=False)
     return "etag" if source.etag else "last_modified" if source.last_modified else "none"
 
 

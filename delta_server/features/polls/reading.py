@@ -2,7 +2,7 @@
 ones beside few."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
@@ -14,7 +14,7 @@ from delta_server.core.formats import formats
 from delta_server.core.formats.formats import Format
 from delta_server.core.paging import Page
 from delta_server.core.polling import outcome
-from delta_server.core.polling.outcome import NOT_MODIFIED, How, PollFailed, Read
+from delta_server.core.polling.outcome import NOT_MODIFIED, How, PollFailed, Read, Source
 from delta_server.core.polling.settings import PollingSettings
 from delta_server.egress.client import Answer
 from delta_server.egress.steps import Steps
@@ -30,17 +30,19 @@ _SURELY_SMALL_BYTES = SMALL_BYTES * 9 // 10
 """With its head, an answer of so many bytes is taken beside many others."""
 READ_S = 20.0
 PAGES_S = 300.0
-ON_THE_LOOP_BYTES = 2 << 10
+ON_THE_LOOP_BYTES = 32 << 10
 """What is read on the event loop, in 0.1 ms, where nothing is computed of it."""
 
 
 class Fetched(msgspec.Struct, frozen=True):
-    """`read` is None where nothing is new. Of pages the answer is the last one, and `received_bytes` that of all."""
+    """`read` is None where nothing is new. Of pages the answer is the last one, and `received_bytes` that of all;
+    `body_hash` is there of an answer that came whole."""
 
     answer: Answer
     read: Read | None
     received_bytes: int
     pages: int = 1
+    body_hash: str | None = None
 
     @property
     def is_large(self) -> bool:
@@ -56,38 +58,45 @@ class _LargeAnswers:
 
 
 async def fetch(
-    svc: Services, settings: PollingSettings, conditions: Mapping[str, str], steps: Steps, *, large: bool
+    svc: Services, settings: PollingSettings, known: Source | None, steps: Steps, *, large: bool
 ) -> Fetched:
-    """What the source answers. What turns out to be `large` is asked for again. Raises PollFailed."""
+    """What the source answers; of one that is `known`, only what is new. What turns out to be `large` is asked for
+    again. Raises PollFailed."""
     limit = svc.config.polling.document_bytes
     if not large:
         try:
-            return await _fetch(svc, settings, conditions, steps, most_bytes=min(SMALL_BYTES, limit))
+            return await _fetch(svc, settings, known, steps, most_bytes=min(SMALL_BYTES, limit))
         except PollFailed as error:
             if error.error_class != "too_large" or limit <= SMALL_BYTES:
                 raise
     async with svc.state(_LargeAnswers).places:
-        return await _fetch(svc, settings, conditions, steps, most_bytes=limit)
+        return await _fetch(svc, settings, known, steps, most_bytes=limit)
 
 
 async def _fetch(
-    svc: Services, settings: PollingSettings, conditions: Mapping[str, str], steps: Steps, *, most_bytes: int
+    svc: Services, settings: PollingSettings, known: Source | None, steps: Steps, *, most_bytes: int
 ) -> Fetched:
     how = outcome.how_of(settings, most_bytes)
     if settings.paging is not None:
         return await _all_pages(svc, settings, how, steps)
+    conditions = outcome.conditions(known) if known is not None and outcome.may_be_conditional(settings) else {}
     answer = await Fetcher.of(svc).fetch(settings, conditions, steps, most_bytes=most_bytes)
     if answer.status == NOT_MODIFIED and conditions:
         return Fetched(answer, None, answer.received_bytes)
     with _noting(settings, answer, steps):
         outcome.check_status(settings, answer.status, answer.headers, svc.clock.now_ms())
         content_type = answer.headers.get("content-type", "")
+        body_hash = None
+        if len(answer.body) <= SMALL_BYTES:
+            body_hash = outcome.hash_of(answer.body, content_type, answer.url)
+        if body_hash is not None and known is not None and known.body == body_hash:
+            return Fetched(answer, None, answer.received_bytes, body_hash=body_hash)
         if len(answer.body) <= ON_THE_LOOP_BYTES and not how.computes and answer.body[:1] in (b"{", b"["):
             read = outcome.read(answer.body, content_type, answer.url, how)
         else:
             cpu = _cpu(svc, answer.body, how)
             read = await computed(cpu, outcome.read, answer.body, content_type, answer.url, how)
-    return Fetched(answer, read, answer.received_bytes)
+    return Fetched(answer, read, answer.received_bytes, body_hash=body_hash)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 READ_AT_ONCE = 1_000
 WAITING_FOR_A_HOST = 20
 """What is read ahead of what is due: more of a host waits in the database."""
+GATHERED_S = 0.05
 HELD_S = 60.0
 """So long an endpoint is left alone whose outcome could not be written: it would be due again at once."""
 
@@ -34,6 +35,7 @@ class RunningPolls:
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: dict[int, float] = {}
         self._jump_ms, self._jump_told = 0, set[int]()
+        self._gathered: asyncio.Future[None] | None = None
         self.wakes_at_ms = 0
         """When the loop looks next; 0 while there is none."""
 
@@ -70,6 +72,22 @@ class RunningPolls:
                 self._queue.add(WaitingPoll(due.endpoint, due.project, due.host))
         self._begin()
         return self._svc.db.peek(polling.next_due, now_ms)
+
+    async def gathered(self, host: str) -> None:
+        """Before a poll's outcome is written: those that end within GATHERED_S share a commit. Where others wait for
+        the host nothing is waited for."""
+        if self._queue.is_awaited(host):
+            return
+        if self._gathered is None:
+            loop = asyncio.get_running_loop()
+            self._gathered = loop.create_future()
+            loop.call_later(GATHERED_S, self._write_gathered)
+        await asyncio.shield(self._gathered)
+
+    def _write_gathered(self) -> None:
+        if self._gathered is not None:
+            self._gathered.set_result(None)
+            self._gathered = None
 
     def note_jump(self, jump_ms: int) -> None:
         """The clock was set by so much: the next poll of each endpoint says so."""

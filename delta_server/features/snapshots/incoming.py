@@ -1,6 +1,6 @@
 """What requests want stored, checked before anything is planned."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -14,6 +14,7 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots.schemas import ReceivedSnapshot
 from delta_server.services import Services
+from delta_server.storage.database import Tx
 
 MAX_METADATA_BYTES = 16 * 1024
 MAX_SOURCE_CHARACTERS = 200
@@ -35,6 +36,8 @@ class NewSnapshot(msgspec.Struct, frozen=True):
     """Where it does not fit its endpoint's schema, and is stored all the same."""
     is_latest: bool = False
     """The caller gave no time: it comes after all the endpoint has, even when the clock was set back meanwhile."""
+    companion: Callable[[Tx, bytes], None] | None = None
+    """Writes what goes with a single one that is the latest, given its id on the wire. It refuses nothing."""
 
 
 def new_snapshots(svc: Services, project: int, items: Sequence[ReceivedSnapshot]) -> list[NewSnapshot]:

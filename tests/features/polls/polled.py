@@ -16,6 +16,7 @@ from delta_server.features.polls.running import RunningPolls
 from delta_server.features.polls.store import PollRow
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service as snapshots
+from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.services import Services
 from delta_server.storage import outbox
 from delta_server.storage.idempotency import IdempotencyKey as IdempotencyKey
@@ -36,6 +37,11 @@ async def changed(svc: Services, endpoint: EndpointRef, **settings: Any) -> Endp
     change = EndpointChange(polling=msgspec.convert(settings, PollingChange))
     await endpoints.update_endpoint(svc, endpoint.project, endpoint.name, change)
     return endpoint
+
+
+def snapshot(endpoint: EndpointRef, at: int) -> NewSnapshot:
+    """Of somebody else than the poll."""
+    return NewSnapshot(endpoint, b"{}", at, is_latest=True)
 
 
 async def run_due(svc: Services) -> None:

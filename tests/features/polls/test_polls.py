@@ -7,9 +7,11 @@ import pytest
 
 from delta_server.core import plan_windows, times
 from delta_server.core.caller import Caller
+from delta_server.core.polling import outcome
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.enforcement import service as enforcement
+from delta_server.features.polling import service as polling
 from delta_server.features.polls import schemas, service, tasks
 from delta_server.features.polls.running import RunningPolls
 from delta_server.features.projects import service as projects
@@ -49,6 +51,57 @@ async def test_a_source_is_stored_when_it_changes(services: Services, clock: Fak
     assert (head.uid, head.source) == (rows[2].snapshot, "poll")
     assert '"connect"' in rows[0].steps
     assert '"store"' in rows[0].steps
+
+
+async def test_an_answer_of_the_same_bytes_is_not_read_again(
+    services: Services, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with source(json(b'{"price": 1, "at": 7}')) as api:
+        endpoint = await p.polled(services, api.url, transform="{price: price}")
+        await p.run_due(services)
+        read = outcome.read
+        monkeypatch.setattr(outcome, "read", None)
+        clock.advance(5 * MINUTE)
+        await p.run_due(services)
+        monkeypatch.setattr(outcome, "read", read)
+        await p.changed(services, endpoint, transform="{at: at}")  # the same answer stands for another document
+        await p.run_due(services)
+        await snapshots.create_snapshots(
+            services, endpoint.project, [p.snapshot(endpoint, clock.time_ms)], p.IdempotencyKey.none()
+        )
+        clock.advance(5 * MINUTE)
+        await p.run_due(services)  # and is news where somebody else stored one
+    assert await p.documents(services, endpoint) == [b'{"price":1}', b'{"at":7}', b"{}", b'{"at":7}']
+    assert [row.changed for row in await p.record(services, endpoint)] == [True, False, True, True]
+
+
+async def test_a_snapshot_and_the_record_of_its_poll_are_there_together_or_not_at_all(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> bool:
+        raise OSError("the disk")
+
+    async with source(json(b'{"price": 1}')) as api:
+        endpoint = await p.polled(services, api.url)
+        monkeypatch.setattr(polling, "end_poll", fails)
+        await p.run_due(services)
+        assert (await p.documents(services, endpoint), await p.record(services, endpoint)) == ([], [])
+        monkeypatch.undo()
+        await p.poll(services, endpoint)
+    [row] = await p.record(services, endpoint)
+    assert await p.documents(services, endpoint) == [b'{"price": 1}']
+    assert row.changed
+
+
+async def test_polls_that_end_together_share_commits(services: Services) -> None:
+    async with source(json(b'{"price": 1}')) as api:
+        for number in range(12):
+            await p.polled(services, api.url.replace("127.0.0.1", f"127.0.0.{number + 1}"), f"e{number}")
+        before = services.db.stats()
+        await p.run_due(services)
+        after = services.db.stats()
+    assert after.writes - before.writes >= 12
+    assert after.commits - before.commits <= 4
 
 
 async def test_what_does_not_fit_the_schema_is_kept_aside(services: Services) -> None:
