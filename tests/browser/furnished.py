@@ -1,6 +1,7 @@
 """A project in which every page has something to show, for those who look at the pages."""
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from tests.server_process import Server
 EMPTY = "empty"
 """A project in which nobody has done anything yet, but for an endpoint of the same name."""
 WEEKS_H = 28 * 24
+MOST_S = 120
 
 
 class Ids(msgspec.Struct):
@@ -55,6 +57,7 @@ def furnished(server: Server) -> Iterator[Ids]:
         _datasets(client)
         _ways_in(client)
         _people(server, account, ids)
+        _wait_for_anomalies(client)
         told = _ok(client.get("/v1/webhooks/deliveries", params={"state": "failed"}))["data"]
         ids.delivery = told[0]["id"] if told else ""
         yield ids
@@ -196,3 +199,11 @@ def _people(server: Server, client: httpx.Client, ids: Ids) -> None:
         accepted = {"token": told["token"], "password": PASSWORD, "name": email[:2].title()}
         _ok(httpx.post(f"{server.url}/v1/invitations/accept", json=accepted))
     _ok(client.post("/v1/backups", json={}))
+
+
+def _wait_for_anomalies(client: httpx.Client) -> None:
+    """They are looked for a minute after the start."""
+    for _ in range(MOST_S):
+        if len(_ok(client.get("/v1/anomalies"))["data"]) > 2:
+            return
+        time.sleep(1)

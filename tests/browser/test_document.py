@@ -141,6 +141,28 @@ def test_a_noisy_field_is_ignored_with_what_it_silences_and_back(server: Server,
     expect(changes).to_contain_text("metadata/generated")
 
 
+def test_layers_give_the_focus_back(server: Server, visit: Open) -> None:
+    page = _opened(server, visit)
+    moment = page.get_by_role("button", name="Thu 22 May 2025")
+    moment.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Choose a moment").get_by_role("textbox")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    expect(moment).to_be_focused()
+    page.locator(".row", has_text="generated").click()
+    page.keyboard.press("i")
+    expect(page.get_by_role("dialog", name="Ignore /metadata/generated")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("treegrid")).to_be_focused()
+    projects = page.get_by_role("button", name=f"Project {PROJECT}")
+    projects.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("[role=menuitem]:focus")).to_be_visible()  # none of those for narrow windows alone
+    page.keyboard.press("Escape")
+    expect(projects).to_be_focused()
+
+
 def test_what_arrives_is_seen_at_once_and_a_pinned_moment_stays(server: Server, visit: Open) -> None:
     window = visit(server)
     window.sign_in()

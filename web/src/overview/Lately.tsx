@@ -1,11 +1,13 @@
 import { useRef, useState } from "preact/hooks";
 import type { Row } from "../compare/lines.ts";
+import { distance, timeOf } from "../compare/numbers.ts";
 import { count } from "../numbers.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Icon } from "../parts/Icon.tsx";
 import { Later } from "../parts/Later.tsx";
 import { at, href } from "../state/location.ts";
+import { zone as readersZone } from "../state/zone.ts";
 import { clock, shortDay } from "../time/clock.ts";
 import { type Feed, type Item, minutes, quietWords } from "./feed.ts";
 import { pathText, valueText } from "./rowtext.ts";
@@ -174,6 +176,14 @@ function Values({ row }: { row: Row }) {
     );
   }
   if (row.op === "move") return null;
+  const [was, is] = [timeOf(row.at, row.old ?? ""), timeOf(row.at, row.new ?? "")];
+  if (was !== null && is !== null) {
+    return (
+      <span class="val">
+        <b>{clock(is, readersZone.value)}</b> {distance(was, is)}
+      </span>
+    );
+  }
   return (
     <span class="val">
       {valueText(row.old)} → <b>{valueText(row.new)}</b>
