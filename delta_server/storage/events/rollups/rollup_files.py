@@ -15,6 +15,8 @@ from delta_server.storage.events.rollups import rollup_cells
 from delta_server.storage.events.rollups.rollup_catalog import NewRollup
 from delta_server.storage.events.segments import segment_file
 
+CELLS_AT_ONCE = 20_000
+
 
 def add_segments(
     session: QuerySession, segments: Sequence[int], known: RollupState, bases: LinksBaseCache
@@ -29,12 +31,13 @@ def add_segments(
     for width, table in _cells_by_interval(
         session, f"SELECT * FROM {person_joins.events(session.read_view, events.sql)}"
     ):
-        units = _files_to_write(session, table, width, known.there_from(width))
+        units = _cells_by_unit(session, table, width, known.there_from(width))
         for part in width.parts:
             files = {_span(file): file for file in session.read_view.rollups(width.ms, part)}
-            for span in rollup_plan.ranges(width, units, list(files)):
-                cells = f"(SELECT * FROM {table} WHERE part = {part} AND {_where_within(span)})"
-                made.append(_add_to_file(session, width, part, span, cells, files.get(span)))
+            spans = rollup_plan.ranges(width, units, list(files))
+            made += [_new_file(session, width, part, span, table) for span in spans if span not in files]
+            for few in _few_at_once(width, units, [files[span] for span in spans if span in files]):
+                made += _add_to_files(session, width, part, few, table)
     return made
 
 
@@ -109,26 +112,68 @@ def _cells_by_interval(session: QuerySession, rows: str) -> list[tuple[Width, st
     return made
 
 
-def _files_to_write(session: QuerySession, table: str, width: Width, since_ms: int) -> list[int]:
-    begin = rollup_cells.begin("time_ms", width.unit_ms)
-    _, rows = session.rows(f"SELECT DISTINCT {begin} // {width.unit_ms} FROM {table} WHERE time_ms >= {since_ms:d}")
-    return [unit for (unit,) in rows]
+def _cells_by_unit(session: QuerySession, table: str, width: Width, since_ms: int) -> dict[int, int]:
+    """How many cells there are of each range of files."""
+    _, rows = session.rows(
+        f"SELECT {_unit(width)} AS unit, count(*) FROM {table} WHERE time_ms >= {since_ms:d} GROUP BY unit"
+    )
+    return dict(rows)
 
 
-def _add_to_file(session: QuerySession, width: Width, part: int, span: Span, new: str, old: Rollup | None) -> NewRollup:
-    """The file of `span` with the `new` cells in it."""
-    if old is None:
-        parquet = rollup_cells.encode_file(session, f"FROM {new}", width)
-        return NewRollup(width.ms, part, span, _count(session, new), (), parquet=parquet)
-    session.run(f"CREATE OR REPLACE TEMP TABLE cells AS FROM {new}")
-    before = _read(session, [old])
+def _unit(width: Width) -> str:
+    return f"{rollup_cells.begin('time_ms', width.unit_ms)} // {width.unit_ms}"
+
+
+def _units_within(width: Width, file: Rollup) -> range:
+    return range(file.first_at // width.unit_ms, file.end_at // width.unit_ms)
+
+
+def _few_at_once(width: Width, cells: dict[int, int], files: Sequence[Rollup]) -> list[list[Rollup]]:
+    """Files that so many cells together come to, or one: the cells that they touch are in memory at once."""
+    few: list[list[Rollup]] = []
+    left = 0
+    for file in files:
+        wanted = sum(cells.get(unit, 0) for unit in _units_within(width, file))
+        if wanted > left or not few:
+            few.append([])
+            left = CELLS_AT_ONCE
+        few[-1].append(file)
+        left -= wanted
+    return few
+
+
+def _new_file(session: QuerySession, width: Width, part: int, span: Span, table: str) -> NewRollup:
+    cells = f"(SELECT * FROM {table} WHERE part = {part} AND {_where_within(span)})"
+    parquet = rollup_cells.encode_file(session, f"FROM {cells}", width)
+    return NewRollup(width.ms, part, span, _count(session, cells), (), parquet=parquet)
+
+
+def _add_to_files(
+    session: QuerySession, width: Width, part: int, files: Sequence[Rollup], table: str
+) -> list[NewRollup]:
+    """The files with the table's new cells of their times in them. A statement takes longer to be understood than to
+    go through a few cells: what can be done of all files together is."""
+    theirs = " OR ".join(_where_within(_span(file)) for file in files)
+    session.run(f"CREATE OR REPLACE TEMP TABLE cells AS FROM {table} WHERE part = {part} AND ({theirs})")
+    before = _read(session, files)
     session.run(f"CREATE OR REPLACE TEMP TABLE touched AS {rollup_cells.changed_cells(before, 'cells')}")
     both = "(SELECT * FROM cells UNION ALL SELECT * FROM touched)"
     session.run(f"CREATE OR REPLACE TEMP TABLE merged AS {rollup_cells.merge_cells(both, width.ms)}")
     rollup_cells.reduce(session, "merged")
-    rows = old.rows_count - _count(session, "touched") + _count(session, "merged")
-    select = f"SELECT * FROM merged UNION ALL {rollup_cells.unchanged_cells(before, 'cells')}"
-    return NewRollup(width.ms, part, span, rows, (old.id,), parquet=rollup_cells.encode_file(session, select, width))
+    _, rows = session.rows(
+        f"SELECT unit, sum(n)::BIGINT FROM (SELECT {_unit(width)} AS unit, 1 AS n FROM merged"
+        f" UNION ALL SELECT {_unit(width)}, -1 FROM touched) GROUP BY unit"
+    )
+    more: dict[int, int] = dict(rows)
+    made = []
+    for file in files:
+        span = _span(file)
+        unchanged = rollup_cells.unchanged_cells(_read(session, [file]), "cells")
+        select = f"SELECT * FROM merged WHERE {_where_within(span)} UNION ALL {unchanged}"
+        parquet = rollup_cells.encode_file(session, select, width)
+        count = file.rows_count + sum(more.get(unit, 0) for unit in _units_within(width, file))
+        made.append(NewRollup(width.ms, part, span, count, (file.id,), parquet=parquet))
+    return made
 
 
 def _replace_day(
