@@ -42,7 +42,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "unraisablehook", tell)
     logging.disable(logging.CRITICAL)
     yield
-    gc.collect()  # connections that ended with the power tell of it when they are let go
+    gc.collect(1)  # connections that ended with the power tell of it when they are let go
     logging.disable(logging.NOTSET)
 
 
