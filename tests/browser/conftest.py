@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -25,6 +26,10 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from delta_server import app as delta_app
+from delta_server.config.sections import Config
+from delta_server.features.deltas import service as deltas
+from delta_server.storage.sqlite.options import Storage
 from tests import histories, server_process
 from tests.server_process import ROOT, Server
 
@@ -50,7 +55,16 @@ LOOKS = """() => {
 }"""
 _CHROMIUM = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
 """The first is without windows and what surrounds pages there: half of the work."""
-FLAGS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    # Pages are seen for a second: compiling their hot code better, and a spare process for the next one, cost more than
+    # they save. The other features are those that Playwright turns off, in place of which these stand.
+    "--js-flags=--no-opt --no-maglev",
+    "--disable-features=SpareRendererForSitePerProcess,AvoidUnnecessaryBeforeUnloadCheckSync,HttpsUpgrades,"
+    "HttpsFirstBalancedModeAutoEnable,MediaRouter,PaintHolding,ThirdPartyStoragePartitioning",
+]
 _ENDED_SESSION = re.compile(r"the server responded with a status of (401|403)")
 
 
@@ -115,11 +129,20 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the recorded earthquakes of a week, in two hundred versions."""
+    """A directory with the recorded earthquakes of a week, in two hundred versions, and all of their deltas."""
     directory = tmp_path_factory.mktemp("imported")
     history = str(histories.PACKAGED / "usgs-quakes.ndjson.zst")
     server_process.run(directory, "import", "--project", PROJECT, "--endpoint", "quakes", history)
+    with ThreadPoolExecutor(1) as thread:  # an event loop may be running here
+        thread.submit(asyncio.run, _compute_deltas(directory / "delta-data")).result()
     return directory
+
+
+async def _compute_deltas(data_dir: Path) -> None:
+    """Before the first server starts on a copy, which would compute them while pages are looked at."""
+    async with delta_app.open_services(Config(storage=Storage(data_dir=data_dir))) as services:
+        while await deltas.compute_queued(services):
+            pass
 
 
 @pytest.fixture(scope="module")

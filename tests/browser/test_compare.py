@@ -124,6 +124,7 @@ def test_versions_are_marked_to_be_compared(server: Server, visit: Open) -> None
     page.locator("tr[aria-rowindex='2'] [data-open]").focus()
     page.keyboard.press("X")
     page.keyboard.press("j")
+    expect(page.locator("tr[aria-rowindex='3'] [data-open]")).to_be_focused()
     page.keyboard.press("x")
     page.keyboard.press("c")
     expect(page).to_have_url(re.compile(r"/compare\?a="))

@@ -10,6 +10,8 @@ from tests.browser.conftest import NARROW, PROJECT, WIDE, Open, fits
 from tests.server_process import Server
 
 SQL = f"/p/{PROJECT}/events/sql"
+TEN_DAYS = re.compile(r"^(9|10) rows$")
+"""Nine times 24 hours lie in ten days, but for the first hour of a day."""
 BY_DAY = "select date_trunc('day', timestamp) as day, count(*) as n from events group by 1 order by 1"
 
 
@@ -47,7 +49,7 @@ def test_a_statement_is_completed_refused_at_its_place_and_answered(visited: Ser
     page.keyboard.type(BY_DAY)
     page.get_by_role("button", name="Run", exact=True).click()
     result = page.get_by_role("region", name="Result")
-    expect(result.get_by_role("heading")).to_have_text("10 rows")
+    expect(result.get_by_role("heading")).to_have_text(TEN_DAYS)
     expect(page.locator(".wrong")).to_have_count(0)
     with page.expect_download() as download:
         result.get_by_role("button", name="CSV").click()
@@ -55,7 +57,7 @@ def test_a_statement_is_completed_refused_at_its_place_and_answered(visited: Ser
     result.get_by_role("radio", name="Chart").click()
     expect(result.locator(".plot canvas")).to_be_visible()
     page.reload()
-    expect(result.get_by_role("heading")).to_have_text("10 rows")
+    expect(result.get_by_role("heading")).to_have_text(TEN_DAYS)
     page.get_by_role("radio", name="Run before").click()
     expect(page.locator(".own li")).to_have_count(3)
     page.locator(".own li").nth(1).get_by_role("button").click()
