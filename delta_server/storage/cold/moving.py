@@ -6,7 +6,7 @@ and compared; and the transaction that drops the bytes from the database is the 
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TypeVar
 
 import structlog
@@ -54,7 +54,8 @@ async def upload(db: Database, pieces: ColdPieces, cpu: Threads, place: Place, k
     object = ColdObject(id, place.address, key, len(data), hashes)
     await _answer(pieces, place.address, _write(pieces, object, data))
     try:
-        await read_whole(pieces, object)
+        async for _ in _read_steps(pieces, object):
+            pass
     except PieceLost as error:
         raise pieces.failed(place.address, f"what was written is not read back: {error}") from None
     pieces.counts.moved_bytes += len(data)
@@ -70,8 +71,14 @@ async def _write(pieces: ColdPieces, object: ColdObject, data: bytes) -> None:
 
 async def read_whole(pieces: ColdPieces, object: ColdObject) -> bytes:
     """All its bytes, from where they are. Raises ColdStorageAway, PieceLost."""
+    steps = [step async for step in _read_steps(pieces, object)]
+    return await asyncio.to_thread(b"".join, steps)
+
+
+async def _read_steps(pieces: ColdPieces, object: ColdObject) -> AsyncIterator[bytes]:
     fresh, step = pieces.uncached(), AT_ONCE * PIECE_BYTES
-    return b"".join([await fresh.read(object, at, at + step) for at in range(0, object.size, step)])
+    for at in range(0, object.size, step):
+        yield await fresh.read(object, at, at + step)
 
 
 async def delete_due(db: Database, pieces: ColdPieces, now_ms: int) -> None:

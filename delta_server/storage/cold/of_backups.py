@@ -13,7 +13,7 @@ import msgspec
 
 from delta_server.core.errors import DeltaError
 from delta_server.storage.blobs.opening import open_blobs
-from delta_server.storage.cold.pieces import MARKER
+from delta_server.storage.cold.pieces import MARKER, OF_BLOBS
 from delta_server.storage.database import Tx
 
 ANSWER_S = 120.0
@@ -90,7 +90,7 @@ def _faults(address: str, folder: str, keys: dict[str, int]) -> Iterator[str]:
 
 
 def _reason(error: DeltaError | TimeoutError) -> str:
-    return error.message if isinstance(error, DeltaError) else "no answer"
+    return error.message.removesuffix(OF_BLOBS) if isinstance(error, DeltaError) else "no answer"
 
 
 async def _listed(address: str, folder: str) -> dict[str, int]:

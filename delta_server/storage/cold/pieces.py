@@ -29,11 +29,14 @@ from delta_server.storage.database import Clock
 from delta_server.storage.sqlite.options import Storage
 
 PIECE_BYTES = 512 << 10
-AT_ONCE = 16
-"""Pieces of one request at most."""
+AT_ONCE = 8
+"""Pieces of one request at most: to compare and to join them takes the event loop 2 ms."""
 ANSWER_S = 20.0
 PAUSE_MS = 5_000
+LOOK_MS = int(ANSWER_S * 1000)
 RETRY_S = 30
+OF_BLOBS = ": see storage.blobs"
+"""What stores say behind a reason, whoever asked."""
 MARKER = "of-a-delta-server"
 _LOOK_S = 0.1
 """How soon one that waits on a thread hears that it is to stop."""
@@ -88,7 +91,7 @@ class ColdPieces:
         self._cache = Cache(cache_bytes)
         self._stores: dict[str, Blobs] = {}
         self._away: dict[str, int] = {}
-        """Addresses that did not answer, with the time of that."""
+        """Addresses that did not answer, and when one caller may look again."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -113,12 +116,22 @@ class ColdPieces:
                 raise self.failed(address, error.message) from None
         return found
 
+    def _require(self, address: str) -> None:
+        """Of an address that did not answer one caller at a time finds out whether it does again: that may hold the
+        thread of a query for ANSWER_S. Raises ColdStorageAway."""
+        now_ms, at_ms = self._clock.now_ms(), self._away.get(address)
+        if at_ms is None:
+            return
+        if 0 < at_ms - now_ms <= LOOK_MS:
+            raise _away()
+        self._away[address] = now_ms + LOOK_MS
+
     def failed(self, address: str, reason: str) -> ColdStorageAway:
         """To be raised."""
         self.counts.failures += 1
         if address not in self._away:
-            log.error("cold storage does not answer", address=address, reason=reason)
-        self._away[address] = self._clock.now_ms()
+            log.error("cold storage does not answer", address=address, reason=reason.removesuffix(OF_BLOBS))
+        self._away[address] = self._clock.now_ms() + PAUSE_MS
         return _away()
 
     def answered(self, address: str) -> None:
@@ -142,8 +155,7 @@ class ColdPieces:
     async def _fetch(self, object: ColdObject, begin: int, stop: int) -> list[bytes]:
         """The pieces from `begin` and before `stop`, each as it was moved."""
         address, start, end = object.address, begin * PIECE_BYTES, min(stop * PIECE_BYTES, object.size)
-        if (since := self._away.get(address)) is not None and 0 <= self._clock.now_ms() - since < PAUSE_MS:
-            raise _away()
+        self._require(address)
         store = await self.store(address)
         try:
             async with asyncio.timeout(ANSWER_S):

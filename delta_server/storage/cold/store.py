@@ -79,6 +79,10 @@ def of_segment(tx: Tx, project: int, segment: int) -> ColdObject | None:
     return _object(tx.one(OF_SEGMENT, segment, project))
 
 
+IS_MOVED = "EXISTS (SELECT 1 FROM cold_object WHERE cold_object.segment = segment.id)"
+"""Of a segment, as SQL for those that list them."""
+
+
 def segments_of(tx: Tx, project: int) -> set[int]:
     return {row[0] for row in tx.all("SELECT segment FROM cold_object WHERE project = ?", project)}
 

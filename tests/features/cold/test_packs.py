@@ -1,6 +1,7 @@
 """Packs in cold storage: moved, read by range, brought back, rewritten, deleted; and what fails on the way."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,11 @@ async def test_an_end_in_the_midst(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     async def ends(*_: object) -> None:
         raise Ended
 
+    async def ends_reading(*_: object) -> AsyncIterator[bytes]:
+        for piece in list[bytes]():
+            yield piece
+        raise Ended
+
     async with server(tmp_path, address, clock) as svc:
         endpoint, ids = await filled(svc, clock)
         wanted = await svc.db.read(large)
@@ -131,7 +137,7 @@ async def test_an_end_in_the_midst(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             if at == "begin":
                 patched.setattr(moving, "_write", ends)
             elif at == "written":
-                patched.setattr(moving, "read_whole", ends)
+                patched.setattr(moving, "_read_steps", ends_reading)
             elif at == "read back":
                 patched.setattr(moving, "upload", _after(moving.upload))
             else:
@@ -177,6 +183,12 @@ async def test_a_store_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                     await contents.read(store, endpoint, ids[0])
                 assert (raised.value.status, raised.value.retry_after_s) == (503, 30)
             assert len(asked) == 1, "it is left alone for some seconds"
+            clock.advance(PAUSE_MS)
+            many = await asyncio.gather(
+                *(contents.read(store, endpoint, ids[0]) for _ in range(9)), return_exceptions=True
+            )
+            assert {type(each) for each in many} == {ColdStorageAway}
+            assert len(asked) == 2, "one looks whether it is there again"
             with pytest.raises(ColdStorageAway):
                 await read_all(store, endpoint, ids)
             assert svc.contents.cold.away == [str(tmp_path / "cold")]

@@ -241,6 +241,19 @@ async def test_damage_costs_one_segment(tmp_path: Path, harm: str, said: str) ->
         assert said in sentence
 
 
+async def test_each_has_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cold_segments, "LISTED_AT_ONCE", 1)
+    monkeypatch.setattr(tasks, "TURN_BYTES", 1)
+    clock = FakeClock()
+    async with server(tmp_path, str(tmp_path / "cold"), clock) as svc:
+        await filled(svc, clock)
+        [(count,)] = await svc.db.read(lambda tx: tx.all("SELECT count(*) FROM segment WHERE rolled = 1"))
+        assert count > 1
+        for number in (*range(1, count + 1), count):
+            await tasks.turn(svc)
+            assert (await svc.db.read(there))[0] == number
+
+
 async def test_damage_is_not_moved(tmp_path: Path) -> None:
     clock = FakeClock()
     async with server(tmp_path, str(tmp_path / "cold"), clock) as svc:

@@ -71,10 +71,11 @@ class ColdSegments:
 def _due(tx: Tx, after: int, created_before: int, least: int) -> list[Due]:
     rows = tx.all(
         "SELECT id, project, stored_bytes, hash FROM segment WHERE id > ? AND created_at < ? AND rolled = 1"
-        " AND stored_bytes >= ? AND last_seq IS NOT NULL AND hash IS NOT NULL ORDER BY id LIMIT ?",
+        " AND stored_bytes >= ? AND last_seq IS NOT NULL AND hash IS NOT NULL"
+        f" AND NOT {cold.IS_MOVED} ORDER BY id LIMIT ?",
         after, created_before, least, LISTED_AT_ONCE,
     )  # fmt: skip
-    return [Due(*row) for row in rows if cold.of_segment(tx, row[1], row[0]) is None]
+    return [Due(*row) for row in rows]
 
 
 def _bytes(tx: Tx, due: Due) -> bytes | None:
