@@ -181,6 +181,8 @@ class Vitals:
         yield Sample("delta_loops_down", "Background loops that are not running.", down)
         for name, waiting in health.queues.items():
             yield Sample(f"delta_{name}", "Rows that wait for the background.", waiting)
+        away = bool(self._services.contents.cold.away)
+        yield Sample("delta_cold_away", "1 while cold storage does not answer.", away)
         cold = self._services.contents.cold.counts
         for name, help_text, counts in _COLD_METRICS:
             yield Sample(f"delta_cold_{name}", help_text, getattr(cold, name), counts=counts)

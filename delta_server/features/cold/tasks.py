@@ -60,6 +60,7 @@ async def _turn(svc: Services, rounds: Rounds) -> int:
     now_ms, storage, moved = svc.clock.now_ms(), svc.config.storage, 0
     # nothing is being written now: whatever is free was left by a crash, or is no longer needed
     await svc.db.write(cold.set_times, now_ms + max(storage.cold_kept_days * DAY_MS, moving.LEAST_WAIT_MS))
+    await moving.look_again(svc.db, svc.contents.cold)
     place = await moving.present_place(svc.db, svc.contents.cold, storage.cold)
     moved += await _bring_back(svc, rounds, place)
     if place is not None:

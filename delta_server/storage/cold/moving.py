@@ -7,6 +7,7 @@ and compared; and the transaction that drops the bytes from the database is the 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -14,7 +15,16 @@ import structlog
 from delta_server.storage.blobs.blobs import PIECE_BYTES as WRITTEN_AT_ONCE
 from delta_server.storage.blobs.blobs import BlobStoreFailed
 from delta_server.storage.cold import store as sql
-from delta_server.storage.cold.pieces import AT_ONCE, MARKER, PIECE_BYTES, ColdPieces, PieceLost, hashes_of, marker_of
+from delta_server.storage.cold.pieces import (
+    AT_ONCE,
+    MARKER,
+    PIECE_BYTES,
+    ColdPieces,
+    ColdStorageAway,
+    PieceLost,
+    hashes_of,
+    marker_of,
+)
 from delta_server.storage.cold.store import ColdObject, Kind, Place
 from delta_server.storage.database import Database, Threads
 
@@ -44,6 +54,19 @@ async def present_place(db: Database, pieces: ColdPieces, address: str) -> Place
 async def _mark(pieces: ColdPieces, address: str, folder: str) -> None:
     async with (await pieces.store(address)).create_write_stream(f"{folder}/{MARKER}") as out:
         await out.write(b"Packs and segments of a Delta server: its database knows what is in them.\n")
+
+
+async def look_again(db: Database, pieces: ColdPieces) -> None:
+    """Whether those stores answer that did not: nobody may ask for anything of them for long."""
+    for place in await db.read(sql.places):
+        if place.address in pieces.away:
+            with suppress(ColdStorageAway):
+                await _answer(pieces, place.address, _require_folder(pieces, place.address, f"{place.folder}/{MARKER}"))
+
+
+async def _require_folder(pieces: ColdPieces, address: str, marker: str) -> None:
+    if not await (await pieces.store(address)).resource_exists(marker):
+        raise BlobStoreFailed("this database's folder is not there")
 
 
 async def upload(db: Database, pieces: ColdPieces, cpu: Threads, place: Place, kind: Kind, data: bytes) -> ColdObject:
@@ -91,10 +114,8 @@ async def delete_due(db: Database, pieces: ColdPieces, now_ms: int) -> None:
 
 
 async def _delete(pieces: ColdPieces, object: ColdObject) -> None:
-    store = await pieces.store(object.address)
-    if not await store.resource_exists(marker_of(object.key)):
-        raise BlobStoreFailed("this database's folder is not there")
-    await store.delete_resource(object.key)
+    await _require_folder(pieces, object.address, marker_of(object.key))
+    await (await pieces.store(object.address)).delete_resource(object.key)
 
 
 async def _answer(pieces: ColdPieces, address: str, work: Awaitable[T]) -> T:

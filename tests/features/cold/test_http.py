@@ -113,6 +113,7 @@ async def test_while_it_is_away_all_else_goes_on(
         assert (await client.post("/v1/snapshots", json=body, headers=bearer(keys.project))).status_code == 201
         health = await get(client, keys.account, "/healthz/details")
         assert (health.status_code, health.json()["status"]) == (200, "degraded")
+        assert "delta_cold_away 1.0" in (await get(client, keys.account, "/metrics")).text
         assert any("cold storage does not answer" in reason for reason in health.json()["reasons"])
     (tmp_path / "cold").rename(tmp_path / "unmounted")
     asked = {"sql": "SELECT count(document) AS n FROM documents"}

@@ -200,7 +200,9 @@ async def test_a_store_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             assert any("does not answer" in sentence and "pack 1" in sentence for sentence in verified.broken)
             await kill(svc.contents, endpoint, ids[0])
             await maintenance.sweep(svc.contents)
-            await tasks.keep_moving(svc)
+        assert svc.contents.cold.away
+        await tasks.keep_moving(svc)
+        assert svc.contents.cold.away == [], "whether it is there again is found out without a reader"
         clock.advance(PAUSE_MS)
         assert await contents.read(store, endpoint, ids[1]) == HISTORY[1]
         assert svc.contents.cold.away == []
