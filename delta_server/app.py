@@ -271,7 +271,9 @@ def health_by(services: Services, features: Sequence[Feature] = FEATURES) -> tup
 def _vitals(services: Services, supervisor: Supervisor, edge: Edge, features: Sequence[Feature]) -> Vitals:
     queues = {name: count for feature in features for name, count in feature.queues.items()}
     budgets = [edge.budgets.bodies, edge.budgets.answers]
-    return Vitals(services, supervisor.states, queues, dependencies=health_by(services, features), budgets=budgets)
+    samples = [feature.samples for feature in features if feature.samples is not None]
+    dependencies = health_by(services, features)
+    return Vitals(services, supervisor.states, queues, dependencies=dependencies, budgets=budgets, samples=samples)
 
 
 @asynccontextmanager

@@ -31,6 +31,8 @@ from delta_server.http.feature import Feature
 from delta_server.http.server import most_connections, uvicorn_config
 from delta_server.log_output import RotatedFile
 from delta_server.services import Services
+from delta_server.storage.child import program
+from delta_server.tasks.restart import Restart
 
 SWITCH_S = 0.0005
 """After so long a thread that computes gives the interpreter's lock to one that waits for it. A request needs the lock
@@ -46,6 +48,9 @@ CLOSING_SECONDS = 2
 """Of the time to shut down, what is kept for closing the database behind the last request."""
 
 log = structlog.get_logger("delta.server")
+
+LISTENER = "_DELTA_LISTENER"
+"""The number of the open listener, from a server that starts itself again."""
 
 LARGE_BYTES = 8 << 20
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -89,6 +94,7 @@ def run(
         lambda url: greet(built.services, url),
         built.stop_streams,
         shutdown_seconds=config.server.shutdown_seconds,
+        wants_restart=lambda: built.services.state(Restart).is_wanted,
     )
     try:
         server.run(sockets=[listener])
@@ -96,6 +102,7 @@ def run(
         if application.refusal is None:
             raise
         raise application.refusal from None
+    _begin_again(server.kept_listener)
 
 
 def _log_file(config: Config) -> RotatedFile | None:
@@ -120,7 +127,9 @@ def _give_back_large() -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises DeltaError, saying what to do."""
+    """A bound socket: the one of the process that this one was, or a new one. Raises DeltaError, saying what to do."""
+    if kept := os.environ.pop(LISTENER, ""):
+        return socket.socket(fileno=int(kept))
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
@@ -166,8 +175,13 @@ class _Server(uvicorn.Server):
         stop_streams: Callable[[], None],
         *,
         shutdown_seconds: int,
+        wants_restart: Callable[[], bool],
     ) -> None:
         super().__init__(config)
+        self._wants_restart = wants_restart
+        self._listener: socket.socket | None = None
+        self.kept_listener: list[socket.socket] = []
+        """Where it is to start itself again: whoever connects meanwhile waits, and is not refused."""
         self._shutdown_seconds = shutdown_seconds
         self._greeting = greeting
         self._stop_streams = stop_streams
@@ -180,7 +194,8 @@ class _Server(uvicorn.Server):
         gc.freeze()  # what stays for ever is not looked through again: 23 ms each time, and all threads wait
         gc.set_threshold(*GC_THRESHOLDS)
         gc.enable()
-        address = (sockets or [])[0].getsockname()
+        self._listener = (sockets or [])[0]
+        address = self._listener.getsockname()
         url = f"http://[{address[0]}]:{address[1]}" if ":" in address[0] else f"http://{address[0]}:{address[1]}"
         click.echo(self._greeting(url))
         log.info("started", version=__version__, url=url, pid=os.getpid())
@@ -190,11 +205,16 @@ class _Server(uvicorn.Server):
         """Ten times a second, from the event loop: as long as that goes on, systemd's watchdog hears of it."""
         if self._watchdog_ticks and counter % self._watchdog_ticks == 0:
             notify("WATCHDOG=1")
+        if self._wants_restart() and not self.should_exit:
+            assert self._listener is not None
+            self.kept_listener.append(self._listener.dup())
+            self._end_in_time()
+            self.should_exit = True
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        log.info("stopping", pid=os.getpid())
-        notify("STOPPING=1")
+        log.info("stopping", pid=os.getpid(), starts_again=bool(self.kept_listener))
+        notify("RELOADING=1" if self.kept_listener else "STOPPING=1")
         self._stop_streams()
         await super().shutdown(sockets)
         gc.unfreeze()  # or DuckDB's binding tells of everything that was still there at the end
@@ -213,20 +233,35 @@ class _Server(uvicorn.Server):
         """As uvicorn's, where a second Ctrl-C ends at once; one alone may come twice in a moment, from the terminal
         and from the parent process of a one-file executable."""
         now = time.monotonic()
+        while self.kept_listener:  # it ends, and does not begin again
+            self.kept_listener.pop().close()
         if not self.should_exit:
-            end = threading.Timer(self._shutdown_seconds, _end_now)
-            end.daemon = True
-            end.start()
+            self._end_in_time()
         if not self.should_exit or now - self._told_to_stop > DOUBLE_SIGNAL_S:
             self._told_to_stop = now
             super().handle_exit(sig, frame)
 
+    def _end_in_time(self) -> None:
+        timer = threading.Timer(self._shutdown_seconds, _end_now, [self.kept_listener])
+        timer.daemon = True
+        timer.start()
 
-def _end_now() -> None:
+
+def _end_now(kept_listener: list[socket.socket]) -> None:
     """A comparison cannot be interrupted and may take minutes. What was acknowledged is on disk, and work that is cut
     off is done again after the next start, as after a kill."""
     log.warning("stopped while work was still running", pid=os.getpid())
+    _begin_again(kept_listener)
     os._exit(0)
+
+
+def _begin_again(kept_listener: list[socket.socket]) -> None:
+    """Where a restart was asked for: this process becomes the program anew, with its number and its listener."""
+    for listener in kept_listener:
+        listener.set_inheritable(True)
+        command = [*program(), *sys.argv[1:]]
+        environment = os.environ | {LISTENER: str(listener.fileno())}
+        os.execve(command[0], command, environment)  # noqa: S606 - this program, with its own arguments
 
 
 def watchdog_ticks() -> int:

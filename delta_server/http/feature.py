@@ -1,6 +1,6 @@
 """What a feature is to the server. Its `feature.py` says it, `app.FEATURES` lists it, and nothing else is wired."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -8,6 +8,7 @@ from litestar.types import ControllerRouterHandler
 
 from delta_server.http.guards import Guards
 from delta_server.http.health import Dependency
+from delta_server.http.metrics import Sample
 from delta_server.services import Cascade, Services
 from delta_server.storage.companions import Companions, StoreCompanion
 from delta_server.storage.database import Tx
@@ -48,6 +49,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     """What is done in the background because something asked for it, with a loop for each kind."""
     queues: Mapping[str, Callable[[Tx], int]] = {}
     """Counts of rows that wait for the background, for health and metrics."""
+    samples: Callable[[Services], Iterable[Sample]] | None = None
+    """What else `/metrics` tells."""
     commands: Mapping[str, Command] = {}
     """What the command line asks of a running server, by its words."""
     health: Callable[[Services], Dependency] | None = None

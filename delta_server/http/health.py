@@ -2,7 +2,7 @@
 operator, metrics for Prometheus. Details and metrics are about all projects, so they are for account keys."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from time import monotonic
 from typing import Any, Literal, TypeAlias, cast
@@ -102,12 +102,14 @@ class Vitals:
         *,
         dependencies: tuple[Dependency, ...],
         budgets: Sequence[MemoryBudget],
+        samples: Sequence[Callable[[Services], Iterable[Sample]]] = (),
     ) -> None:
         self._services = services
         self._loops = loops
         self._queues = queues
         self._dependencies = dependencies
         self._budgets = budgets
+        self._samples = samples
         self._started_s = monotonic()
         self._clock_watch = ClockWatch(services.clock.now_ms(), self._started_s)
 
@@ -189,6 +191,8 @@ class Vitals:
         if health.database is not None:
             for name, help_text, counts in _DATABASE_METRICS:
                 yield Sample(f"delta_database_{name}", help_text, getattr(health.database, name), counts=counts)
+        for samples in self._samples:
+            yield from samples(self._services)
 
 
 def _is_impaired(database: DatabaseStats, disk_free_bytes: int) -> bool:

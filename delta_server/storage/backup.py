@@ -7,6 +7,7 @@ Memory is constant; the disk must have room for the copy and the backup.
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -25,6 +26,8 @@ from delta_server.storage.sqlite.directory_lock import new_or_used
 from delta_server.storage.sqlite.migrate import sync_path
 from delta_server.storage.sqlite.online_copy import LiveCopy
 from delta_server.storage.sqlite.schema import packaged
+from delta_server.storage.staged_restore import note_of_command
+from delta_server.storage.system_clock import SystemClock
 
 BytesProgress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and of how much."""
@@ -33,6 +36,8 @@ WAL_BYTES = 256 << 20
 LOG_BYTES = 32 << 20
 """Of the log, what is written back at once: 0.1 s while others write, and some milliseconds while nobody does."""
 CHUNK_BYTES = 1 << 20
+LEFT_FREE_BYTES = 16 << 20
+"""Where a backup is unpacked."""
 COPY_NAME = "backup.copy"
 """What is sent to a pipe, while it is sent."""
 VERIFIED_NAME = "backup.verified"
@@ -130,9 +135,16 @@ def verify(source: Path, database: Path, *, progress: BytesProgress) -> int:
 
 
 def verify_stream(
-    file: BinaryIO, database: Path, *, progress: BytesProgress, of: int = 0, name: str = "the backup"
+    file: BinaryIO,
+    database: Path,
+    *,
+    progress: BytesProgress,
+    of: int = 0,
+    name: str = "the backup",
+    kept: Path | None = None,
 ) -> int:
-    """As `verify`, of what is read from `file`; what it names in cold storage must be there, too."""
+    """As `verify`, of what is read from `file`; what it names in cold storage must be there, too. What is sound gets the
+    name `kept`, where one is given."""
     unpacked = database.with_name(VERIFIED_NAME)
     try:
         with _exclusive(unpacked), _removed(unpacked):
@@ -141,7 +153,12 @@ def verify_stream(
             progress("looking into cold storage", 0, 0)
             if (fault := of_backups.named_in(unpacked).fault) is not None:
                 raise BackupRefused(fault)
-            return unpacked.stat().st_size
+            size = unpacked.stat().st_size
+            if kept is not None:
+                sync_path(unpacked)
+                unpacked.replace(kept)
+                sync_path(kept.parent)
+            return size
     except OSError as error:
         reason = f"{error.filename or unpacked.parent}: {error.strerror}"
         raise BackupRefused(f"the backup cannot be verified: {reason}") from error
@@ -155,7 +172,9 @@ def restore(source: Path, data_dir: Path, name: str, *, progress: BytesProgress,
     """
     with new_or_used(data_dir):
         try:
-            return _restored(source, data_dir / name, progress, overwrite=overwrite)
+            size = _restored(source, data_dir / name, progress, overwrite=overwrite)
+            note_of_command(data_dir, source.name, SystemClock().now_ms())
+            return size
         except OSError as error:
             # A write that fails, of a full disk say, names no file.
             reason = f"{error.filename or data_dir}: {error.strerror}"
@@ -264,6 +283,7 @@ def _unpack(file: BinaryIO, target: Path, progress: BytesProgress, *, of: int, n
         whole_file = _Begun(begin, file)
         try:
             whole = of if is_plain else zstandard.frame_content_size(begin)
+            _refuse_without_room(target.parent, whole)
             pieces = _chunks(whole_file if is_plain else _decompressor().stream_reader(cast("BinaryIO", whole_file)))
             for written, chunk in pieces:  # noqa: B007 - read behind the loop
                 out.write(chunk)
@@ -276,6 +296,16 @@ def _unpack(file: BinaryIO, target: Path, progress: BytesProgress, *, of: int, n
         raise BackupRefused(f"{name} holds more than one backup: {written} bytes where it says {whole}")
     if written < whole:  # zstandard reads a frame that was cut off without an error
         raise BackupRefused(f"{name} ends too early: {written} of {whole} bytes are in it")
+
+
+def _refuse_without_room(directory: Path, size: int) -> None:
+    """Before anything is written: a server may run on this disk."""
+    free = shutil.disk_usage(directory).free
+    if size + LEFT_FREE_BYTES > free:
+        raise BackupRefused(
+            f"{directory} has {free / 1e6:.0f} MB free, and the database takes {size / 1e6:.0f} MB, beside"
+            f" {LEFT_FREE_BYTES >> 20} MB that are left free: make room, or use another disk"
+        )
 
 
 class _Begun:

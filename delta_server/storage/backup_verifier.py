@@ -1,7 +1,8 @@
 """The process that reads a backup for the server, from stdin: unpacks it beside the database and checks what comes out,
 which takes the interpreter's lock and the disk for as long as the backup is large.
 
-Its argument is the database. Stdout gets one line: empty for a sound backup, else what is wrong with it.
+Its arguments are the database, and the name beside it that a sound backup keeps unpacked, empty for none
+(staged_restore.py). Stdout gets one line: empty for a sound backup, else what is wrong with it.
 """
 
 import sys
@@ -15,10 +16,15 @@ ARGUMENT = "backup-verifier"
 """What the program is called with to be this."""
 
 
-def main(database: str) -> None:
+def main(database: str, kept: str = "") -> None:
     child.begin()
     child.end_with_parent()
     try:
-        verify_stream(sys.stdin.buffer, Path(database), progress=lambda _what, _done, _of: None)
+        verify_stream(
+            sys.stdin.buffer,
+            Path(database),
+            progress=lambda _what, _done, _of: None,
+            kept=Path(database).with_name(kept) if kept else None,
+        )
     except DeltaError as error:
         sys.stdout.write(f"{error.message}\n")

@@ -212,3 +212,31 @@ def test_backups_are_taken_and_verified(server: Server, visit: Open) -> None:
     row.get_by_role("button", name="Verify").press("Enter")
     expect(page.get_by_role("button", name="Take one now")).to_have_attribute("aria-disabled", "false", timeout=20_000)
     window.axe()
+
+
+def test_a_backup_is_restored_by_its_name(server: Server, visit: Open) -> None:
+    """The server starts itself again, and whoever asked for it signs in to what was stored then."""
+    window = visit(server)
+    window.sign_in()
+    window.expected = re.compile("401|Failed to fetch|ERR_")  # its session ends, and what it had open is closed
+    page = window.go("/instance/backups")
+    page.get_by_role("button", name="Take one now").press("Enter")
+    row = page.get_by_role("row").filter(has_text="db.zst").first
+    expect(row).to_contain_text("just now", timeout=20_000)
+    restore = row.get_by_role("button", name="Restore")
+    expect(restore).to_have_attribute("aria-disabled", "false", timeout=20_000)
+    restore.press("Enter")
+    dialog = page.get_by_role("dialog")
+    window.axe()
+    act = dialog.get_by_role("button", name="Restore it")
+    expect(act).to_be_disabled()
+    field = dialog.get_by_label("Type the backup's name")
+    field.fill("delta")
+    expect(act).to_be_disabled()
+    field.fill(str(field.get_attribute("placeholder")))
+    act.press("Enter")
+    expect(page.get_by_label("Password")).to_be_visible(timeout=60_000)
+    window.sign_in()
+    page = window.go("/instance/backups")
+    expect(page.get_by_text("What was stored before is")).to_be_visible(timeout=20_000)
+    window.axe()

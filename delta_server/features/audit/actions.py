@@ -13,6 +13,7 @@ Action: TypeAlias = Literal[
     "audit.key_change",
     "backup.create",
     "backup.download",
+    "backup.restore",
     "backup.verify",
     "board.approve",
     "board.delete",

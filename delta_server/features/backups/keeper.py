@@ -8,12 +8,14 @@ from typing import Literal
 import msgspec
 
 from delta_server.core import backup_plan
+from delta_server.core.actor import SERVER, Actor
 from delta_server.core.backup_plan import Kept, Schedule
 from delta_server.core.errors import NotFound
 from delta_server.services import Services
 from delta_server.storage.blobs.blobs import Blobs
 from delta_server.storage.blobs.local import LocalBlobs
 from delta_server.storage.blobs.opening import open_blobs
+from delta_server.storage.staged_restore import Note
 
 FOLDER = "backups"
 _ABANDONED_S = 60.0
@@ -34,10 +36,12 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class Work(msgspec.Struct, frozen=True):
-    """`name` of what is verified."""
+    """`name` of what is verified or restored, which `actor` asked for at `asked_ms`."""
 
-    kind: Literal["take", "verify"]
+    kind: Literal["take", "verify", "restore"]
     name: str = ""
+    actor: Actor = SERVER
+    asked_ms: int = 0
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -68,6 +72,10 @@ class Keeper:
         self.doing: Work | None = None
         self.failed: Failed | None = None
         self.verified: dict[str, Verified] = {}
+        self.newest_ms: int | None = None
+        """Of the backups that were there when it was last looked."""
+        self.restored: Note | None = None
+        """The last restore of this directory."""
 
     def want(self, work: Work) -> None:
         """Once, however often it is asked for."""
@@ -113,6 +121,7 @@ async def stored(svc: Services) -> list[KeptBackup]:
         name = blob.key.removeprefix(f"{where.prefix}/") if where.prefix else blob.key
         if (time_ms := backup_plan.time_of(name)) is not None:
             found.append(KeptBackup(name, time_ms, blob.size))
+    svc.state(Keeper).newest_ms = max((one.time_ms for one in found), default=None)
     return sorted(found, key=lambda one: one.time_ms, reverse=True)
 
 

@@ -11,9 +11,16 @@ from delta_server.core import cursors
 from delta_server.core.caller import Caller
 from delta_server.core.errors import NotFound
 from delta_server.features.audit import service as audit
-from delta_server.features.backups import keeper, schemas, taking
+from delta_server.features.backups import keeper, restoring, schemas, taking
 from delta_server.features.backups.keeper import Keeper, KeptBackup, Work
-from delta_server.features.backups.schemas import Backup, BackupAccepted, Backups, BackupState, NewBackup
+from delta_server.features.backups.schemas import (
+    Backup,
+    BackupAccepted,
+    Backups,
+    BackupState,
+    NewBackup,
+    RestoreRequest,
+)
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_allowed
@@ -95,6 +102,28 @@ async def verify_backup(
     return BackupAccepted(await _state(services, None))
 
 
+@post(
+    "/v1/backups/{backup:str}/restore",
+    summary="Put a backup in the place of all that the server stores",
+    tags=_TAGS,
+    status_code=202,
+    opt=example(request={"confirm": schemas.EXAMPLE["name"]}, answer={"state": schemas.EXAMPLE_STATE}),
+)
+async def restore_backup(
+    data: JSONBody[RestoreRequest],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    backup: FromPath[str],
+) -> BackupAccepted:
+    """For an owner of the instance. It is unpacked and checked beside the requests; then the server starts itself
+    again on it, within seconds. What was stored since it was taken goes, with the keys, people and settings of since;
+    those that were deleted since come back. The database as it was is kept in the data directory. Everybody has to
+    sign in again, and devices and streams are asked to begin anew. A backup that is not sound changes nothing:
+    `restored` of the state says why."""
+    await restoring.ask(services, caller, backup, data.confirm)
+    return BackupAccepted(await _state(services, None))
+
+
 @get(
     "/v1/backups/{backup:str}",
     summary="Download a backup that the server keeps",
@@ -133,4 +162,4 @@ async def _state(svc: Services, newest: KeptBackup | None) -> BackupState:
     )
 
 
-ROUTES = [list_backups, take_backup, backup_state, verify_backup, download_backup]
+ROUTES = [list_backups, take_backup, backup_state, verify_backup, restore_backup, download_backup]

@@ -6,6 +6,7 @@ import msgspec
 
 from delta_server.core import times
 from delta_server.features.backups.keeper import Failed, Keeper, KeptBackup, Verified
+from delta_server.storage.staged_restore import Note
 
 
 class Backup(msgspec.Struct, frozen=True):
@@ -24,13 +25,24 @@ class BackupFailure(msgspec.Struct, frozen=True):
     reason: str
 
 
+class LastRestore(msgspec.Struct, frozen=True):
+    """`fault` is why nothing was changed; `finished_at` is null while it goes on, and where there is a fault."""
+
+    backup: str
+    asked_at: str
+    finished_at: str | None
+    kept: str | None
+    fault: str | None
+
+
 class BackupState(msgspec.Struct, frozen=True):
     schedule: str
     next_at: str | None
     place: str
-    doing: Literal["take", "verify"] | None
+    doing: Literal["take", "verify", "restore"] | None
     waiting: int
     failure: BackupFailure | None
+    restored: LastRestore | None
 
 
 class Backups(msgspec.Struct, frozen=True):
@@ -42,6 +54,10 @@ class Backups(msgspec.Struct, frozen=True):
 
 class NewBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """There is nothing to say: `{}`."""
+
+
+class RestoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    confirm: str
 
 
 class BackupAccepted(msgspec.Struct, frozen=True):
@@ -66,11 +82,22 @@ def state(keeper: Keeper, *, schedule: str, next_ms: int | None, place: str) -> 
         doing=keeper.doing.kind if keeper.doing else None,
         waiting=len(keeper.wanted),
         failure=_failure(keeper.failed) if keeper.failed else None,
+        restored=_restored(keeper.restored) if keeper.restored else None,
     )
 
 
 def _failure(failed: Failed) -> BackupFailure:
     return BackupFailure(times.format(failed.since_ms), times.format(failed.last_ms), failed.reason)
+
+
+def _restored(note: Note) -> LastRestore:
+    return LastRestore(
+        backup=note.backup,
+        asked_at=times.format(note.asked_ms),
+        finished_at=None if note.finished_ms is None else times.format(note.finished_ms),
+        kept=note.kept or None,
+        fault=note.fault,
+    )
 
 
 EXAMPLE_STATE: dict[str, Any] = {
@@ -80,6 +107,7 @@ EXAMPLE_STATE: dict[str, Any] = {
     "doing": None,
     "waiting": 0,
     "failure": None,
+    "restored": None,
 }
 EXAMPLE = {
     "name": "delta-20260501T033000Z.db.zst",
@@ -101,9 +129,16 @@ FIELDS = {
     "BackupState.schedule": "`backups.schedule`: `off`, a time of day in UTC, or an interval",
     "BackupState.next_at": "When the next one is due; null without a schedule",
     "BackupState.place": "Where they are kept",
-    "BackupState.doing": "What is being done now: `take`, `verify`, or null for nothing",
+    "BackupState.doing": "What is being done now: `take`, `verify`, `restore`, or null for nothing",
     "BackupState.waiting": "How many were asked for that have not begun",
     "BackupState.failure": "Why there is no newer one; null when the last one was taken",
+    "BackupState.restored": "The last restore of this server, null for none",
+    "LastRestore.backup": "The backup's name, or that of the file that `delta-server restore` took",
+    "LastRestore.asked_at": "When it was asked for",
+    "LastRestore.finished_at": "When the server ran on it; null before that",
+    "LastRestore.kept": "The file of the data directory with the database before it, null for none",
+    "LastRestore.fault": "Why nothing was restored; null where it was, or goes on",
+    "RestoreRequest.confirm": "The backup's name once more",
     "Backups.state": "Schedule and failures",
     "BackupAccepted.state": "How it is from now on",
 }

@@ -1,4 +1,5 @@
-"""The server's own backups: taken by the clock or when somebody asks, read back, and the old ones deleted.
+"""The server's own backups: taken by the clock or when somebody asks, read back, and the old ones deleted. What else is
+asked for takes its turn here, too: verifying one, restoring one.
 
 A backup gets its name when it is whole: a server that is killed on the way leaves a draft, which the next one deletes.
 """
@@ -13,7 +14,7 @@ from delta_server.core import backup_plan
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
-from delta_server.features.backups import keeper, notices, service
+from delta_server.features.backups import keeper, notices, restoring, service
 from delta_server.features.backups.keeper import Failed, Keeper, KeptBackup, Verified, Work
 from delta_server.features.backups.verifying import fault_of
 from delta_server.services import Services
@@ -30,6 +31,7 @@ log = structlog.get_logger("delta.backup")
 async def follow(svc: Services) -> None:
     state = svc.state(Keeper)
     await keeper.place(svc).blobs.delete_unfinished()
+    await keeper.stored(svc)
     while True:
         await run_wanted(svc)
         with suppress(TimeoutError):
@@ -76,6 +78,8 @@ async def _run(svc: Services, state: Keeper, work: Work) -> None:
             taken = await take(svc)
             state.verified[taken.name] = Verified(svc.clock.now_ms(), None)
             state.failed = None
+        elif work.kind == "restore":
+            await restoring.stage(svc, state, work)
         else:
             fault = await fault_of(svc, work.name)
             state.verified[work.name] = Verified(svc.clock.now_ms(), fault)
@@ -87,6 +91,8 @@ async def _run(svc: Services, state: Keeper, work: Work) -> None:
         reason = error.message if isinstance(error, DeltaError) else f"{error.filename}: {error.strerror}"
         if work.kind == "take":
             await _note_failure(svc, state, reason)
+        elif work.kind == "restore":
+            await restoring.note_failure(svc, state, work, reason)
         else:
             state.verified[work.name] = Verified(svc.clock.now_ms(), f"it cannot be read: {reason}")
     finally:

@@ -11,15 +11,16 @@ from delta_server.storage.child_process import Child
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 
 
-async def fault_of(svc: Services, name: str) -> str | None:
-    """None for a sound one. Raises NotFound, BlobStoreFailed, Unavailable."""
+async def fault_of(svc: Services, name: str, *, stays_as: str = "") -> str | None:
+    """None for a sound one, whose database stays beside the server's as `stays_as` where that is given. Raises NotFound,
+    BlobStoreFailed, Unavailable."""
     await keeper.named(svc, name)
     where = keeper.place(svc)
     pieces = await where.blobs.create_read_stream(where.key(name))
     if pieces is None:
         return "it is not there any more"
-    database = (svc.config.storage.data_dir / DATABASE_NAME).absolute()
-    process = await Child.start(ARGUMENT, str(database), asked=True, kept=CREDENTIALS)
+    database = str((svc.config.storage.data_dir / DATABASE_NAME).absolute())
+    process = await Child.start(ARGUMENT, database, stays_as, asked=True, kept=CREDENTIALS)
     try:
         assert process.stdin is not None
         with suppress(ConnectionError):  # it has read enough to know

@@ -50,13 +50,17 @@ class Events:
         self._wanted = wanted
         self._reach = svc.event_reader.positions(project, last)
         self._comes_back = last is not None
-        self.last = self._reach.seq if last is None else min(last, self._reach.seq)  # a larger one is not of this log
+        self.last = self._reach.seq if last is None else min(last, self._reach.seq)
+        self._is_of_another = last is not None and last > self.last
+        """A larger one is of a log that an older copy has taken the place of."""
 
     async def frames(self, is_open: Callable[[], bool], heartbeat_s: float) -> AsyncGenerator[Step, None]:
         """As `Happenings.frames`."""
         svc, project, wanted, reach = self._svc, self._project, self._wanted, self._reach
         topic = svc.topics.signal("events", project)
         repeated: Set[int] = frozenset()
+        if self._is_of_another:
+            yield GAP
         block, behind, last = reach.newest, self._comes_back, self.last
         if reach.resume is not None:
             behind, (block, repeated) = False, reach.resume

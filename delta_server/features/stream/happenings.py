@@ -52,11 +52,15 @@ class Happenings:
         self._wanted = wanted
         newest = svc.db.peek(outbox.newest)
         self.last = newest if last is None else min(last, newest)
+        self._is_of_another = last is not None and last > newest
+        """As for events: of a database before a restore."""
 
     async def frames(self, is_open: Callable[[], bool], heartbeat_s: float) -> AsyncGenerator[Step, None]:
         """What is to be sent, while it `is_open`; an empty notice after `heartbeat_s` without news."""
         svc, project, after = self._svc, self._project, self.last
         topic, looks = svc.topics.signal("happenings", project), svc.state(_Looks)
+        if self._is_of_another:
+            yield GAP
         while is_open():
             heard = topic.count
             found, newest, trimmed = looks.get(topic, after, partial(svc.db.peek, _read_outbox, project, after))

@@ -24,6 +24,7 @@ from delta_server.features.users.sessions import end_session as end_session
 from delta_server.features.users.store import User as User
 from delta_server.features.users.store import all_of as all_of
 from delta_server.features.users.store import last_seen as last_seen
+from delta_server.features.users.store import revoke_all_sessions as revoke_all_sessions
 from delta_server.features.users.tokens import Signer as Signer
 from delta_server.features.users.tokens import digest
 from delta_server.services import Services

@@ -241,6 +241,12 @@ def revoke_sessions(tx: Tx, user: int, *, but: int | None = None) -> int:
     )
 
 
+def revoke_all_sessions(tx: Tx, limit: int) -> int:
+    """Of all users, so many of them."""
+    some = "SELECT id FROM session WHERE revoked_at IS NULL LIMIT ?"
+    return tx.run(f"UPDATE session SET revoked_at = ? WHERE id IN ({some})", tx.now_ms, limit)
+
+
 def delete_ended(tx: Tx, before: int, limit: int) -> int:
     """Sessions of all users that ended before `before`, with their tokens."""
     ended = "SELECT id FROM session WHERE coalesce(revoked_at, expires_at) < ? LIMIT ?"

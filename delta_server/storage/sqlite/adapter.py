@@ -9,14 +9,16 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import apsw
 
+from delta_server.core.errors import DeltaError
+from delta_server.storage import staged_restore
 from delta_server.storage.database import Clock, DatabaseStats, Tx, is_freeing
 from delta_server.storage.key_file import ServerKey
 from delta_server.storage.slices import SliceSize
@@ -109,11 +111,28 @@ class SqliteDatabase:
         try:
             storage.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             refuse_network(storage.data_dir)
+            if staged_restore.is_staged(storage.data_dir):
+                return cls._open_restored(storage, clock, tuning or Tuning())
             return cls(storage, clock, tuning or Tuning())
         except OSError as error:
             raise unusable(storage.data_dir, error) from error
         except apsw.Error as error:
             raise_translated(error)
+
+    @classmethod
+    def _open_restored(cls, storage: Storage, clock: Clock, tuning: Tuning) -> Self:
+        """Put the backup that waits in the place of the database; where it cannot be opened, that comes back."""
+        with _locked(storage.data_dir):
+            staged_restore.put_in_place(storage.data_dir, DATABASE_NAME)
+        try:
+            return cls(storage, clock, tuning)
+        except (apsw.Error, DeltaError) as error:
+            fault = error.message if isinstance(error, DeltaError) else str(error)
+            with _locked(storage.data_dir):
+                if not staged_restore.put_back(storage.data_dir, DATABASE_NAME, fault):
+                    raise
+            log.error("the backup cannot be opened, the database before it is back: %s", fault)
+            return cls(storage, clock, tuning)
 
     async def read(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._readers.run(lambda tx: fn(tx, *args, **kwargs))
@@ -191,6 +210,15 @@ def name_of(fn: Callable[..., object]) -> str:
 def _look_after_log(upkeep: WalMaintenance, long_log: WalLimit) -> None:
     upkeep.finish()
     long_log.shorten()
+
+
+@contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    lock = DirectoryLock(data_dir)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _create(path: Path, tuning: Tuning) -> Path:

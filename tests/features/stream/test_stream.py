@@ -161,13 +161,15 @@ def answers(app: Application) -> list[QueryResult]:
     return found
 
 
-async def test_who_comes_back_with_an_id_from_elsewhere_gets_what_is_new(
+async def test_who_comes_back_with_an_id_from_elsewhere_hears_of_a_gap_and_gets_what_is_new(
     client: httpx.AsyncClient, keys: Keys, app: Application
 ) -> None:
+    """As after a restore."""
     await send(client, keys, "a")
     await app.services.event_maintenance.run_maintenance(seal=True)
     again = Reader(app, last=int("9" * 19))
     assert b"retry" in await anext(again.pieces)
+    assert b"event: gap" in await anext(again.pieces)
     waiting = asyncio.create_task(again.next())
     await asyncio.sleep(0)
     await send(client, keys, "b")
