@@ -1,6 +1,7 @@
 """Boards: tiles of saved queries in an order, and what of them a link may run."""
 
 import re
+from collections.abc import Mapping
 from hashlib import blake2b
 from urllib.parse import urlsplit
 
@@ -54,6 +55,11 @@ def checked_frames(sites: list[str]) -> list[str]:
 def digest(kind: str, spec: str) -> str:
     """Names a question: with another spec it is another."""
     return blake2b(f"{kind}\0{spec}".encode(), digest_size=16).hexdigest()
+
+
+def digest_of_all(questions: Mapping[str, str]) -> str:
+    """Names what a board asks: `questions` are digests, by tile."""
+    return blake2b(msgspec.json.encode(sorted(questions.items())), digest_size=16).hexdigest()
 
 
 def _origin(site: str, at: str) -> str:

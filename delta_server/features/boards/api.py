@@ -11,6 +11,7 @@ from delta_server.core.caller import Caller
 from delta_server.core.cursors import row_below
 from delta_server.features.boards import schemas, service, sharing
 from delta_server.features.boards.schemas import (
+    Approval,
     BoardAnswer,
     BoardChange,
     BoardItem,
@@ -143,16 +144,18 @@ async def list_shares(
     summary="Let a link show the board as it is now",
     tags=_TAGS,
     status_code=200,
-    opt=example(answer=schemas.EXAMPLE_SHARE),
+    opt=example(request={"digest": schemas.EXAMPLE["digest"]}, answer=schemas.EXAMPLE_SHARE),
 )
 async def approve_share(
     board_id: FromPath[str],
     share_id: FromPath[str],
+    data: JSONBody[Approval],
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
     project: NamedDependency[int],
 ) -> BoardShare:
-    return await sharing.approve(services, caller, project, board_id, share_id)
+    """`digest` is the board's as you saw it: where it was changed since, 409 is the answer and nothing is approved."""
+    return await sharing.approve(services, caller, project, board_id, share_id, data.digest)
 
 
 @delete(

@@ -52,9 +52,12 @@ class BoardTile(msgspec.Struct, frozen=True):
 
 
 class Board(msgspec.Struct, frozen=True):
+    """`digest` names what its tiles ask, wherever they stand."""
+
     id: str
     name: str
     tiles: list[BoardTile]
+    digest: str
     created_at: str
     updated_at: str
 
@@ -64,11 +67,13 @@ class BoardAnswer(msgspec.Struct, frozen=True):
 
 
 class NewBoardShare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`expires_in` is a length such as 30d. `frame_ancestors` are the sites that may embed the page."""
+    """`expires_in` is a length such as 30d. `frame_ancestors` are the sites that may embed the page. `digest` is the
+    board's as it was seen, to share no other."""
 
     password: Annotated[str, documented(minLength=10, maxLength=256)] | None = None
     expires_in: str | None = None
     frame_ancestors: Annotated[list[str], documented(maxItems=MOST_FRAMES)] = []
+    digest: Annotated[str, documented(maxLength=64)] | None = None
 
 
 class BoardShare(msgspec.Struct, frozen=True):
@@ -88,6 +93,12 @@ class BoardShareAnswer(msgspec.Struct, frozen=True):
     share: BoardShare
     token: str | None
     url: str | None
+
+
+class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`digest` is that of the board as whoever approves it has seen it."""
+
+    digest: Annotated[str, documented(maxLength=64)]
 
 
 class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,6 +149,7 @@ _QUERY = {"name": "Visitors", "kind": "explorer", "spec": {"metrics": ["unique_u
 EXAMPLE: dict[str, Any] = {
     **{name: value for name, value in EXAMPLE_ITEM.items() if name != "tiles_count"},
     "tiles": [{**EXAMPLE_TILE, "query": _QUERY}],
+    "digest": "5f0c1e5b8f1d4f6a9d0a3b6c7e8f9012",
 }
 EXAMPLE_SHARE: dict[str, Any] = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8073",
@@ -167,6 +179,9 @@ FIELDS = {
     "BoardAnswer.board": "The board",
     "Board.id": "Its id",
     "Board.tiles": "Its tiles, in order",
+    "Board.digest": "Names what its tiles ask: another where a tile was added, removed or its query changed",
+    "Approval.digest": "The board's `digest`, as it was when it was looked at",
+    "NewBoardShare.digest": "The same; without it the board is shared as it is",
     "BoardTile.id": "The tile's id within the board",
     "BoardTile.query_id": "The saved query that it draws",
     "BoardTile.title": "What stands over it; null for the query's name",

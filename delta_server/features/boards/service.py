@@ -1,5 +1,7 @@
 """Boards: saved queries as tiles, made, arranged and deleted by who is a member. sharing.py has the links to them."""
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import UNSET
 
@@ -125,11 +127,23 @@ def _item(row: Board) -> schemas.BoardItem:
     )
 
 
+def questions_of(tx: Tx, board: Board) -> dict[str, SavedQuery]:
+    """What the board asks now, by tile."""
+    asked = {tile.id: query_of(tx, board.project, tile) for tile in tiles_of(board)}
+    return {tile: query for tile, query in asked.items() if query is not None}
+
+
+def digests_of(questions: Mapping[str, SavedQuery]) -> dict[str, str]:
+    return {tile: boards.digest(query.kind, query.spec) for tile, query in questions.items()}
+
+
 def _shown(tx: Tx, row: Board) -> schemas.Board:
+    questions = questions_of(tx, row)
     return schemas.Board(
         id=ids.text(row.uid),
         name=row.name,
-        tiles=[_tile(tile, query_of(tx, row.project, tile)) for tile in tiles_of(row)],
+        tiles=[_tile(tile, questions.get(tile.id)) for tile in tiles_of(row)],
+        digest=boards.digest_of_all(digests_of(questions)),
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),
     )

@@ -21,7 +21,10 @@ _TAGS = ["Boards"]
 async def shared_page(
     link_id: FromPath[str], request: Request[Any, Any, Any], services: NamedDependency[Services]
 ) -> Response[Any]:
-    return await static.page(request, frame_ancestors=visiting.frames(services, link_id))
+    proof = request.query_params.get("frame", "")
+    return await static.page(
+        request, frame_ancestors=visiting.frames(services, link_id, proof if proof.isascii() else "")
+    )
 
 
 @post(

@@ -5,6 +5,7 @@ is changed, is not shown by it until somebody who may expose it says so: who may
 """
 
 import os
+from hashlib import blake2b
 
 import msgspec
 
@@ -48,11 +49,15 @@ async def share(
         if len(store.shares(tx, project, board.id)) >= MOST_SHARES:
             raise Conflict(f"the board has {MOST_SHARES} links, as many as it may: revoke some")
         expires_at = None if length_ms is None else tx.now_ms + length_ms
-        approved = msgspec.json.encode(_questions(tx, caller, board)).decode()
+        questions = _questions(tx, caller, board)
+        if new.digest is not None:
+            _check_seen(questions, new.digest)
+        approved = msgspec.json.encode(questions).decode()
         row = NewShare(secret_addresses.digest(token), approved, hash, expires_at, msgspec.json.encode(frames).decode())
         made = store.insert_share(tx, project, board.id, row)
         _record(tx, board, made, "board.share")
-        url = f"{public_url}/shared/{ids.text(made.uid)}#{token}"
+        frame = f"?frame={frame_proof(made)}" if frames else ""
+        url = f"{public_url}/shared/{ids.text(made.uid)}{frame}#{token}"
         full = BoardShareAnswer(_shown(tx, board, made), token, url)
         answer = idempotency_key.record(
             tx, 201, msgspec.json.encode(msgspec.structs.replace(full, token=None, url=None))
@@ -72,13 +77,18 @@ async def list_shares(svc: Services, project: int, text: str) -> list[schemas.Bo
     return await svc.db.read(read)
 
 
-async def approve(svc: Services, caller: Caller, project: int, text: str, share_id: str) -> schemas.BoardShare:
-    """The link shows the board as it is now. Raises NotFound, Forbidden as `share`."""
+async def approve(
+    svc: Services, caller: Caller, project: int, text: str, share_id: str, seen: str
+) -> schemas.BoardShare:
+    """The link shows the board as it is now, which `seen` is the digest of. Raises NotFound, Forbidden as `share`,
+    Conflict where it was changed since it was looked at."""
 
     def write(tx: Tx) -> schemas.BoardShare:
         accounts.check_project(tx, project)
         board, row = _found(tx, project, text, share_id)
-        store.approve(tx, project, row.id, msgspec.json.encode(_questions(tx, caller, board)).decode())
+        questions = _questions(tx, caller, board)
+        _check_seen(questions, seen)
+        store.approve(tx, project, row.id, msgspec.json.encode(questions).decode())
         _record(tx, board, row, "board.approve")
         return _shown(tx, *_found(tx, project, text, share_id))
 
@@ -99,6 +109,12 @@ def frames_of(row: Share) -> list[str]:
     return msgspec.json.decode(row.frames, type=list[str])
 
 
+def frame_proof(row: Share) -> str:
+    """Stands in the address of a link that may be embedded: without it, its page says no more of the link than that of
+    one that is not there."""
+    return blake2b(b"frame", key=row.token_hash, digest_size=16).hexdigest()
+
+
 async def _hashed(svc: Services, password: str | None) -> str | None:
     if password is None:
         return None
@@ -106,15 +122,18 @@ async def _hashed(svc: Services, password: str | None) -> str | None:
     return await svc.state(users.Hashing).hashed(svc, password)
 
 
+def _check_seen(questions: dict[str, str], seen: str) -> None:
+    """Raises Conflict."""
+    if boards.digest_of_all(questions) != seen:
+        raise Conflict("the board was changed since you looked at it: look at it again first")
+
+
 def _questions(tx: Tx, caller: Caller, board: Board) -> dict[str, str]:
     """What the board asks now, by tile. Raises Forbidden where the caller may not ask it."""
-    found = {}
-    for tile in service.tiles_of(board):
-        query = service.query_of(tx, board.project, tile)
-        if query is not None:
-            caller.require(saved.SCOPES[saved_queries.kind_of(query)])
-            found[tile.id] = boards.digest(query.kind, query.spec)
-    return found
+    questions = service.questions_of(tx, board)
+    for query in questions.values():
+        caller.require(saved.SCOPES[saved_queries.kind_of(query)])
+    return service.digests_of(questions)
 
 
 @frees_space
@@ -138,11 +157,8 @@ def _record(tx: Tx, board: Board, row: Share, action: audit.Action) -> None:
 
 
 def _shown(tx: Tx, board: Board, row: Share) -> schemas.BoardShare:
-    approved, outdated = approved_of(row), 0
-    for tile in service.tiles_of(board):
-        query = service.query_of(tx, board.project, tile)
-        if query is not None and approved.get(tile.id) != boards.digest(query.kind, query.spec):
-            outdated += 1
+    approved, now = approved_of(row), service.digests_of(service.questions_of(tx, board))
+    outdated = sum(approved.get(tile) != digest for tile, digest in now.items())
     return schemas.BoardShare(
         id=ids.text(row.uid),
         has_password=row.password is not None,

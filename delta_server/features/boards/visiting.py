@@ -114,12 +114,14 @@ def admitted(svc: Services, share_id: str, ticket: str) -> Visit:
     return visit
 
 
-def frames(svc: Services, share_id: str) -> list[str]:
-    """The sites that may embed the page of a link; none where there is no such link."""
+def frames(svc: Services, share_id: str, proof: str) -> list[str]:
+    """The sites that may embed the page of a link, for who has its whole address; none without, and where there is no
+    such link."""
     try:
-        return sharing.frames_of(svc.db.peek(_visit, share_id).share)
+        share = svc.db.peek(_visit, share_id).share
     except NotFound:
         return []
+    return sharing.frames_of(share) if hmac.compare_digest(sharing.frame_proof(share), proof) else []
 
 
 async def _check_password(svc: Services, share: Share, password: str | None, address: str) -> None:

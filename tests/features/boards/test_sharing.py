@@ -26,6 +26,7 @@ class Shared(msgspec.Struct):
     share: str
     token: str
     query: str
+    address: str = ""
 
     async def open(self, **changes: Any) -> httpx.Response:
         return await self.client.post(f"/v1/shared-boards/{self.share}/open", json={"token": self.token, **changes})
@@ -49,8 +50,9 @@ async def share(client: httpx.AsyncClient, keys: Keys, sql: str = "select 1 as o
     assert answer.status_code == 201, answer.text
     made = answer.json()
     SWEEP.use(made["token"])
-    assert made["url"].endswith(f"/shared/{made['share']['id']}#{made['token']}")
-    return Shared(client, board, made["share"]["id"], made["token"], query)
+    address = made["url"].removesuffix(f"#{made['token']}")
+    assert address.partition("?")[0].endswith(f"/shared/{made['share']['id']}")
+    return Shared(client, board, made["share"]["id"], made["token"], query, address)
 
 
 @shared
@@ -216,7 +218,18 @@ async def test_what_is_changed_is_hidden_until_it_is_approved(shared_client: htt
     swapped = [{"id": "a", "query_id": tiles[1]["query_id"]}]  # another question under a known id
     await shared_client.patch(board, json={"tiles": swapped}, headers=bearer(own_keys.write))
     assert (await link.tile(ticket)).status_code == 404
-    approved = await shared_client.post(f"{board}/shares/{link.share}/approve", headers=bearer(own_keys.project))
+    approve = f"{board}/shares/{link.share}/approve"
+    assert (await shared_client.post(approve, headers=bearer(own_keys.project))).status_code == 400
+    seen = (await shared_client.get(board, headers=bearer(own_keys.read))).json()["board"]["digest"]
+    moved = [{**swapped[0], "width": 2, "title": "Wide"}]
+    await shared_client.patch(board, json={"tiles": moved}, headers=bearer(own_keys.write))
+    assert (await shared_client.get(board, headers=bearer(own_keys.read))).json()["board"]["digest"] == seen, "it asks the same"
+    path = f"/v1/saved-queries/{tiles[1]['query_id']}"
+    for spec, status in (({"sql": "SELECT 1 AS other"}, 409), ({"sql": SECRET}, 200)):
+        await shared_client.patch(path, json={"spec": spec}, headers=bearer(own_keys.write))
+        approved = await shared_client.post(approve, json={"digest": seen}, headers=bearer(own_keys.project))
+        made = await shared_client.post(f"{board}/shares", json={"digest": seen}, headers=bearer(own_keys.project))
+        assert (approved.status_code, made.status_code) == (status, 201 if status == 200 else status)
     assert approved.json()["outdated_tiles"] == 0
     assert (await link.tile(ticket)).json()["rows"] == [{"text": "secret of the project"}]
     await shared_client.delete(f"/v1/saved-queries/{tiles[1]['query_id']}", headers=bearer(own_keys.project))
@@ -245,14 +258,22 @@ async def test_the_page_is_embedded_where_it_may(
     shared_client: httpx.AsyncClient, own_keys: Keys, sites: list[str], allowed: str
 ) -> None:
     link = await share(shared_client, own_keys, frame_ancestors=sites)
-    page = await shared_client.get(f"/shared/{link.share}")
+    page = await shared_client.get(link.address)
     policy = page.headers["content-security-policy"]
     wanted = allowed or "https://intranet.example.com:8443"
     assert f"frame-ancestors {wanted};" in policy
     assert ("x-frame-options" in page.headers) == (not sites)
     assert "script-src" not in policy
     assert link.token not in page.text
-    for other in (f"/shared/{NOBODY}", "/shared/x", "/p/mine"):
+    frame = link.address.partition("?")[2]
+    stranger = await shared_client.get(f"/shared/{link.share}")
+    unknown = await shared_client.get(f"/shared/{NOBODY}")
+    assert [(page.status_code, page.content) for page in (stranger, unknown)] == [(200, page.content)] * 2
+    ours = ("x-request-id", "x-ratelimit-remaining")
+    told = [{name: one.headers[name] for name in one.headers if name not in ours} for one in (stranger, unknown)]
+    assert told[0] == told[1]
+    cut = f"/shared/{link.share}?frame=0"
+    for other in (f"/shared/{NOBODY}", f"/shared/{NOBODY}?{frame}", cut, "/shared/x", "/p/mine"):
         answer = await shared_client.get(other)
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], other
         assert answer.headers["x-frame-options"] == "DENY"

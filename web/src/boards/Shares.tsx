@@ -18,8 +18,16 @@ const LIVES = [
   ["365d", "for a year"],
 ] as const;
 
+interface SharesProps {
+  project: string;
+  board: string;
+  /** What the board asked when it was drawn: that is what is approved. */
+  digest: string;
+  close: () => void;
+}
+
 /** The links by which a board is read without signing in. */
-export function Shares({ project, board, close }: { project: string; board: string; close: () => void }) {
+export function Shares({ project, board, digest, close }: SharesProps) {
   const shares = useLoad((signal) => listShares(project, board, signal), [project, board]);
   const [made, setMade] = useState<string | null>(null);
   const send = async (data: FormData) => {
@@ -27,6 +35,7 @@ export function Shares({ project, board, close }: { project: string; board: stri
     const sites = text(data, "frame_ancestors").split(/\s+/).filter(Boolean);
     const { url } = await share(project, board, {
       frame_ancestors: sites,
+      digest,
       ...(password ? { password } : {}),
       ...(lives ? { expires_in: lives } : {}),
     });
@@ -48,7 +57,7 @@ export function Shares({ project, board, close }: { project: string; board: stri
       {!shares.data && !shares.error ? <Loading /> : null}
       <ul class="shares">
         {shares.data?.map((one) => (
-          <Item key={one.id} project={project} board={board} share={one} again={shares.again} />
+          <Item key={one.id} project={project} board={board} digest={digest} share={one} again={shares.again} />
         ))}
       </ul>
       <Form send={send} tried="Making a link">
@@ -89,11 +98,12 @@ export function Shares({ project, board, close }: { project: string; board: stri
 interface ItemProps {
   project: string;
   board: string;
+  digest: string;
   share: Share;
   again: () => void;
 }
 
-function Item({ project, board, share: one, again }: ItemProps) {
+function Item({ project, board, digest, share: one, again }: ItemProps) {
   const [error, setError] = useState<unknown>(null);
   const act = (run: () => Promise<unknown>) => void run().then(again, setError);
   const made = moment(Date.parse(one.created_at), zone.value);
@@ -107,7 +117,7 @@ function Item({ project, board, share: one, again }: ItemProps) {
           {one.frame_ancestors.length > 0 ? `, embedded by ${one.frame_ancestors.join(", ")}` : ""}
         </span>
         {one.outdated_tiles > 0 ? (
-          <button class="btn" type="button" onClick={() => act(() => approve(project, board, one.id))}>
+          <button class="btn" type="button" onClick={() => act(() => approve(project, board, one.id, digest))}>
             Show {counted(one.outdated_tiles, "changed tile")}
           </button>
         ) : null}

@@ -31,8 +31,12 @@ export const listShares = async (project: string, board: string, signal: AbortSi
   (await get("/v1/boards/{board_id}/shares", { ...of(project, board), signal })).data;
 export const share = (project: string, board: string, body: Schemas["NewBoardShare"]) =>
   post("/v1/boards/{board_id}/shares", { ...of(project, board), body });
-export const approve = (project: string, board: string, id: string) =>
-  post("/v1/boards/{board_id}/shares/{share_id}/approve", { in: project, path: { board_id: board, share_id: id } });
+export const approve = (project: string, board: string, id: string, digest: string) =>
+  post("/v1/boards/{board_id}/shares/{share_id}/approve", {
+    in: project,
+    path: { board_id: board, share_id: id },
+    body: { digest },
+  });
 export const revoke = (project: string, board: string, id: string) =>
   remove("/v1/boards/{board_id}/shares/{share_id}", { in: project, path: { board_id: board, share_id: id } });
 

@@ -48,6 +48,11 @@ export default function Board({ params }: PageProps) {
       setError(caught);
     }
   };
+  const look = () => {
+    setDoing(null);
+    setChanged(null);
+    loaded.again();
+  };
   const add = (query: string) => {
     setDoing(null);
     const tile = { id: crypto.randomUUID(), query_id: query, title: null, width: 1, height: 1 };
@@ -105,7 +110,7 @@ export default function Board({ params }: PageProps) {
           close={() => setDoing(null)}
         />
       ) : null}
-      {doing === "share" ? <Shares project={project} board={id} close={() => setDoing(null)} /> : null}
+      {doing === "share" && board ? <Shares project={project} board={id} digest={board.digest} close={look} /> : null}
       {doing === "delete" && board ? (
         <Destroy
           title="Delete the board"
