@@ -110,7 +110,7 @@ WITHOUT_TENANT = {
         "projects": "being_removed removed_and_empty due ids",
         "usage": "expire_days release_keys roll_up to_count to_note",
         "snapshots": "with_retention",
-        "users": "delete_ended",
+        "users": "delete_ended revoke_all_sessions",
         "invitations": "delete_expired",
         "registrations": "delete_expired",
         "visits": "delete_salts_before",

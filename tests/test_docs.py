@@ -85,6 +85,7 @@ def test_what_operators_are_told_of_is_there() -> None:
     made |= {f"delta_cold_{name}" for name, _, _ in _COLD_METRICS}
     made |= {f"delta_cold_{name}" for name, _, _ in _COLD_METRICS}
     sources = read("delta_server/http/health.py") + read("delta_server/http/metrics.py")
+    sources += "".join(path.read_text() for path in ROOT.glob("delta_server/features/*/feature.py"))
     assert {name for name in metrics - made if f'"{name}"' not in sources} == set()
     routes = set(re.findall(r"/(?:v1/[a-z]+|healthz/details|metrics)\b", text))
     assert {route for route in routes if ("GET", route) not in guards_of(FEATURES)} == set()

@@ -97,7 +97,7 @@ def test_dashboard_and_alert_rules_ask_for_metrics_that_there_are() -> None:
     known |= {f"delta_database_{name}_total" for name, _, counts in _DATABASE_METRICS if counts}
     known |= {f"delta_{name}" for feature in FEATURES for name in feature.queues}
     sources = [(ROOT / "delta_server" / "http" / name).read_text() for name in ("metrics.py", "health.py")]
-    sources += [path.read_text() for path in (ROOT / "delta_server" / "features").glob("*/metrics.py")]
+    sources += [path.read_text() for path in (ROOT / "delta_server" / "features").glob("*/feature.py")]
     known |= {name for text in sources for name in re.findall(r'"(delta_\w+)"', text)}
     ends = re.compile(r"_(total|bucket)$")
     for name in ("grafana-dashboard.json", "prometheus-alerts.yaml"):

@@ -95,9 +95,9 @@ def _findings(config: Config, *, without_integrity: bool) -> Iterator[Finding]:
 def _port(config: Config) -> Iterator[Finding]:
     check, server = "port", config.server
     if is_in_use(config.storage.data_dir) and server.port:
-        url = own_server.address_of(server.host, server.port)
+        url = own_server.address_of(server.host, server.port, tls=bool(server.tls_cert))
         try:
-            answer = own_server.get(f"{url}/healthz", seconds=_ANSWER_S)
+            answer = own_server.get(f"{url}/healthz", seconds=_ANSWER_S, certificate=server.tls_cert)
         except DeltaError as error:
             remedy = "look at its log; does it listen at another port than these options say?"
             yield problem(check, f"a server runs, and {error.message}", remedy)

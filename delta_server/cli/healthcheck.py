@@ -20,9 +20,10 @@ from delta_server.egress import own_server
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, as GET /healthz answers it.")
 @with_config
 def healthcheck(config: Config, seconds: float, as_json: bool) -> None:
-    url = own_server.address_of(config.server.host, config.server.port) + "/healthz"
+    server = config.server
+    url = own_server.address_of(server.host, server.port, tls=bool(server.tls_cert)) + "/healthz"
     try:
-        answer = own_server.get(url, seconds=seconds)
+        answer = own_server.get(url, seconds=seconds, certificate=server.tls_cert)
         found = msgspec.json.decode(answer.body, type=dict[str, str]) if answer.status in (200, 503) else {}
         reason = "" if answer.status == 200 else f"{url} answers {answer.status}"
     except (DeltaError, msgspec.MsgspecError) as error:

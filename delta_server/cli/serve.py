@@ -29,6 +29,7 @@ from delta_server.core.links import first_owner_link
 from delta_server.features.users import service as users
 from delta_server.http.feature import Feature
 from delta_server.http.server import most_connections, uvicorn_config
+from delta_server.http.tls import Certificate
 from delta_server.log_output import RotatedFile
 from delta_server.services import Services
 from delta_server.storage.child import program
@@ -44,6 +45,8 @@ hardly any in cycles: with Python's 700 that was 40 times in 40 s beside such re
 DOUBLE_SIGNAL_S = 0.5
 TICKS_PER_S = 10
 """Of uvicorn's main loop; its counter begins anew after a day, and passes zero."""
+CERTIFICATE_TICKS = 5 * TICKS_PER_S
+"""So often it is looked for a renewed certificate: of two files, a microsecond each."""
 CLOSING_SECONDS = 2
 """Of the time to shut down, what is kept for closing the database behind the last request."""
 
@@ -82,6 +85,7 @@ def run(
     sys.setswitchinterval(SWITCH_S)
     _give_back_large()
     gc.disable()  # nothing of what is made for the start is garbage: see _Server.startup
+    certificate = _certificate(config)
     built = app.build(config, features=features or app.FEATURES)
     greet = greeting or partial(_listening, config)
     application = _Application(built)
@@ -90,11 +94,13 @@ def run(
             application,
             connections=most_connections(config.limits.connections),
             shutdown_seconds=max(1, config.server.shutdown_seconds - CLOSING_SECONDS),
+            tls=None if certificate is None else certificate.context,
         ),
         lambda url: greet(built.services, url),
         built.stop_streams,
         shutdown_seconds=config.server.shutdown_seconds,
         wants_restart=lambda: built.services.state(Restart).is_wanted,
+        certificate=certificate,
     )
     try:
         server.run(sockets=[listener])
@@ -103,6 +109,12 @@ def run(
             raise
         raise application.refusal from None
     _begin_again(server.kept_listener)
+
+
+def _certificate(config: Config) -> Certificate | None:
+    """Raises CertificateRefused."""
+    server = config.server
+    return Certificate(Path(server.tls_cert), Path(server.tls_key)) if server.tls_cert else None
 
 
 def _log_file(config: Config) -> RotatedFile | None:
@@ -176,8 +188,10 @@ class _Server(uvicorn.Server):
         *,
         shutdown_seconds: int,
         wants_restart: Callable[[], bool],
+        certificate: Certificate | None,
     ) -> None:
         super().__init__(config)
+        self._certificate = certificate
         self._wants_restart = wants_restart
         self._listener: socket.socket | None = None
         self.kept_listener: list[socket.socket] = []
@@ -196,7 +210,8 @@ class _Server(uvicorn.Server):
         gc.enable()
         self._listener = (sockets or [])[0]
         address = self._listener.getsockname()
-        url = f"http://[{address[0]}]:{address[1]}" if ":" in address[0] else f"http://{address[0]}:{address[1]}"
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+        url = f"{'http' if self._certificate is None else 'https'}://{host}:{address[1]}"
         click.echo(self._greeting(url))
         log.info("started", version=__version__, url=url, pid=os.getpid())
         notify("READY=1")
@@ -205,6 +220,8 @@ class _Server(uvicorn.Server):
         """Ten times a second, from the event loop: as long as that goes on, systemd's watchdog hears of it."""
         if self._watchdog_ticks and counter % self._watchdog_ticks == 0:
             notify("WATCHDOG=1")
+        if self._certificate is not None and counter % CERTIFICATE_TICKS == 0:
+            self._certificate.look()
         if self._wants_restart() and not self.should_exit:
             assert self._listener is not None
             self.kept_listener.append(self._listener.dup())

@@ -43,6 +43,8 @@ def find_proxies(config: Config) -> Finding:
 
 def find_tls(config: Config) -> Finding:
     check, server = "TLS", config.server
+    if server.tls_cert:
+        return ok(check, f"by {server.tls_cert}")
     if server.public_url.startswith("https://"):
         return ok(check, f"people come by {server.public_url}")
     host = urlsplit(server.public_url).hostname or server.host
@@ -52,7 +54,8 @@ def find_tls(config: Config) -> Finding:
     return warning(
         check,
         f"{said}: keys and passwords travel as they are",
-        "put a proxy with TLS in front (packaging/Caddyfile) and set server.public_url to its https:// address",
+        "put a proxy with TLS in front (packaging/Caddyfile) and set server.public_url to its https:// address, or set"
+        " server.tls_cert and server.tls_key",
     )
 
 

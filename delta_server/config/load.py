@@ -122,6 +122,11 @@ def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
             for name in ("document_bytes", "request_bytes")
         ]
         problems.append(" is more than ".join(sizes) + ": no request could bring such a document")
+    if bool(config.server.tls_cert) != bool(config.server.tls_key):
+        name = "server.tls_key" if config.server.tls_key else "server.tls_cert"
+        problems.append(
+            f"{name} ({_source(given, name)}): expected both server.tls_cert and server.tls_key, or neither"
+        )
     problems += mail_checks.problems(config)
     problems += backup_checks.problems(config)
     problems += log_checks.problems(config)

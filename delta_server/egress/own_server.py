@@ -28,17 +28,20 @@ class OwnAnswer(msgspec.Struct, frozen=True):
     certificate_days: float | None
 
 
-def address_of(host: str, port: int) -> str:
+def address_of(host: str, port: int, *, tls: bool = False) -> str:
     """Where one listens who listens at `host`."""
-    host = _EVERYWHERE.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    host, scheme = _EVERYWHERE.get(host, host), "https" if tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def get(url: str, *, seconds: float) -> OwnAnswer:
-    """One request, without proxies or redirects. Raises NoAnswer."""
+def get(url: str, *, seconds: float, certificate: str = "") -> OwnAnswer:
+    """One request, without proxies or redirects. With a file `certificate` the server is whoever has that one, whatever
+    name is in it. Raises NoAnswer."""
+    try:
+        connection = _connection(url, seconds, certificate)
+    except OSError as error:
+        raise NoAnswer(f"{certificate}: {error.strerror or error}") from None
     parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=seconds)
     try:
         connection.request("GET", parts.path or "/", headers={"user-agent": "delta-server"})
         days = _days_left(connection.sock)
@@ -51,6 +54,17 @@ def get(url: str, *, seconds: float) -> OwnAnswer:
         raise NoAnswer(f"{url} does not answer: {reason}") from None
     finally:
         connection.close()
+
+
+def _connection(url: str, seconds: float, certificate: str) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
+    context = ssl.create_default_context(cafile=certificate or None)
+    if certificate:
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=seconds, context=context)
 
 
 def _days_left(channel: object) -> float | None:

@@ -12,6 +12,7 @@
 
 import asyncio
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -217,7 +218,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close soon, and drop what comes until then."""
         self._is_lingering = True
         self.flow.resume_reading()
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # TLS has no half of a connection
+            self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self._close)
 
     def _close(self) -> None:
@@ -308,7 +310,9 @@ def most_connections(wanted: int) -> int:
     return max(16, min(wanted, room))
 
 
-def uvicorn_config(application: Any, *, connections: int, shutdown_seconds: int) -> uvicorn.Config:
+def uvicorn_config(
+    application: Any, *, connections: int, shutdown_seconds: int, tls: ssl.SSLContext | None = None
+) -> uvicorn.Config:
     """uvicorn without logs, headers and guesses about proxies of its own."""
     return uvicorn.Config(
         application,
@@ -320,4 +324,5 @@ def uvicorn_config(application: Any, *, connections: int, shutdown_seconds: int)
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=shutdown_seconds,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )

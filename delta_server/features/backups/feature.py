@@ -1,9 +1,24 @@
 """Backups: taken by the clock and kept, and downloaded as they are made."""
 
-from delta_server.features.backups import api, kept_api, metrics, notices, restoring, schemas, service, taking
+from collections.abc import Iterator
+
+from delta_server.features.backups import api, kept_api, notices, restoring, schemas, service, taking
+from delta_server.features.backups.keeper import Keeper
 from delta_server.http.feature import Feature
 from delta_server.http.guards import Access
+from delta_server.http.metrics import Sample
+from delta_server.services import Services
 from delta_server.tasks.loops import Loop
+
+
+def _samples(svc: Services) -> Iterator[Sample]:
+    """No age where there is no backup: nothing would be as wrong as zero."""
+    state = svc.state(Keeper)
+    yield Sample("delta_backup_failing", "1 while the last backup has failed.", state.failed is not None)
+    if state.newest_ms is not None:
+        age_s = max(0, svc.clock.now_ms() - state.newest_ms) / 1000
+        yield Sample("delta_backup_age_seconds", "Age of the newest backup that the server keeps.", age_s)
+
 
 _OWNER = Access("admin", keys="account")
 
@@ -24,6 +39,6 @@ FEATURE = Feature(
     loops=[Loop("take backups", taking.follow)],
     jobs=[notices.JOB],
     at_start=restoring.begin,
-    samples=metrics.samples,
+    samples=_samples,
     end_streams=lambda services: service.stream(services).stop(),
 )

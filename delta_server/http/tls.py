@@ -1,0 +1,70 @@
+"""TLS without a proxy: a certificate and its key from files, which are read again when they were renewed."""
+
+import ssl
+from pathlib import Path
+
+import structlog
+
+from delta_server.core.errors import DeltaError
+
+log = structlog.get_logger("delta.server")
+
+
+class CertificateRefused(DeltaError):
+    """The files cannot be used; the message says why."""
+
+
+class Certificate:
+    """`context` is what each connection begins with; what is renewed counts for the next one."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        """Raises CertificateRefused."""
+        self._files = certificate, key
+        self._seen = self._look()
+        self.context = _context()
+        self._load()
+
+    def look(self) -> None:
+        """Take what was renewed. A pair that cannot be used is told of once, and the one before stays: of two files
+        that are replaced one after the other the first does not fit yet."""
+        seen = self._look()
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            self._load()
+        except CertificateRefused as error:
+            log.error("the renewed certificate is not used", reason=error.message)
+        else:
+            log.info("the certificate was renewed", certificate=str(self._files[0]))
+
+    def _load(self) -> None:
+        certificate, key = self._files
+        try:
+            for context in (_context(), self.context):  # tried on another first: it may be half replaced
+                context.load_cert_chain(certificate, key, password=_no_password)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+            raise CertificateRefused(f"TLS by {certificate} and {key}: {reason}") from None
+
+    def _look(self) -> list[tuple[int, int, int] | None]:
+        return [_state(path) for path in self._files]
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted: write it without a password, readable by the server's user alone")
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()  # followed: a renewal may change what a link leads to
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
