@@ -15,7 +15,7 @@ WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cor
 
 unexport PYTHONDONTWRITEBYTECODE # compiled modules are kept, whatever the shell says: all that starts begins sooner
 
-.PHONY: help demo run install web test check soak mutants bench build folder release test-binary screenshots lock clean
+.PHONY: help demo run install web test check soak mutants bench build folder deb release test-binary screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -57,6 +57,10 @@ folder: dist/delta-server-folder/delta-server ## Make the folder dist/delta-serv
 
 test-binary: dist/delta-server ## Start the executable in an empty directory and use it
 	@$(BIN)/python -m pytest tests/binary
+
+deb: dist/delta-server-folder/delta-server ## Make a Debian package of that folder, with a systemd unit, in dist
+	@sh packaging/deb.sh dist/delta-server-folder $$($(BIN)/delta-server version) dist
+	@ls -lh dist/*.deb | awk '{print $$9 ": " $$5}'
 
 release: dist/delta-server ## The executable with its SHA-256 sum and its bill of materials (CycloneDX), in dist
 	@$(BIN)/python packaging/sbom.py > dist/delta-server.cdx.json

@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,16 @@ def test_the_container_s_options_are_delta_s() -> None:
     assert re.search(r"^USER \d+:\d+$", text, re.M)
 
 
+def test_the_machine_at_fly_is_the_image_s() -> None:
+    told = tomllib.loads((PACKAGING / "fly.toml").read_text())
+    image = (PACKAGING / "Dockerfile").read_text()
+    known = {option.environment for option in OPTIONS.values()}
+    assert set(told["env"]) <= known
+    assert f"DELTA_SERVER_PORT={told['http_service']['internal_port']}" in image
+    assert f"VOLUME {told['mounts'][0]['destination']}" in image
+    assert (PACKAGING / told["build"]["dockerfile"]).is_file()
+
+
 def test_dashboard_and_alert_rules_ask_for_metrics_that_there_are() -> None:
     known = {f"delta_database_{name}" for name, _, counts in _DATABASE_METRICS if not counts}
     known |= {f"delta_database_{name}_total" for name, _, counts in _DATABASE_METRICS if counts}
@@ -158,6 +169,73 @@ def test_the_unit_is_hardened_and_watched() -> None:
         told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
         level = re.search(r"exposure level for \S+: (\d+\.\d)", told)
         assert level is None or float(level[1]) < 2.0
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a folder that has a script for a program: made twice, the same bytes."""
+    if not shutil.which("dpkg-deb"):
+        pytest.skip("dpkg-deb is not installed")
+    place = tmp_path_factory.mktemp("deb")
+    (place / "folder" / "_internal").mkdir(parents=True)
+    (place / "folder" / "_internal" / "library.so").write_bytes(bytes(1000))
+    program = place / "folder" / "delta-server"
+    program.write_text("#!/bin/sh\necho 1.2.3\n")
+    program.chmod(0o755)
+    made = []
+    for target in ("one", "two"):
+        command = ["sh", str(PACKAGING / "deb.sh"), str(place / "folder"), "1.2.3", str(place / target)]
+        subprocess.run(command, check=True, timeout=60)
+        made += (place / target).iterdir()
+    assert made[0].read_bytes() == made[1].read_bytes()
+    return made[0]
+
+
+def test_a_debian_package_has_the_program_and_its_unit(package: Path) -> None:
+    listed = subprocess.run(["dpkg-deb", "--contents", str(package)], capture_output=True, text=True, check=True).stdout
+    owners = {line.split()[1] for line in listed.splitlines()}
+    names = {line.split()[5] for line in listed.splitlines()}
+    assert owners == {"root/root"}
+    assert {
+        "./usr/bin/delta-server",
+        "./usr/lib/delta-server/_internal/library.so",
+        "./etc/delta-server/delta.toml",
+    } <= names
+    told = subprocess.run(["dpkg-deb", "--info", str(package)], capture_output=True, text=True, check=True).stdout
+    assert "Version: 1.2.3" in told
+    assert re.search(r"Depends: libc6 \(>= 2\.\d+\)", told)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="dpkg installs for root alone")
+def test_a_removed_package_keeps_the_data_until_it_is_purged(package: Path, tmp_path: Path) -> None:
+    root, data = tmp_path / "root", tmp_path / "root" / "var" / "lib" / "delta-server"
+    for part in ("info", "updates"):
+        (root / "var" / "lib" / "dpkg" / part).mkdir(parents=True)
+    (root / "var" / "lib" / "dpkg" / "status").touch()
+
+    def dpkg(*words: str) -> None:
+        forced = ["--force-script-chrootless", "--force-depends", "--no-triggers"]
+        subprocess.run(["dpkg", f"--root={root}", *forced, *words], check=True, capture_output=True, timeout=60)
+
+    dpkg("--install", str(package))
+    said = subprocess.run([str(root / "usr" / "bin" / "delta-server")], capture_output=True, text=True, check=True)
+    unit = (root / "lib" / "systemd" / "system" / "delta-server.service").read_text()
+    assert said.stdout == "1.2.3\n"
+    assert "\nExecStart=/usr/bin/delta-server serve\n" in unit
+    assert unit.startswith("[Unit]")
+    data.mkdir(parents=True)
+    (data / "delta.db").write_text("data")
+    options = root / "etc" / "delta-server" / "delta.toml"
+    options.write_text("# mine\n")
+    dpkg("--install", str(package))
+    assert options.read_text() == "# mine\n"
+    dpkg("--remove", "delta-server")
+    assert not (root / "usr" / "bin" / "delta-server").is_symlink()
+    assert (data / "delta.db").is_file()
+    assert options.is_file()
+    dpkg("--purge", "delta-server")
+    assert not data.exists()
+    assert not options.parent.exists()
 
 
 LOCKS = [
