@@ -99,7 +99,6 @@ from delta_server.tasks.topics import Topics
 
 log = structlog.get_logger("delta.app")
 
-
 FEATURES = [
     SERVER,
     audit.FEATURE,
@@ -271,9 +270,8 @@ def health_by(services: Services, features: Sequence[Feature] = FEATURES) -> tup
 def _vitals(services: Services, supervisor: Supervisor, edge: Edge, features: Sequence[Feature]) -> Vitals:
     queues = {name: count for feature in features for name, count in feature.queues.items()}
     budgets = [edge.budgets.bodies, edge.budgets.answers]
-    samples = [feature.samples for feature in features if feature.samples is not None]
-    dependencies = health_by(services, features)
-    return Vitals(services, supervisor.states, queues, dependencies=dependencies, budgets=budgets, samples=samples)
+    probes, samples = health_by(services, features), [each.samples for each in features if each.samples is not None]
+    return Vitals(services, supervisor.states, queues, dependencies=probes, budgets=budgets, samples=samples)
 
 
 @asynccontextmanager

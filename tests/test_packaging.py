@@ -182,7 +182,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = place / "folder" / "delta-server"
     program.write_text("#!/bin/sh\necho 1.2.3\n")
     program.chmod(0o755)
-    made = []
+    made: list[Path] = []
     for target in ("one", "two"):
         command = ["sh", str(PACKAGING / "deb.sh"), str(place / "folder"), "1.2.3", str(place / target)]
         subprocess.run(command, check=True, timeout=60)

@@ -143,8 +143,8 @@ def verify_stream(
     name: str = "the backup",
     kept: Path | None = None,
 ) -> int:
-    """As `verify`, of what is read from `file`; what it names in cold storage must be there, too. What is sound gets the
-    name `kept`, where one is given."""
+    """As `verify`, of what is read from `file`; what it names in cold storage must be there, too. What is sound gets
+    the name `kept`, where one is given."""
     unpacked = database.with_name(VERIFIED_NAME)
     try:
         with _exclusive(unpacked), _removed(unpacked):

@@ -12,8 +12,8 @@ from delta_server.storage.sqlite.adapter import DATABASE_NAME
 
 
 async def fault_of(svc: Services, name: str, *, stays_as: str = "") -> str | None:
-    """None for a sound one, whose database stays beside the server's as `stays_as` where that is given. Raises NotFound,
-    BlobStoreFailed, Unavailable."""
+    """None for a sound one, whose database stays beside the server's as `stays_as` where that is given. Raises
+    NotFound, BlobStoreFailed, Unavailable."""
     await keeper.named(svc, name)
     where = keeper.place(svc)
     pieces = await where.blobs.create_read_stream(where.key(name))

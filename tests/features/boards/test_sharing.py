@@ -223,7 +223,9 @@ async def test_what_is_changed_is_hidden_until_it_is_approved(shared_client: htt
     seen = (await shared_client.get(board, headers=bearer(own_keys.read))).json()["board"]["digest"]
     moved = [{**swapped[0], "width": 2, "title": "Wide"}]
     await shared_client.patch(board, json={"tiles": moved}, headers=bearer(own_keys.write))
-    assert (await shared_client.get(board, headers=bearer(own_keys.read))).json()["board"]["digest"] == seen, "it asks the same"
+    assert (await shared_client.get(board, headers=bearer(own_keys.read))).json()["board"]["digest"] == seen, (
+        "it asks the same"
+    )
     path = f"/v1/saved-queries/{tiles[1]['query_id']}"
     for spec, status in (({"sql": "SELECT 1 AS other"}, 409), ({"sql": SECRET}, 200)):
         await shared_client.patch(path, json={"spec": spec}, headers=bearer(own_keys.write))
