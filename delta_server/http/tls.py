@@ -25,7 +25,7 @@ class Certificate:
         self._load()
 
     def look(self) -> None:
-        """Take what was renewed. A pair that cannot be used is told of once, and the one before stays: of two files
+        """Take what was renewed. A pair that cannot be used is reported once, and the one before stays: of two files
         that are replaced one after the other the first does not fit yet."""
         seen = self._look()
         if seen == self._seen:
