@@ -12,8 +12,9 @@ import click
 import msgspec
 
 from delta_server import app
-from delta_server.cli import carrying, counting, project_archive
+from delta_server.cli import carrying, counting, moved_views, project_archive
 from delta_server.cli.carrying import Carrier
+from delta_server.cli.moved_views import ViewHead, Views
 from delta_server.cli.options import with_config, with_database
 from delta_server.cli.project_archive import (
     EndHead,
@@ -59,7 +60,8 @@ Counted = Callable[[int, int], None]
 
 @click.command(
     "export-project",
-    help="Write the project NAME to FILE: endpoints with their settings, all snapshots byte for byte, all events. "
+    help="Write the project NAME to FILE: endpoints with their settings, all snapshots byte for byte, all events, "
+    "saved queries, boards and annotations. "
     "A server may run meanwhile. Keys, members, webhooks, alerts and the addresses that are polled are not in it.",
 )
 @click.argument("name")
@@ -115,6 +117,7 @@ class _LeftOut:
 
 def _said(done: EndHead) -> str:
     parts = [(done.endpoints, "endpoint"), (done.snapshots, "snapshot"), (done.events, "event")]
+    parts += [(done.views, "view")] if done.views else []
     return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in parts)
 
 
@@ -182,7 +185,11 @@ async def write(svc: Services, project: int, out: Writer, counted: Counted) -> E
                 counted(snapshots, sent)
     finally:
         await rows.aclose()
-    end = EndHead(len(found), snapshots, sent)
+    views = 0
+    async for head in moved_views.heads(svc, project):
+        out.write(head)
+        views += 1
+    end = EndHead(len(found), snapshots, sent, views)
     out.write(end)
     return end
 
@@ -207,8 +214,11 @@ async def _import(
         with _bar("importing", None) as counted:
             if await carrier.run("project move", MovedHere(project, head.description, into_existing)):
                 await carrier.run("events import", EventsInto(project, head.event_retention), iter(()))
+            views = Views(carrier, project)
             while (section := await asyncio.to_thread(sections.next)) is not None:
-                if isinstance(section, EndpointHead):
+                if isinstance(section, ViewHead):
+                    await views.store(section)
+                elif isinstance(section, EndpointHead):
                     await _import_endpoint(carrier, project, section, sections, left)
                 else:
                     before = sections.stored_events
@@ -241,9 +251,9 @@ class _Sections:
         self._left = left
         self._ahead: tuple[project_archive.Head, bytes] | None = None
         self._end: EndHead | None = None
-        self.endpoints = self.snapshots = self.stored_events = 0
+        self.endpoints = self.snapshots = self.stored_events = self.views = 0
 
-    def next(self) -> EndpointHead | EventsHead | None:
+    def next(self) -> EndpointHead | EventsHead | ViewHead | None:
         """None at the end. Raises DeltaError for what is not in order."""
         head, body = self._ahead or next(self._pieces, (None, b""))
         self._ahead = None
@@ -255,6 +265,9 @@ class _Sections:
             return head
         if isinstance(head, EventsHead):
             self._ahead = head, body
+            return head
+        if isinstance(head, ViewHead):
+            self.views += 1
             return head
         if head is not None:
             raise DeltaError("the file is not in order: it is damaged")
@@ -285,7 +298,7 @@ class _Sections:
 
     def counted(self) -> EndHead:
         """Raises DeltaError where the file says that it holds more, or less."""
-        found = EndHead(self.endpoints, self.snapshots, self.stored_events)
+        found = EndHead(self.endpoints, self.snapshots, self.stored_events, self.views)
         if found != self._end:
             raise DeltaError("the file does not hold what it says: it is damaged")
         return found

@@ -5,6 +5,8 @@ written as a stream.
     endpoint    name, description, how it is compared, retention, its rule for documents; its snapshots follow
     snapshot    when, from whom, metadata; its body is the document, byte for byte
     events      its body is lines (core/events/moved_event.py)
+    saved_query, board, annotation
+                what people made to look at it; boards name saved queries by the ids they had
     end         how many of each there are: without it the file is not whole
 """
 
@@ -19,6 +21,9 @@ import msgspec
 import zstandard
 
 from delta_server.core.errors import DeltaError
+from delta_server.core.query.boards import Tile
+from delta_server.core.query.saved import Kind
+from delta_server.features.annotations.schemas import Kind as AnnotationKind
 from delta_server.tasks import feeding
 from delta_server.tasks.feeding import Part
 
@@ -58,13 +63,37 @@ class EventsHead(msgspec.Struct, frozen=True, tag_field="kind", tag="events"):
     count: int
 
 
+class QueryHead(msgspec.Struct, frozen=True, tag_field="kind", tag="saved_query"):
+    id: str
+    name: str
+    query: Kind
+    spec: msgspec.Raw
+    view: str | None
+
+
+class BoardHead(msgspec.Struct, frozen=True, tag_field="kind", tag="board"):
+    name: str
+    tiles: list[Tile]
+
+
+class AnnotationHead(msgspec.Struct, frozen=True, tag_field="kind", tag="annotation"):
+    begins_at: int
+    end_at: int | None
+    what: AnnotationKind
+    text: str
+    link: str | None
+
+
 class EndHead(msgspec.Struct, frozen=True, tag_field="kind", tag="end"):
+    """`views` are saved queries, boards and annotations."""
+
     endpoints: int
     snapshots: int
     events: int
+    views: int = 0
 
 
-Head = ProjectHead | EndpointHead | SnapshotHead | EventsHead | EndHead
+Head = ProjectHead | EndpointHead | SnapshotHead | EventsHead | QueryHead | BoardHead | AnnotationHead | EndHead
 _decode = msgspec.json.Decoder(Head).decode
 
 

@@ -62,8 +62,18 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dic
         for start in range(0, len(EVENTS), 500):
             assert client.post("/v1/events/batch", json={"events": EVENTS[start : start + 500]}).is_success
         assert client.post("/v1/batch", json={"batch": CALLS}).is_success
+        for number in range(2):
+            spec = {"metrics": ["count"], "groupBy": [f"time:{1 + number}d"]}
+            saved = client.post("/v1/saved-queries", json={"name": f"seen {number}", "kind": "explorer", "spec": spec})
+            assert saved.status_code == 201, saved.text
+        tiles = [{"id": "a", "query_id": saved.json()["saved_query"]["id"], "title": "Seen", "width": 2}]
+        assert client.post("/v1/boards", json={"name": "Wall", "tiles": tiles}).status_code == 201
+        noted = {"text": "1.2 went out", "kind": "deploy", "time": "2026-01-01T00:00:00Z"}
+        assert client.post("/v1/annotations", json=noted).status_code == 201
+        stretch = {"text": "the disk was full", "kind": "incident", "end": "2026-01-02T00:00:00Z"}
+        assert client.post("/v1/annotations", json={**noted, **stretch, "link": "https://x.example/1"}).is_success
         assert run(directory, "export-project", "home", "home.delta").stdout.startswith(
-            f"home: 2 endpoints, 3 snapshots, {len(EVENTS) + len(CALLS)} events written to home.delta"
+            f"home: 2 endpoints, 3 snapshots, {len(EVENTS) + len(CALLS)} events, 5 views written to home.delta"
         )
         yield directory / "home.delta", answers(client)
 
@@ -87,6 +97,15 @@ def answers(client: httpx.Client) -> dict[str, Any]:
     raw = client.get("/v1/export/events?format=ndjson").text.splitlines()
     found["events"] = sorted(raw)
     found["ann"] = {part: client.get("/v1/users/ann@old").json()["user"][part] for part in ("id", "traits", "aliases")}
+    queries = client.get("/v1/saved-queries").json()["data"]
+    full = [client.get(f"/v1/saved-queries/{row['id']}").json()["saved_query"] for row in queries]
+    found["saved queries"] = [{part: row[part] for part in ("name", "kind", "spec", "view")} for row in full]
+    boards = [client.get(f"/v1/boards/{row['id']}").json()["board"] for row in client.get("/v1/boards").json()["data"]]
+    found["boards"] = [
+        (board["name"], [{**tile, "query_id": tile["query"]["name"]} for tile in board["tiles"]]) for board in boards
+    ]
+    noted = client.get("/v1/annotations", params={"from": "2025-01-01", "to": "2027-01-01"}).json()["data"]
+    found["annotations"] = [{part: row[part] for part in ("time", "end", "kind", "text", "link")} for row in noted]
     found["acme"] = client.get("/v1/groups/acme").json()["group"]["traits"]
     return found
 

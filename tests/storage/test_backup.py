@@ -268,6 +268,43 @@ def test_one_that_is_killed_changes_nothing_and_the_next_one_works(
     assert not list(data_dir.glob("*.restoring*"))
 
 
+def fill_large(tx: Tx, first: int, end: int) -> None:
+    """A megabyte each."""
+    tx.run(CREATE.replace("TABLE", "TABLE IF NOT EXISTS"))
+    tx.many("INSERT INTO item VALUES (?, 1, randomblob(1000000))", [(row,) for row in range(first, end)])
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from delta_server.storage.backup import back_up, restore
+database, file, other = map(Path, sys.argv[1:])
+done = back_up(database, file, progress=lambda *_: None)
+restore(file, other, "delta.db", progress=lambda *_: None)
+print(done.database_bytes, done.backup_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10)
+"""
+
+
+@pytest.mark.skipif("DELTA_LONG" not in os.environ, reason="takes 20 GB and minutes: DELTA_LONG=1")
+@pytest.mark.timeout(3600)
+async def test_a_large_one_takes_little_memory(tmp_path: Path) -> None:
+    """Of DELTA_BACKUP_GB (5), and its restore."""
+    rows = int(float(os.environ.get("DELTA_BACKUP_GB", "5")) * 1000)
+    async with opened(tmp_path / "data") as db:
+        await db.write(fill_large, 0, 0)
+        for first in range(0, rows, 20):
+            await db.write(fill_large, first, min(first + 20, rows))
+    places = (tmp_path / "data" / "delta.db", tmp_path / "backup.zst", tmp_path / "other")
+    command = [sys.executable, "-c", MEASURED, *map(str, places)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    database_bytes, backup_bytes, most_bytes = map(int, done.stdout.split())
+    print(
+        f"{database_bytes / 1e9:.1f} GB, packed {backup_bytes / 1e9:.1f} GB, with {most_bytes / 1e6:.0f} MB of memory"
+    )
+    assert database_bytes >= rows * 1_000_000
+    assert most_bytes < 200_000_000
+
+
 def test_what_goes_to_a_pipe_is_the_same_backup(data_dir: Path, tmp_path: Path) -> None:
     with (tmp_path / "piped.zst").open("wb") as out:
         done = back_up_into(data_dir / "delta.db", out, progress=silent)

@@ -1,6 +1,6 @@
 """Deploys, incidents and what else was noted of a time."""
 
-from delta_server.features.annotations import api, schemas, store
+from delta_server.features.annotations import api, commands, schemas, store
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
 from delta_server.services import Cascade
@@ -11,6 +11,7 @@ FEATURE = Feature(
     name="annotations",
     routes=api.ROUTES,
     fields=schemas.FIELDS,
+    commands=commands.COMMANDS,
     guards={
         ("POST", "/v1/annotations"): _WRITE,
         ("GET", "/v1/annotations"): READ,

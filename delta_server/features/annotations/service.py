@@ -1,6 +1,6 @@
 """Annotations: deploys, incidents and what else was noted of a time."""
 
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,13 +11,18 @@ from delta_server.core.errors import Conflict, Invalid, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.annotations import schemas, store
 from delta_server.features.annotations.schemas import LONGEST_LINK, LONGEST_TEXT, AnnotationChange, NewAnnotation
-from delta_server.features.annotations.store import Annotation, Wanted
+from delta_server.features.annotations.store import Annotation as Annotation
+from delta_server.features.annotations.store import Wanted
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
 MOST_ANNOTATIONS = 50_000
 """Of a project: twenty deploys a day, for seven years."""
+FIRST = (1 << 62, 1 << 62)
+"""Where a list of them begins."""
+_ALL_TIME = Wanted(times.EARLIEST_MS, times.LATEST_MS + 1, None)
+_AT_ONCE = 1_000
 LONGEST_MS = 3660 * times.DAY_MS
 
 
@@ -33,12 +38,60 @@ async def create(svc: Services, project: int, new: NewAnnotation, idempotency_ke
         if answer := idempotency_key.replay(tx):
             return answer
         accounts.check_project(tx, project)
-        if store.count(tx, project, most=MOST_ANNOTATIONS) >= MOST_ANNOTATIONS:
-            raise Conflict(f"the project has {MOST_ANNOTATIONS:,} annotations, as many as it may: delete some")
-        made = store.insert(tx, project, begins_at=begins_at, end_at=end_at, kind=new.kind, text=text, link=link)
+        made = _insert(tx, project, begins_at=begins_at, end_at=end_at, kind=new.kind, text=text, link=link)
         return idempotency_key.record(tx, 201, msgspec.json.encode(schemas.AnnotationAnswer(shown(made))))
 
     return await svc.db.write(write)
+
+
+class Moved(Protocol):
+    """What another server has noted."""
+
+    @property
+    def begins_at(self) -> int: ...
+    @property
+    def end_at(self) -> int | None: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def link(self) -> str | None: ...
+
+
+async def move(svc: Services, project: int, new: Moved) -> None:
+    """Note it unless that is noted of the time already. Raises Invalid, Conflict for too many."""
+    if not times.EARLIEST_MS <= new.begins_at <= times.LATEST_MS:
+        raise Invalid("time must lie in the years 1 to 9999", field="time")
+    _check_length(new.begins_at, new.end_at)
+    text, link = _checked_text(new.text), None if new.link is None else _checked_link(new.link)
+
+    def write(tx: Tx) -> None:
+        accounts.check_project(tx, project)
+        then = Wanted(new.begins_at, new.begins_at + 1, None)
+        there = store.page(tx, project, then, below=FIRST, limit=MOST_ANNOTATIONS)
+        if all((row.begins_at, row.text) != (new.begins_at, text) for row in there):
+            _insert(tx, project, begins_at=new.begins_at, end_at=new.end_at, kind=new.kind, text=text, link=link)
+
+    await svc.db.write(write)
+
+
+def all_below(tx: Tx, project: int, below: tuple[int, int]) -> list[Annotation]:
+    """Some, the latest first, of those before `below`, their (begins_at, id)."""
+    return store.page(tx, project, _ALL_TIME, below=below, limit=_AT_ONCE)
+
+
+def kind_of(row: Annotation) -> schemas.Kind:
+    return cast("schemas.Kind", row.kind)
+
+
+def _insert(
+    tx: Tx, project: int, *, begins_at: int, end_at: int | None, kind: str, text: str, link: str | None
+) -> Annotation:
+    """Raises Conflict for too many."""
+    if store.count(tx, project, most=MOST_ANNOTATIONS) >= MOST_ANNOTATIONS:
+        raise Conflict(f"the project has {MOST_ANNOTATIONS:,} annotations, as many as it may: delete some")
+    return store.insert(tx, project, begins_at=begins_at, end_at=end_at, kind=kind, text=text, link=link)
 
 
 async def list_annotations(
@@ -91,7 +144,7 @@ def shown(row: Annotation) -> schemas.Annotation:
         id=ids.text(row.uid),
         time=times.format(row.begins_at),
         end=None if row.end_at is None else times.format(row.end_at),
-        kind=cast("schemas.Kind", row.kind),
+        kind=kind_of(row),
         text=row.text,
         link=row.link,
         created_at=times.format(row.created_at),

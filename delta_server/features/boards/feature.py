@@ -1,6 +1,6 @@
 """Boards of saved queries, and links by which they are read without signing in."""
 
-from delta_server.features.boards import api, schemas, shared_api, store
+from delta_server.features.boards import api, commands, schemas, shared_api, store
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
 from delta_server.services import Cascade
@@ -13,6 +13,7 @@ FEATURE = Feature(
     name="boards",
     routes=[*api.ROUTES, *shared_api.ROUTES],
     fields=schemas.FIELDS,
+    commands=commands.COMMANDS,
     guards={
         ("POST", "/v1/boards"): _WRITE,
         ("GET", "/v1/boards"): READ,

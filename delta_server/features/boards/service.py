@@ -33,12 +33,35 @@ async def create(svc: Services, project: int, new: NewBoard, idempotency_key: Id
             return answer
         accounts.check_project(tx, project)
         _check_queries(tx, project, tiles)
-        if store.count(tx, project, most=MOST_BOARDS) >= MOST_BOARDS:
-            raise Conflict(f"the project has {MOST_BOARDS} boards, as many as it may: delete some")
-        made = store.insert(tx, project, name=name, tiles=_text(tiles))
+        made = _insert(tx, project, name, tiles)
         return idempotency_key.record(tx, 201, msgspec.json.encode(schemas.BoardAnswer(_shown(tx, made))))
 
     return await svc.db.write(write)
+
+
+async def move(svc: Services, project: int, name: str, tiles: list[Tile]) -> None:
+    """Make it unless a board of that name is there. A tile whose query was deleted goes along. Raises Invalid, Conflict
+    for too many."""
+    name, tiles = names.check(name), boards.checked_tiles(tiles)
+
+    def write(tx: Tx) -> None:
+        accounts.check_project(tx, project)
+        if all(board.name != name for board in all_of(tx, project)):
+            _insert(tx, project, name, tiles)
+
+    await svc.db.write(write)
+
+
+def all_of(tx: Tx, project: int) -> list[Board]:
+    """The oldest first."""
+    return store.page(tx, project, below=1 << 62, limit=MOST_BOARDS)[::-1]
+
+
+def _insert(tx: Tx, project: int, name: str, tiles: list[Tile]) -> Board:
+    """Raises Conflict for too many."""
+    if store.count(tx, project, most=MOST_BOARDS) >= MOST_BOARDS:
+        raise Conflict(f"the project has {MOST_BOARDS} boards, as many as it may: delete some")
+    return store.insert(tx, project, name=name, tiles=_text(tiles))
 
 
 async def list_boards(svc: Services, project: int, *, below: int, limit: int) -> list[tuple[int, schemas.BoardItem]]:

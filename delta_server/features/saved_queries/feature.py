@@ -1,6 +1,6 @@
 """Questions about events and SQL, by a name."""
 
-from delta_server.features.saved_queries import api, schemas, store
+from delta_server.features.saved_queries import api, commands, schemas, store
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
 from delta_server.services import Cascade
@@ -12,6 +12,7 @@ FEATURE = Feature(
     family="boards",
     routes=api.ROUTES,
     fields=schemas.FIELDS,
+    commands=commands.COMMANDS,
     guards={
         ("POST", "/v1/saved-queries"): _WRITE,
         ("GET", "/v1/saved-queries"): READ,

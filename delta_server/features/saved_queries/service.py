@@ -1,5 +1,7 @@
 """Saved queries: questions about events and SQL by a name, for who asks them again."""
 
+from typing import Any
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -29,12 +31,37 @@ async def create(svc: Services, project: int, new: NewSavedQuery, idempotency_ke
         if answer := idempotency_key.replay(tx):
             return answer
         accounts.check_project(tx, project)
-        if store.count(tx, project, most=MOST_QUERIES) >= MOST_QUERIES:
-            raise Conflict(f"the project has {MOST_QUERIES:,} saved queries, as many as it may: delete some")
-        made = store.insert(tx, project, name=name, kind=new.kind, spec=spec, view=view)
+        made = _insert(tx, project, name=name, kind=new.kind, spec=spec, view=view)
         return idempotency_key.record(tx, 201, msgspec.json.encode(schemas.SavedQueryAnswer(_shown(made))))
 
     return await svc.db.write(write)
+
+
+async def move(svc: Services, project: int, name: str, kind: Kind, spec: dict[str, Any], view: str | None) -> str:
+    """The id of the saved query of that name that asks this: one that is there, or a new one. Raises Invalid, Conflict
+    for too many."""
+    name, view = names.check(name), saved.checked_view(view)
+    asked = await svc.cpu(saved.checked, kind, spec, now_ms=svc.clock.now_ms())
+
+    def write(tx: Tx) -> str:
+        accounts.check_project(tx, project)
+        same = [row for row in all_of(tx, project) if (row.name, row.kind, row.spec) == (name, kind, asked)]
+        found = same[0] if same else _insert(tx, project, name=name, kind=kind, spec=asked, view=view)
+        return ids.text(found.uid)
+
+    return await svc.db.write(write)
+
+
+def all_of(tx: Tx, project: int) -> list[SavedQuery]:
+    """The oldest first."""
+    return store.page(tx, project, kind=None, below=1 << 62, limit=MOST_QUERIES)[::-1]
+
+
+def _insert(tx: Tx, project: int, *, name: str, kind: str, spec: str, view: str | None) -> SavedQuery:
+    """Raises Conflict for too many."""
+    if store.count(tx, project, most=MOST_QUERIES) >= MOST_QUERIES:
+        raise Conflict(f"the project has {MOST_QUERIES:,} saved queries, as many as it may: delete some")
+    return store.insert(tx, project, name=name, kind=kind, spec=spec, view=view)
 
 
 async def list_saved(
