@@ -4,16 +4,20 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from delta_server.core.errors import Unavailable
 from delta_server.tasks.shared import RequestCoalescer
 from delta_server.tasks.topics import Topic, Topics
 
+T = TypeVar("T")
+
 CLOSE_GRACE_S = 0.3
 """How long answers may take to end when the server goes down. A client that does not read keeps its answer from it."""
 PROJECT_SHARE = 32
 """Steps of streams that are kept for those that come to them next; each is of some hundred kB."""
+SMALL_STEP = 32
+"""Things to send that take no turn of their own."""
 FOLLOWED: tuple[Topic, ...] = ("events", "happenings", "sync")
 """What streams may wait for."""
 
@@ -28,6 +32,7 @@ class OpenStreams:
         self.stopping = False
         self.shared: RequestCoalescer[Any] = RequestCoalescer(PROJECT_SHARE)
         """What several streams are about to send."""
+        self._one_a_turn = asyncio.Lock()
         self._aborts: set[Callable[[], None]] = set()
 
     @property
@@ -57,6 +62,17 @@ class OpenStreams:
         finally:
             self.open_of -= Counter({project: 1})
             self._aborts -= aborts
+
+    async def step(self, things: int, work: Callable[[], T]) -> T:
+        """`work`'s result, which a stream makes of so many things to send. All streams of a project hear of the same at
+        the same moment, and all would do it in one turn of the event loop: where it is much, each turn has one of them,
+        and whatever else has come."""
+        if things <= SMALL_STEP:
+            return work()
+        async with self._one_a_turn:
+            result = work()
+            await asyncio.sleep(0)
+            return result
 
     def stop(self) -> None:
         """End all streams, after LEAVE_S those whose clients do not read: the server goes down."""

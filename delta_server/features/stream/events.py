@@ -3,7 +3,7 @@ got to it, what it missed is queried from files with newer events alone; when th
 
 from collections.abc import AsyncGenerator, Callable, Sequence, Set
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -11,7 +11,7 @@ from delta_server.core import times
 from delta_server.core.errors import RateLimited, TooCostly, Unavailable
 from delta_server.core.events.event_json import to_json
 from delta_server.core.query.plan import AllOf, Condition, Field, Filter, Listing, Span
-from delta_server.features.stream.frames import EventFrame, Step, framed, frames_of
+from delta_server.features.stream.frames import EventFrame, Step, WholeBlock, framed, frames_of, whole_block
 from delta_server.services import Services
 from delta_server.storage.eventlog import Positions
 
@@ -42,12 +42,16 @@ class WantedEvents(msgspec.Struct, frozen=True):
 
 
 class Events:
-    """Followed from now on, or from behind the event `last`, which is where it has got to at first."""
+    """Followed from now on, or from behind the event `last`, which is where it has got to at first. `is_alone` when
+    the stream follows nothing else: then blocks come whole, as all such streams send them."""
 
-    def __init__(self, svc: Services, project: int, wanted: WantedEvents, last: int | None) -> None:
+    def __init__(
+        self, svc: Services, project: int, wanted: WantedEvents, last: int | None, *, is_alone: bool = False
+    ) -> None:
         self._svc = svc
         self._project = project
         self._wanted = wanted
+        self._takes_whole = is_alone and wanted == WantedEvents()
         self._reach = svc.event_reader.positions(project, last)
         self._comes_back = last is not None
         self.last = self._reach.seq if last is None else min(last, self._reach.seq)
@@ -66,8 +70,10 @@ class Events:
             behind, (block, repeated) = False, reach.resume
         while is_open():
             heard = topic.count
+            decode = whole_block if self._takes_whole and not repeated else frames_of
             reach, blocks = await svc.live.shared.get(
-                (project, block, svc.event_reader.positions(project)), partial(_since, svc, project, block)
+                (project, block, decode, svc.event_reader.positions(project)),
+                partial(_since, svc, project, block, decode),
             )
             if behind or block < reach.sealed:
                 missed = await svc.live.shared.get(
@@ -77,19 +83,34 @@ class Events:
                 behind, block, repeated = False, reach.newest, {frame.seq for frame in missed or ()}
                 last = max([reach.seq, *repeated])
                 continue
-            for number, frames in blocks:
+            for number, found in blocks:
                 block = number
-                last = max([last, *(frame.seq for frame in frames)])
-                yield [frame for frame in frames if frame.seq not in repeated and wanted.holds(frame)]
+                if isinstance(found, WholeBlock):
+                    last = found.last
+                    yield found
+                    continue
+                yield await svc.live.step(len(found), partial(_chosen, found, wanted, repeated))
+                last = max(last, found[-1].seq)
+                if repeated and found[-1].seq > max(repeated):  # a block has larger seqs than those before it
+                    repeated = frozenset()
             if not blocks and not await topic.wait(heartbeat_s, since=heard):
                 yield b""
 
 
-async def _since(svc: Services, project: int, block: int) -> tuple[Positions, list[tuple[int, list[EventFrame]]]]:
+_Block: TypeAlias = list[EventFrame] | WholeBlock
+
+
+async def _since(
+    svc: Services, project: int, block: int, decode: Callable[[bytes], _Block]
+) -> tuple[Positions, list[tuple[int, _Block]]]:
     """How far there is what, and the blocks after `block`, some of them. All streams of a project read the same ones
     at about the same time."""
     reach, rows = await svc.event_reader.read_blocks(project, block, limit=BLOCKS_AT_ONCE, size_bytes=BYTES_AT_ONCE)
-    return reach, [(number, await _frames(svc, lines)) for number, lines in rows]
+    return reach, [(number, await _decoded(svc, lines, decode)) for number, lines in rows]
+
+
+def _chosen(frames: Sequence[EventFrame], wanted: WantedEvents, repeated: Set[int]) -> list[EventFrame]:
+    return [frame for frame in frames if frame.seq not in repeated and wanted.holds(frame)]
 
 
 async def _missed(svc: Services, project: int, wanted: WantedEvents, last: int) -> list[EventFrame] | None:
@@ -110,7 +131,7 @@ def _of_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> list[Eve
     return framed([(row["seq"], to_json(row)) for row in sorted(rows, key=lambda row: int(row["seq"]))])
 
 
-async def _frames(svc: Services, lines: bytes) -> list[EventFrame]:
+async def _decoded(svc: Services, lines: bytes, decode: Callable[[bytes], _Block]) -> _Block:
     if len(lines) <= ON_THE_LOOP_BYTES:
-        return frames_of(lines)
-    return await svc.cpu_for(len(lines))(frames_of, lines)
+        return decode(lines)
+    return await svc.cpu_for(len(lines))(decode, lines)

@@ -1,7 +1,7 @@
 """What streams send, as frames of server-sent events: pure, for a process of its own. The line with the id is added
 when a frame is sent, as it tells where all that a stream follows has got to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -28,8 +28,19 @@ class HappeningFrame(msgspec.Struct, frozen=True):
     sent: bytes
 
 
-Step: TypeAlias = Sequence[EventFrame | HappeningFrame] | bytes
-"""What a source has to send next: frames, or a notice as it is; an empty notice when there is no news."""
+PIECE_BYTES = 64 << 10
+
+
+class WholeBlock(msgspec.Struct, frozen=True, array_like=True):
+    """All events of a block as all streams send them that follow nothing else: with their ids, in pieces of about
+    PIECE_BYTES. `last` is the seq of the last one."""
+
+    last: int
+    pieces: list[bytes]
+
+
+Step: TypeAlias = Sequence[EventFrame | HappeningFrame] | WholeBlock | bytes
+"""What a source has to send next: frames, a block, or a notice as it is; an empty notice when there is no news."""
 
 
 class _OfEndpoint(msgspec.Struct, frozen=True):
@@ -72,3 +83,24 @@ def _topic(kind: str) -> str:
 def frames_of(lines: bytes) -> list[EventFrame]:
     """Frames of the lines of a hot block."""
     return framed(of_lines(lines))
+
+
+def whole_block(lines: bytes) -> WholeBlock:
+    """Of the lines of a hot block, which has at least one."""
+    frames = frames_of(lines)
+    return WholeBlock(frames[-1].seq, list(pieces(frames, lambda seq: b"%d" % seq)))
+
+
+def pieces(frames: Sequence[EventFrame | HappeningFrame], id_at: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Of about PIECE_BYTES: what the client has not read yet lies in the connection's buffer besides. `id_at` gives the
+    id that stands with the last frame of a seq."""
+    piece = bytearray()
+    for at, frame in enumerate(frames):
+        if at + 1 == len(frames) or frames[at + 1].seq != frame.seq:
+            piece += b"id: %b\n" % id_at(frame.seq)
+        piece += frame.sent
+        if len(piece) >= PIECE_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)

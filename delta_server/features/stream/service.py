@@ -8,8 +8,9 @@ comes back may hear of a few things again, and misses none.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -18,13 +19,12 @@ from delta_server.core.errors import Invalid
 from delta_server.features.stream.events import Events as Events
 from delta_server.features.stream.events import WantedEvents as WantedEvents
 from delta_server.features.stream.frames import EventFrame as EventFrame
-from delta_server.features.stream.frames import HappeningFrame, Step
+from delta_server.features.stream.frames import Step, WholeBlock, pieces
 from delta_server.features.stream.frames import event_json as event_json
 from delta_server.features.stream.happenings import Happenings, WantedHappenings
 from delta_server.services import Services
 
 HEARTBEAT_S = 15.0
-PIECE_BYTES = 64 << 10
 
 HAPPENING_TOPICS = ("snapshots", "deltas", "endpoints", "polls", "alerts", "anomalies", "schemas", "quotas", "webhooks")
 TOPICS = ("events", *HAPPENING_TOPICS)
@@ -84,7 +84,13 @@ async def follow(
                 if isinstance(step, bytes):
                     yield step or HEARTBEAT
                     continue
-                for piece in _pieces(step, reached, number):
+                if isinstance(step, WholeBlock):
+                    reached[number] = step.last
+                    for piece in step.pieces:
+                        yield piece
+                    continue
+                made = pieces(step, partial(_id_at, reached, number))
+                while piece := await svc.live.step(len(step), partial(next, made, b"")):
                     yield piece
         finally:
             await merged.aclose()
@@ -95,7 +101,8 @@ async def follow(
 def _sources(svc: Services, project: int, wanted: Wanted, last: Sequence[int] | None) -> list[_Source]:
     made: list[_Source] = []
     if wanted.events is not None:
-        made.append(Events(svc, project, wanted.events, None if last is None else last[0]))
+        from_here = None if last is None else last[0]
+        made.append(Events(svc, project, wanted.events, from_here, is_alone=wanted.happenings is None))
     if wanted.happenings is not None:
         made.append(Happenings(svc, project, wanted.happenings, None if last is None else last[-1]))
     return made
@@ -132,17 +139,7 @@ def _id(reached: Sequence[int]) -> bytes:
     return "-".join(map(str, reached)).encode()
 
 
-def _pieces(frames: Sequence[EventFrame | HappeningFrame], reached: list[int], number: int) -> Iterator[bytes]:
-    """Of about PIECE_BYTES: what the client has not read yet lies in the connection's buffer besides. `reached` goes on
-    with what is sent."""
-    piece = bytearray()
-    for at, frame in enumerate(frames):
-        if at + 1 == len(frames) or frames[at + 1].seq != frame.seq:
-            reached[number] = frame.seq
-            piece += b"id: %b\n" % _id(reached)
-        piece += frame.sent
-        if len(piece) >= PIECE_BYTES:
-            yield bytes(piece)
-            piece.clear()
-    if piece:
-        yield bytes(piece)
+def _id_at(reached: list[int], number: int, seq: int) -> bytes:
+    """The source with this number has got to `seq`."""
+    reached[number] = seq
+    return _id(reached)

@@ -88,8 +88,8 @@ async def _follow_one(svc: Services, project: int, subscription: Subscription) -
             if step:  # more was missed than is read again
                 await _write_parts(svc, subscription, [_GAP], seq, seq)
             continue
-        frames = [frame for frame in step if isinstance(frame, EventFrame)]
-        if not frames:
+        frames = [frame for frame in step if isinstance(frame, EventFrame)] if isinstance(step, Sequence) else []
+        if not frames:  # whole blocks come to streams alone
             continue
         before, seq = seq, max(seq, *(frame.seq for frame in frames))
         await _write_parts(svc, subscription, list(_bodies(frames)), before, seq)

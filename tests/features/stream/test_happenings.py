@@ -11,7 +11,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.features.snapshots.importing import Version, import_versions
-from delta_server.features.stream import service
+from delta_server.features.stream import frames, service
 from delta_server.features.stream.events import WantedEvents
 from delta_server.features.stream.happenings import WantedHappenings
 from delta_server.features.stream.service import Wanted
@@ -244,7 +244,7 @@ async def test_several_of_one_commit_have_their_id_with_the_last(
     app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who leaves in between hears some again and misses none."""
-    monkeypatch.setattr(service, "PIECE_BYTES", 1)
+    monkeypatch.setattr(frames, "PIECE_BYTES", 1)
     follower = await follow(app, "snapshots")
     batch = [{"endpoint_id": "a", "data": {"n": n}} for n in range(3)]
     await call(client, keys.project, "POST", "/v1/snapshots/batch", {"snapshots": batch})

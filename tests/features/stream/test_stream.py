@@ -10,7 +10,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.core.query.plan import Plan
-from delta_server.features.stream import events, service
+from delta_server.features.stream import events, frames, service
 from delta_server.features.stream.events import WantedEvents
 from delta_server.features.stream.service import Wanted
 from delta_server.storage.eventlog import QueryResult
@@ -209,7 +209,7 @@ async def test_who_comes_back_to_what_waits_goes_on_inside_of_its_block(
     """However much it is: nothing of it is asked for by a query, and a few blocks are in memory at a time."""
     monkeypatch.setattr(events, "MISSED_AT_MOST", 0)
     monkeypatch.setattr(events, "BYTES_AT_ONCE", 1)
-    monkeypatch.setattr(service, "PIECE_BYTES", 1)
+    monkeypatch.setattr(frames, "PIECE_BYTES", 1)
     first = Reader(app)
     await anext(first.pieces)
     await send(client, keys, "a", "b", "c")
@@ -217,6 +217,20 @@ async def test_who_comes_back_to_what_waits_goes_on_inside_of_its_block(
     assert [await first.next(), await first.next()] == [["a"], ["b"]]
     again = Reader(app, last=first.last_id)
     assert [await again.next(), await again.next()] == [["c"], ["d"]]
+
+
+async def test_streams_of_all_events_send_the_same_bytes(
+    client: httpx.AsyncClient, keys: Keys, app: Application, reader: Reader
+) -> None:
+    """Made once, however many there are; one that chooses makes its own."""
+    others = [Reader(app), Reader(app, wanted=WantedEvents(types=frozenset({"b"})))]
+    for other in others:
+        await anext(other.pieces)
+    await send(client, keys, "a", "b")
+    pieces = [await anext(each.pieces) for each in (reader, *others)]
+    assert pieces[0] is pieces[1]
+    assert pieces[2] in pieces[0]
+    assert [b'"a"' in piece for piece in pieces] == [True, True, False]
 
 
 async def test_too_much_missed_is_a_gap(
