@@ -56,8 +56,9 @@ class Intake:
             self._go_on()
 
     def close(self) -> None:
-        """Forget what waits."""
+        """Forget what waits, and whom to ask: the connection and this hold each other."""
         self._waiting.clear()
+        self._feed, self._body_left, self._is_held = _drop, _nothing_left, _not_held
         if self._turn is not None:
             self._turn.cancel()
 
@@ -87,3 +88,15 @@ class Intake:
         if len(first) > size:
             self._waiting.appendleft(first[size:])
         return first[:size]
+
+
+def _drop(data: bytes | memoryview) -> None:
+    """Of a connection that is closed."""
+
+
+def _nothing_left() -> int:
+    return 0
+
+
+def _not_held() -> bool:
+    return False

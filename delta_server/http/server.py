@@ -14,6 +14,7 @@ import asyncio
 import socket
 import ssl
 import sys
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -89,6 +90,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._intake.close()
         self._head_came()
         self._stop_watching()
+        if self._answer is not None:
+            self._answer.let_go()
         super().connection_lost(exc)
 
     def _make_room(self) -> bool:
@@ -135,10 +138,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._body_left = int(dict(self.headers).get(b"content-length", b"0"))
         self._framing_bytes = 0
-        cycle = self.cycle
-        self.scope["state"][BODY_PENDING] = lambda: cycle.more_body
-        answer = _AnswerTransport(self.transport, partial(self._end, cycle), self.loop)
-        cycle.transport = answer  # type: ignore[assignment]  # it writes to the transport, and is none
+        # Not by strong references: what a request holds goes with it, without the collector.
+        has_more = partial(_has_more, weakref.ref(self.cycle))
+        self.scope["state"][BODY_PENDING] = has_more
+        answer = _AnswerTransport(self.transport, partial(self._end, has_more), self.loop)
+        self.cycle.transport = answer  # type: ignore[assignment]  # it writes to the transport, and is none
         self._answer = answer
 
     def on_body(self, body: bytes) -> None:
@@ -207,9 +211,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         self._close()
 
-    def _end(self, cycle: RequestResponseCycle) -> None:
+    def _end(self, has_more: Callable[[], bool]) -> None:
         """The answer is written and the connection is to be closed."""
-        if not cycle.more_body or self.transport.is_closing():
+        if not has_more() or self.transport.is_closing():
             self._close()
             return
         self._linger()
@@ -279,6 +283,10 @@ class _AnswerTransport:
         self.flush()
         self._end()
 
+    def let_go(self) -> None:
+        """Of the connection, which is closed and holds this."""
+        self._end = _nothing
+
     def _write(self, data: bytes) -> None:
         if self._transport.is_closing():
             return
@@ -288,6 +296,16 @@ class _AnswerTransport:
             if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         self._transport.write(data)
+
+
+def _nothing() -> None:
+    """There is nothing to end any more."""
+
+
+def _has_more(of: "weakref.ref[RequestResponseCycle]") -> bool:
+    """Some of the request's body is still to come."""
+    cycle = of()
+    return cycle is not None and cycle.more_body
 
 
 def _is_idle(connection: Any) -> bool:

@@ -1,6 +1,7 @@
 """The application under uvicorn, over a socket: what only shows there."""
 
 import asyncio
+import gc
 import gzip
 import resource
 import socket
@@ -12,12 +13,14 @@ import httpx
 import msgspec
 import pytest
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from delta_server.app import Application
 from delta_server.config.sections import Config
 from delta_server.features.backups import service as backups
 from delta_server.http import server
-from delta_server.http.server import uvicorn_config
+from delta_server.http.intake import Intake
+from delta_server.http.server import BoundedProtocol, uvicorn_config
 from delta_server.tasks import live
 from tests.conftest import Keys, bearer, built, make_keys
 from tests.storage.opened import FakeClock
@@ -99,6 +102,27 @@ async def test_a_whole_exchange(served: Served) -> None:
         assert (head.status_code, head.content, int(head.headers["content-length"]) > 0) == (200, b"", True)
         after = await client.get("/healthz")  # on the same connection: HEAD left nothing in it
         assert after.json()["status"] == "ok"
+
+
+async def test_what_a_connection_held_goes_with_it(served: Served) -> None:
+    """By itself: the collector, which looks through all there is while everybody waits, finds nothing of it."""
+    head = f"Host: d\r\nAuthorization: Bearer {served.keys.project}\r\nConnection: close"
+    made = b'{"endpoint_id":"a","data":1}'
+    requests = [
+        f"GET /v1/endpoints HTTP/1.1\r\n{head}\r\n\r\n".encode(),
+        f"POST /v1/snapshots HTTP/1.1\r\n{head}\r\nContent-Length: {len(made)}\r\n\r\n".encode() + made,
+        f"POST /v1/query HTTP/1.1\r\n{head}\r\nContent-Length: 1\r\n\r\n[".encode(),
+    ]
+    gc.collect()
+    gc.disable()
+    try:
+        for request in 5 * requests:
+            await served.raw(request)
+        await asyncio.sleep(0)
+        left = [each for each in gc.get_objects() if isinstance(each, BoundedProtocol | RequestResponseCycle | Intake)]
+    finally:
+        gc.enable()
+    assert len(left) <= len({BoundedProtocol, RequestResponseCycle, Intake}), "but the last one's"
 
 
 @pytest.mark.parametrize("path", ["/v1/stream", "/v1/export/events", "/v1/backup"])
