@@ -16,6 +16,7 @@ SERVER = Feature(
     periodic=[
         Periodic("update planner statistics", upkeep.optimize, every_s=3600),
         Periodic("delete jobs that ended", jobs.delete_ended, every_s=3600),
+        Periodic("give memory back to the system", upkeep.give_back_memory, every_s=10),
         Periodic("trim the outbox", upkeep.trim_outbox, every_s=600),
         Periodic("delete expired idempotency keys", idempotency.forget, every_s=3600),
     ],

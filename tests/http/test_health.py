@@ -48,6 +48,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "fan out to webhooks",
     "forget answers to synced batches",
     "forget resolved conflicts",
+    "give memory back to the system",
     "judge alerts",
     "judge alerts of time",
     "learn schemas",

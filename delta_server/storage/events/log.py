@@ -77,7 +77,9 @@ class EmbeddedEventLog:
         database = config.storage.data_dir / DATABASE_NAME
         self._engine = Engine(database, config.events, spill=spill, callers=callers, cold=cold)
         cores = os.cpu_count() or 1
-        self._sql = SqlProcesses(database, config.events, cores=cores, views=views, callers=callers, kept=kept)
+        self._sql = SqlProcesses(
+            database, config.events, cores=cores, views=views, callers=callers, kept=kept, engine=self._engine
+        )
         db.on_wal_pressure(self._release)
         self._processes = (
             None

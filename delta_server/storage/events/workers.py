@@ -14,11 +14,11 @@ from typing import Self
 
 import structlog
 
-from delta_server.core.errors import DeltaError, TooCostly, Unavailable
+from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.storage import process_messages
 from delta_server.storage.child import EXIT_DEADLINE
 from delta_server.storage.child_process import Child
-from delta_server.storage.events.duckdb.failures import held_too_long, too_long
+from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long, too_long
 from delta_server.storage.sqlite.transaction import shutting_down
 
 log = structlog.get_logger("delta.workers")
@@ -30,6 +30,10 @@ LEFT_S = 0.5
 """What takes no longer is let finish when its caller leaves: a new process costs as much."""
 RETRY_S = 30.0
 """After so long it is tried again to start a process that did not start."""
+
+
+class NotStarted(Unavailable):
+    """A process did not."""
 
 
 class Workers:
@@ -64,10 +68,14 @@ class Workers:
         self._idle = [worker for worker in self._idle if worker.alive]
         return bool(self._idle)
 
+    @property
+    def may_start(self) -> bool:
+        """Not when a process just could not be started."""
+        return asyncio.get_running_loop().time() >= self._tries_again_s
+
     def prepare(self) -> None:
         """Start a process for the next question, unless one is being started, or just could not be."""
-        is_time = asyncio.get_running_loop().time() >= self._tries_again_s
-        if self._starting is None and is_time and not self._closed:
+        if self._starting is None and self.may_start and not self._closed:
             self._starting = asyncio.ensure_future(self._start_idle())
 
     async def ask(self, question: bytes) -> bytes:
@@ -82,6 +90,9 @@ class Workers:
             await self._keep(worker, answer)
         except asyncio.CancelledError:
             await asyncio.shield(self._leave(worker))
+            raise
+        except NotStarted as error:
+            self._did_not_start(error)
             raise
         except BaseException:
             await asyncio.shield(worker.end())
@@ -130,11 +141,14 @@ class Workers:
             async with worker:
                 await worker.start()
             worker.park(self._idle, self._idle_s)
-        except (DeltaError, OSError) as error:
-            self._tries_again_s = asyncio.get_running_loop().time() + RETRY_S
-            log.warning("a process for queries does not start", reason=str(error))
+        except NotStarted as error:
+            self._did_not_start(error)
         finally:
             self._starting = None
+
+    def _did_not_start(self, error: NotStarted) -> None:
+        self._tries_again_s = asyncio.get_running_loop().time() + RETRY_S
+        log.warning("a process for queries does not start", reason=repr(error.__cause__))
 
     def _take_idle(self) -> Iterator["_WorkerProcess"]:
         """The idle ones, the last used first, each of them removed."""
@@ -163,14 +177,14 @@ class _WorkerProcess:
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
-        """Raises Unavailable."""
-        self._process = await Child.start(*self._arguments, asked=True, kept=self._kept)
+        """Raises NotStarted."""
         try:
+            self._process = await Child.start(*self._arguments, asked=True, kept=self._kept)
             async with asyncio.timeout(_START_S):
                 await self._exchange(self._setup)
-        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, RuntimeError) as error:
-            log.error("a process does not start", arguments=self._arguments, exc_info=error)
-            raise Unavailable("queries cannot be run now: try again later", retry_after_s=30) from None
+        except (TimeoutError, asyncio.IncompleteReadError, OSError, RuntimeError) as error:
+            await self.end()
+            raise NotStarted("queries cannot be run now: try again later", retry_after_s=30) from error
 
     async def ask(self, question: bytes) -> bytes:
         self.questions += 1
@@ -253,7 +267,7 @@ class _WorkerProcess:
             return too_long(self._seconds)
         if code == 1:  # a traceback is on stderr
             return DeltaError("something went wrong in the server; its log has more")
-        return TooCostly("the query took more memory or more time than it may: ask for less")
+        return NoMemory("the query took more memory or more time than it may: ask for less")
 
 
 def _consume_exception(ended: asyncio.Future[bytes]) -> None:

@@ -16,11 +16,11 @@ import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
 from delta_server.storage.cold.pieces import ColdPieces
@@ -35,10 +35,18 @@ from delta_server.storage.turns import Callers, Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A", covariant=True)
 
-Apart: TypeAlias = Callable[[bool], Awaitable[T] | None]
-"""What may answer a query outside of the server: called when its turn has come, with whether others go first. None when
-it does not."""
+
+class Apart(Protocol[A]):
+    """What may answer a query outside of the server, asked when its turn has come."""
+
+    def shared(self, *, is_behind: bool) -> Awaitable[A] | None:
+        """With a part of the memory; behind others or not. None when it does not."""
+
+    def alone(self) -> Awaitable[A] | None:
+        """With half of it, when no other query needs it. None when it does not."""
+
 
 MAX_QUERIES = 3
 """Queries that run at once; each uses all of DuckDB's threads, more would only share them and the memory."""
@@ -165,15 +173,15 @@ class Engine:
         await self._turns.take(project, seconds=self._seconds, kind=kind)
         if not self._instances.needs_all_memory(project):
             is_behind = self._turns.is_behind(project)
-            answer = None if apart is None else apart(is_behind)
+            answer = None if apart is None else apart.shared(is_behind=is_behind)
             try:
                 if answer is None:
                     return await self._run_shared(project, work)
-                return await self._run_apart(project, answer, may_rest=not is_behind)
+                return await self._run_apart_shared(project, answer, may_rest=not is_behind)
             except _NeedsAllMemory:
                 pass
             await self._turns.take(project, seconds=self._seconds, kind=kind, has_begun=True)
-        return await self._run_alone(project, work)
+        return await self._run_alone(project, work, apart)
 
     async def _run_shared(self, project: int, work: Callable[[QuerySession], T]) -> T:
         """In the place that was taken. Raises _NeedsAllMemory when there was too little memory beside others."""
@@ -185,17 +193,21 @@ class Engine:
                 raise
             raise _NeedsAllMemory from None
 
-    async def _run_apart(self, project: int, answer: Awaitable[T], *, may_rest: bool) -> T:
+    async def _run_apart_shared(self, project: int, answer: Awaitable[T], *, may_rest: bool) -> T:
         """As `_run_shared`, elsewhere."""
+        with self._instances.apart(project):
+            try:
+                return await self._run_apart(project, answer, may_rest=may_rest)
+            except NoMemory:
+                raise _NeedsAllMemory from None
+
+    async def _run_apart(self, project: int, answer: Awaitable[T], *, may_rest: bool) -> T:
         try:
             return await answer
-        except NoMemory:
-            raise _NeedsAllMemory from None
         finally:
             self._turns.give_back(project, may_rest=may_rest)
-            self._instances.ended()
 
-    async def _run_alone(self, project: int, work: Callable[[QuerySession], T]) -> T:
+    async def _run_alone(self, project: int, work: Callable[[QuerySession], T], apart: Apart[T] | None) -> T:
         """In the place that was taken, once no other query needs the memory."""
         async with AsyncExitStack() as stack:
             try:
@@ -203,8 +215,21 @@ class Engine:
             except BaseException:
                 self._turns.give_back(project)
                 raise
+            if apart is not None and (answer := apart.alone()) is not None:
+                return await self._run_apart(project, answer, may_rest=False)
             job = self._job(project, self._instances.larger)
             return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
+
+    def needs_all_memory(self, project: int) -> bool:
+        """What it asks for now waits until it may have the larger share."""
+        return self._instances.needs_all_memory(project)
+
+    def apart(self, project: int) -> AbstractContextManager[None]:
+        """See InstancePool, of work that others of this server run elsewhere; so is `all_memory`."""
+        return self._instances.apart(project)
+
+    def all_memory(self, project: int) -> AbstractAsyncContextManager[None]:
+        return self._instances.exclusive(project, self._jobs)
 
     async def run_background(self, project: int, work: Callable[[QuerySession], T], *, is_evictable: bool = False) -> T:
         """As `run`, in the background's threads and for as long as it takes; what `is_evictable` may end as `run` does

@@ -3,12 +3,17 @@
 Within an instance whoever comes last finds the memory full, however little it needs. So a project whose query comes
 while another's are running is given the other instance, the smaller one; and a query that found no memory and was not
 alone is run again, alone in the larger one.
+
+While several projects call, queries run in processes of their own, SQL always does: they have a quarter each, and what
+needs more is run again in a process with half, one at a time and once all else of its project has ended. So all queries
+together hold little more than the memory for queries, whoever asks for what.
 """
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +30,14 @@ that fill them at once, the server was 650 MiB with all of it and is 581 MiB wit
 LARGER, SMALLER = 3 / 4, 1 / 4
 """Of that. The smaller one has a quarter of the threads too: with one a query runs on its caller's thread, and
 waits for none of DuckDB's own, which step back (priority.py)."""
+
+ALONE = 1 / 2
+"""Of the memory for queries, what a process has whose query needs more than a quarter while several projects call."""
+
+
+def counted_bytes(options: Events) -> float:
+    """What DuckDB is given, wherever it runs."""
+    return options.query_memory_bytes * MAX_COUNTED
 
 
 class SharedJob(Protocol):
@@ -45,7 +58,7 @@ class InstancePool:
     ) -> None:
         self._read_views = ReadViews(database, tuning, cold)
         self._seconds = options.query_seconds
-        counted = options.query_memory_bytes * MAX_COUNTED
+        counted = counted_bytes(options)
         threads = options.query_threads or os.cpu_count() or 1
 
         def instance(share: float, threads: int, spill: Path) -> Instance:
@@ -53,6 +66,7 @@ class InstancePool:
 
         self.larger = instance(LARGER, threads, spill)
         self._smaller = instance(SMALLER, max(1, threads // 4), spill.with_name(f"{spill.name}-2"))
+        self._apart: Counter[int] = Counter()
         self._clearing = asyncio.Lock()
         self._cleared_for: int | None = None
         self._ended = asyncio.Event()
@@ -77,10 +91,20 @@ class InstancePool:
         """A query of the project that needs much has the larger instance, or waits for it: its next ones queue up."""
         return self._cleared_for == project
 
+    @contextmanager
+    def apart(self, project: int) -> Iterator[None]:
+        """A query of the project runs in a process of its own, with a part of the memory."""
+        self._apart[project] += 1
+        try:
+            yield
+        finally:
+            self._apart -= Counter({project: 1})
+            self._ended.set()
+
     @asynccontextmanager
     async def exclusive(self, project: int, jobs: Collection[SharedJob]) -> AsyncIterator[None]:
-        """The larger instance, when the queries in it and all of the project have ended; meanwhile those of others are
-        given the smaller one. Raises Unavailable when they do not end in time."""
+        """The larger share here, or half in a process, when the queries in that instance and all of the project have
+        ended; meanwhile those of others are given the smaller one. Raises Unavailable when they do not end in time."""
         try:
             async with asyncio.timeout(self._seconds):
                 await self._clearing.acquire()
@@ -109,7 +133,7 @@ class InstancePool:
 
         try:
             async with asyncio.timeout(self._seconds):
-                while any(map(hinders, list(jobs))):
+                while self._apart[project] or any(map(hinders, list(jobs))):
                     self._ended.clear()
                     await self._ended.wait()
         except TimeoutError:

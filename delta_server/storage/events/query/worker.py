@@ -28,7 +28,7 @@ ARGUMENT = "event-query-worker"
 """What the program is called with to be this; behind it stands one of:"""
 BEHIND, AHEAD = "behind", "ahead"
 """Whether it leaves a core to all others."""
-WORN_BYTES = 192 << 20
+WORN_BYTES = 64 << 20
 """A process that holds so much more than at its start, when it has answered, is replaced."""
 BASES_BYTES = 32 << 20
 
@@ -39,6 +39,8 @@ class QuerySetup(msgspec.Struct, frozen=True):
     database: str
     memory_bytes: int
     threads: int
+    spill: str | None = None
+    """Where what does not fit in memory goes. Without it, it raises."""
 
 
 class QueryQuestion(msgspec.Struct, frozen=True):
@@ -76,7 +78,7 @@ class Worker:
             ReadViews(Path(setup.database), Tuning()),
             memory_bytes=setup.memory_bytes,
             threads=setup.threads,
-            spill=None,  # what needs more memory is answered by the server
+            spill=None if setup.spill is None else Path(setup.spill),
         )
         self._instance.start()
 

@@ -35,7 +35,7 @@ MAX_ANSWER_BYTES = 16 << 20
 
 
 class WorkerSetup(msgspec.Struct, frozen=True):
-    """The first frame."""
+    """The first frame. `memory_bytes` is the most that a question has."""
 
     database: str
     memory_bytes: int
@@ -49,11 +49,13 @@ class SqlRequest(msgspec.Struct, frozen=True):
     text: str
     params: tuple[Any, ...]
     limit: int
+    memory_bytes: int | None = None
+    """The setup's without it."""
 
 
 class SqlResponse(msgspec.Struct, frozen=True):
-    """`rows` is a JSON array of objects. With `refused`, nothing else: a message, and whether the SQL is wrong or what
-    is stored is damaged or cold storage does not answer (else it was too costly)."""
+    """`rows` is a JSON array of objects. With `refused`, nothing else: a message, and whether the SQL is wrong, what is
+    stored is damaged, cold storage does not answer or the memory was too little (else it took too long)."""
 
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
@@ -64,6 +66,13 @@ class SqlResponse(msgspec.Struct, frozen=True):
     invalid: bool = False
     damaged: bool = False
     away: bool = False
+    needs_memory: bool = False
+
+
+UNCOUNTED_BYTES = 128 << 20
+"""What a process may take at least beside what DuckDB counts: stacks of threads, files that are read."""
+WORN_BYTES = 64 << 20
+"""A process that holds so much more for data than at its start, when it has answered, is replaced."""
 
 
 def main() -> None:
@@ -77,11 +86,13 @@ def main() -> None:
     setup = msgspec.msgpack.decode(first, type=WorkerSetup)
     worker = Worker(setup)
     at_first = _data_bytes()
-    _limit_memory(at_first + 2 * setup.memory_bytes)
     process_messages.write(leaving, b"")  # ready
-    while (request := process_messages.read(arriving)) is not None:
-        answered = worker.answer(msgspec.msgpack.decode(request, type=SqlRequest))
-        worn = _data_bytes() > at_first + setup.memory_bytes // 2
+    while (asked := process_messages.read(arriving)) is not None:
+        request = msgspec.msgpack.decode(asked, type=SqlRequest)
+        memory_bytes = request.memory_bytes or setup.memory_bytes
+        _limit_memory(at_first + memory_bytes + max(memory_bytes, UNCOUNTED_BYTES))
+        answered = worker.answer(request)
+        worn = _data_bytes() > at_first + WORN_BYTES
         process_messages.write(leaving, bytes([worn]) + msgspec.msgpack.encode(answered))
 
 
@@ -99,7 +110,8 @@ def _limit_memory(most_bytes: int) -> None:
     if sys.platform != "win32":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most))
 
 
 class Worker:
@@ -124,13 +136,13 @@ class Worker:
         except DeltaError as error:
             return _error_message(error)
         except MemoryError:
-            return SqlResponse(refused=_TOO_LARGE)
+            return _NO_MEMORY
         except Exception as error:
             return self._refused(error)
 
     def _run(self, request: SqlRequest) -> SqlResponse:
         with ExitStack() as opened:
-            connection = self._connect()
+            connection = self._connect(request.memory_bytes or self._setup.memory_bytes)
             opened.callback(connection.close)
             opened.enter_context(self._deadline(connection))
             known = (*views.OWN, *self._setup.views)
@@ -145,11 +157,11 @@ class Worker:
                 read_view.recheck(error, connection.execute)
                 raise read_view.failure or error from None
 
-    def _connect(self) -> Any:
+    def _connect(self, memory_bytes: int) -> Any:
         connection = self._duckdb.connect(
             config={
                 "threads": self._setup.threads,
-                "memory_limit": f"{self._setup.memory_bytes}B",
+                "memory_limit": f"{memory_bytes}B",
                 "temp_directory": "",
                 "python_enable_replacements": False,
                 "enable_external_file_cache": False,
@@ -207,7 +219,7 @@ class Worker:
             case self._duckdb.InterruptException():
                 return SqlResponse(refused=failures.too_long(self._setup.seconds).message)
             case self._duckdb.OutOfMemoryException():
-                return SqlResponse(refused=_TOO_LARGE)
+                return _NO_MEMORY
             case self._duckdb.PermissionException():
                 return SqlResponse(refused="the query uses a table or function that is not available", invalid=True)
         translated = failures.translated(error)
@@ -237,8 +249,10 @@ _LOCKS = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
-_TOO_LARGE = (
-    "the query needs more memory than events.query_memory_bytes: ask for fewer rows, a shorter range or fewer groups"
+_NO_MEMORY = SqlResponse(
+    refused="the query needs more memory than events.query_memory_bytes allows: ask for fewer rows, a shorter range or"
+    " fewer groups",
+    needs_memory=True,
 )
 
 

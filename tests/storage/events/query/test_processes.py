@@ -30,6 +30,7 @@ from delta_server.core.query.plan import (
 from delta_server.storage.child_process import Child
 from delta_server.storage.events import workers
 from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.duckdb.failures import NoMemory
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.query import funnels, processes
 from delta_server.storage.events.query.answers import Answers
@@ -105,7 +106,7 @@ def _in_the_server(*_: Any) -> Any:
 
 async def ready(apart: QueryProcesses, kind: str = AHEAD) -> Any:
     """A process of the kind that waits for a question."""
-    pool = apart._workers[kind]
+    pool = apart._shared[kind]
     pool.prepare()
     assert pool._starting is not None
     await pool._starting
@@ -147,7 +148,7 @@ async def test_errors_are_those_of_the_server(
     plan = Listing(ALWAYS, Condition("matches", TYPE, ("(",)))
     said = [await _error(runner, filled, plan) for runner in (here, there)]
     assert (type(said[0]), said[0].message) == (type(said[1]), said[1].message) == (Invalid, said[0].message)
-    assert apart._workers[AHEAD].is_ready
+    assert apart._shared[AHEAD].is_ready
 
 
 async def _error(runner: QueryRunner, project: int, plan: Plan) -> DeltaError:
@@ -168,7 +169,7 @@ async def test_who_calls_alone_is_answered_in_the_server(
     apart._callers = Callers()
     runner = QueryRunner(db, engine, here._answers, apart)
     assert (await runner.run_query(filled, PLANS["a count"])).rows == [(1_502,)]
-    assert not [pool for pool in apart._workers.values() if pool._starting or pool._idle]
+    assert not [pool for pool in apart._shared.values() if pool._starting or pool._idle]
 
 
 async def test_the_first_question_is_answered_in_the_server_while_a_process_starts(
@@ -176,22 +177,59 @@ async def test_the_first_question_is_answered_in_the_server_while_a_process_star
 ) -> None:
     runner = QueryRunner(db, engine, here._answers, apart)
     assert (await runner.run_query(filled, PLANS["a count"])).rows == [(1_502,)]
-    starting = apart._workers[AHEAD]._starting
+    starting = apart._shared[AHEAD]._starting
     assert starting is not None
     await starting
     assert (await runner.run_query(filled, PLANS["a count"])).rows == [(1_502,)]
-    assert apart._workers[AHEAD]._idle[0].questions == 1
+    assert apart._shared[AHEAD]._idle[0].questions == 1
 
 
-async def test_what_needs_more_memory_is_answered_in_the_server(
-    db: SqliteDatabase, engine: Engine, apart: QueryProcesses, here: QueryRunner, filled: int
+async def test_who_is_behind_waits_for_a_process(apart: QueryProcesses, filled: int) -> None:
+    """In the server it would keep the others waiting."""
+    asked = apart.answering(filled, PLANS["nothing"])
+    assert asked is not None
+    assert asked.shared(is_behind=False) is None
+    answer = asked.shared(is_behind=True)
+    assert answer is not None
+    assert (await answer).rows == []
+
+
+def _small(pool: workers.Workers) -> None:
+    """Its processes have little memory."""
+    setup = msgspec.msgpack.decode(pool._setup, type=QuerySetup)
+    pool._setup = msgspec.msgpack.encode(msgspec.structs.replace(setup, memory_bytes=MIB, threads=1))
+
+
+async def test_what_needs_more_memory_is_answered_by_a_process_of_its_own(
+    here: QueryRunner, there: QueryRunner, apart: QueryProcesses, filled: int, tmp_path: Path
 ) -> None:
-    pool = apart._workers[AHEAD]
-    pool._setup = msgspec.msgpack.encode(QuerySetup(msgspec.msgpack.decode(pool._setup)["database"], MIB, 1))
+    _small(apart._shared[AHEAD])
     process = await ready(apart)
-    runner = QueryRunner(db, engine, here._answers, apart)
-    assert await runner.run_query(filled, PLANS["groups"]) == await here.run_query(filled, PLANS["groups"])
+    assert await there.run_query(filled, PLANS["groups"]) == await here.run_query(filled, PLANS["groups"])
     assert process.questions == 1
+    assert not apart._alone._idle, "the system has its memory back"
+    assert not list(tmp_path.glob("query-spill-alone*"))
+    _small(apart._alone)
+    assert isinstance(await _error(there, filled, PLANS["groups"]), NoMemory)
+
+
+async def test_all_else_of_the_project_ends_before_a_query_has_more_memory(engine: Engine, project: int) -> None:
+    """And nothing of others."""
+    began = asyncio.Event()
+
+    async def alone() -> None:
+        async with engine.all_memory(project):
+            began.set()
+
+    with engine.apart(project + 1), engine.apart(project):
+        waiting = asyncio.ensure_future(alone())
+        while not engine.needs_all_memory(project):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not began.is_set()
+    with engine.apart(project + 1):
+        await waiting
+    assert not engine.needs_all_memory(project)
 
 
 @pytest.mark.parametrize("kind", [AHEAD, BEHIND])
@@ -201,16 +239,18 @@ async def test_a_question_given_up_ends_its_process_unless_it_is_answered_soon(
 ) -> None:
     monkeypatch.setattr(workers, "LEFT_S", left_s)
     process = await ready(apart, kind)
-    answer = apart.answering(filled, PLANS["a funnel"])
+    asked = apart.answering(filled, PLANS["a funnel"])
+    assert asked is not None
+    answer = asked.shared(is_behind=kind == BEHIND)
     assert answer is not None
-    asking = asyncio.ensure_future(answer(kind == BEHIND))  # type: ignore[arg-type]  # an awaitable of either kind
+    asking = asyncio.ensure_future(answer)
     while process._exchanging is None:
         await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert process.alive is is_kept
-    assert apart._workers[kind].is_ready is is_kept
+    assert apart._shared[kind].is_ready is is_kept
 
 
 async def test_a_question_past_the_deadline_ends_its_process(
@@ -265,7 +305,7 @@ async def test_nothing_is_asked_once_it_is_closed(there: QueryRunner, apart: Que
     process = await ready(apart)
     await apart.close()
     assert not process.alive
-    assert not apart._workers[AHEAD].is_ready
+    assert not apart._shared[AHEAD].is_ready
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="priorities of processes are Linux's")

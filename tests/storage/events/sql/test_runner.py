@@ -27,6 +27,7 @@ from delta_server.storage.events.sql import check, views
 from delta_server.storage.events.sql.runner import SqlProcesses
 from delta_server.storage.events.sql.worker import SqlRequest, Worker, WorkerSetup
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.turns import Callers
 from tests.storage.events.stored import make_project, put_block, seal
 
 AT = 1_767_225_600_000  # 2026-01-01
@@ -349,7 +350,7 @@ async def test_duckdb_itself_is_locked(
         assert answered.refused is not None, (text, answered, local)
         assert answered.invalid
     with ExitStack() as opened:
-        connection = opened.enter_context(closing(worker._connect()))
+        connection = opened.enter_context(closing(worker._connect(256 * MIB)))
         read_view = opened.enter_context(worker._read_views.open(project))
         worker._show(connection, read_view, frozenset({"events"}), opened)
         for text in [
@@ -391,6 +392,40 @@ async def test_what_takes_too_much_ends(sql: SqlProcesses, project: int, other: 
         with pytest.raises(TooCostly):
             await sql.run_query(project, Sql(text, 10))
         assert await answer_of_next(sql, project) == [[5]]
+
+
+async def test_while_others_call_a_question_has_a_part_of_the_memory_first(
+    db: SqliteDatabase, engine: Engine, project: int, tmp_path: Path
+) -> None:
+    """And half of it when that is too little, alone. So what all ask for at once does not add up."""
+    callers = Callers(lambda: 0.0)
+    made = SqlProcesses(
+        tmp_path / DATABASE_NAME,
+        Events(query_memory_bytes=128 * MIB),
+        cores=1,
+        views={},
+        callers=callers,
+        engine=engine,
+    )
+    asked: list[int | None] = []
+    ask_worker = made._workers.ask
+
+    async def noted(question: bytes) -> bytes:
+        asked.append(msgspec.msgpack.decode(question, type=SqlRequest).memory_bytes)
+        assert engine.needs_all_memory(project) is (asked[-1] == 64 * MIB)
+        return await ask_worker(question)
+
+    made._workers.ask = noted  # type: ignore[method-assign]
+    callers.note(project)
+    assert await ask(made, project, "SELECT 1") == [[1]]
+    callers.note(project + 1)
+    assert await ask(made, project, "SELECT 1") == [[1]]
+    large = "SELECT count(DISTINCT range) FROM range({})"
+    assert await ask(made, project, large.format(700_000)) == [[700_000]]
+    with pytest.raises(TooCostly, match="more memory than events"):
+        await ask(made, project, large.format(9_000_000))
+    assert asked == [84 * MIB, 32 * MIB, 32 * MIB, 64 * MIB, 32 * MIB, 64 * MIB]
+    await made.close()
 
 
 async def answer_of_next(sql: SqlProcesses, project: int) -> list[list[Any]]:
