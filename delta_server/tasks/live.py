@@ -15,7 +15,9 @@ T = TypeVar("T")
 CLOSE_GRACE_S = 0.3
 """How long answers may take to end when the server goes down. A client that does not read keeps its answer from it."""
 PROJECT_SHARE = 32
-"""Steps of streams that are kept for those that come to them next; each is of some hundred kB."""
+"""Steps of streams that are kept for those that come to them next."""
+SHARED_BYTES = 16 << 20
+"""What they may take together: one is of some hundred kB, and of 12 MB where somebody sent much at once."""
 SMALL_STEP = 32
 """Things to send that take no turn of their own."""
 FOLLOWED: tuple[Topic, ...] = ("events", "happenings", "sync")
@@ -30,7 +32,7 @@ class OpenStreams:
         self._topics = topics
         self.open_of: Counter[int] = Counter()
         self.stopping = False
-        self.shared: RequestCoalescer[Any] = RequestCoalescer(PROJECT_SHARE)
+        self.shared: RequestCoalescer[Any] = RequestCoalescer(PROJECT_SHARE, most_bytes=SHARED_BYTES)
         """What several streams are about to send."""
         self._one_a_turn = asyncio.Lock()
         self._aborts: set[Callable[[], None]] = set()

@@ -3,7 +3,7 @@ got to it, what it missed is queried from files with newer events alone; when th
 
 from collections.abc import AsyncGenerator, Callable, Sequence, Set
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -71,9 +71,10 @@ class Events:
         while is_open():
             heard = topic.count
             decode = whole_block if self._takes_whole and not repeated else frames_of
-            reach, blocks = await svc.live.shared.get(
+            reach, blocks, _ = await svc.live.shared.get(
                 (project, block, decode, svc.event_reader.positions(project)),
                 partial(_since, svc, project, block, decode),
+                size=_size_of,
             )
             if behind or block < reach.sealed:
                 missed = await svc.live.shared.get(
@@ -100,13 +101,24 @@ class Events:
 _Block: TypeAlias = list[EventFrame] | WholeBlock
 
 
-async def _since(
-    svc: Services, project: int, block: int, decode: Callable[[bytes], _Block]
-) -> tuple[Positions, list[tuple[int, _Block]]]:
-    """How far there is what, and the blocks after `block`, some of them. All streams of a project read the same ones
-    at about the same time."""
+class _Found(NamedTuple):
+    """How far there is what, and some blocks, by number, of so many bytes as they are stored."""
+
+    reach: Positions
+    blocks: list[tuple[int, _Block]]
+    line_bytes: int
+
+
+def _size_of(found: _Found) -> int:
+    """In memory: names of fields and frames around short lines are twice as much."""
+    return 3 * found.line_bytes
+
+
+async def _since(svc: Services, project: int, block: int, decode: Callable[[bytes], _Block]) -> _Found:
+    """The blocks after `block`. All streams of a project read the same ones at about the same time."""
     reach, rows = await svc.event_reader.read_blocks(project, block, limit=BLOCKS_AT_ONCE, size_bytes=BYTES_AT_ONCE)
-    return reach, [(number, await _decoded(svc, lines, decode)) for number, lines in rows]
+    blocks = [(number, await _decoded(svc, lines, decode)) for number, lines in rows]
+    return _Found(reach, blocks, sum(len(lines) for _, lines in rows))
 
 
 def _chosen(frames: Sequence[EventFrame], wanted: WantedEvents, repeated: Set[int]) -> list[EventFrame]:
