@@ -86,7 +86,7 @@ async def follow(
                     continue
                 if isinstance(step, WholeBlock):
                     reached[number] = step.last
-                    for piece in step.pieces:
+                    for piece in step.sent():
                         yield piece
                     continue
                 made = pieces(step, partial(_id_at, reached, number))
