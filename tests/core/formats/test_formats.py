@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delta_server.core.formats import bounds
-from delta_server.core.formats.formats import NAMES, NotReadable, convert, may_be_feed
+from delta_server.core.formats.formats import NAMES, NotReadable, convert, is_json, may_be_feed
 
 RSS = """<?xml version="1.0"?><rss version="2.0" xmlns:g="http://www.georss.org/georss"
 xmlns:i="http://www.itunes.com/dtds/podcast-1.0.dtd"><channel><title>News</title>
@@ -250,3 +250,20 @@ def test_anything_is_read_or_refused(body: bytes, name: Any) -> None:
 def test_toml_is_read_as_the_standard_library_does() -> None:
     text = 'a = [1, 2]\n[b.c]\nd = "x"\n[[e]]\nf = true\n'
     assert json.loads(convert(text.encode(), read_as="toml").document) == tomllib.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "read_as", "expected"),
+    [
+        (b'{"a": 1}', "application/json", None, True),
+        (b'[\n {"a": 1},\n {"a": 2}]', "", None, True),
+        (b'{"a": 1}', "text/yaml", "json", True),
+        (b'{"a": 1}', "text/yaml", None, False),
+        (b'{"a": 1}', "application/json", "yaml", False),
+        (b'{"a": 1}\n  {"a": 2}\n', "application/json", None, False),
+        (b" <rss/>", "application/json", None, False),
+        (b"", "application/json", None, False),
+    ],
+)
+def test_one_json_document_is_known(body: bytes, content_type: str, read_as: Any, expected: bool) -> None:
+    assert is_json(body, content_type, read_as) is expected
