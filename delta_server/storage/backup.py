@@ -80,9 +80,9 @@ def back_up(
             _compress(copy, packed, progress)
             _compare(packed, copy, progress)
             backup_bytes = packed.stat().st_size
-            cold = of_backups.named_in(copy)
             packed.replace(target)
             sync_path(target.parent)
+            cold = of_backups.named_in(copy)  # a store that hangs keeps no backup from being there
     except OSError as error:
         raise BackupRefused(f"the backup cannot be written: {error.filename or target}: {error.strerror}") from error
     except apsw.Error as error:

@@ -34,6 +34,7 @@ T = TypeVar("T")
 PROBES = "delta-probe"
 PART_BYTES = 8 << 20
 _PARTS_AT_ONCE = 2
+_FAILED = "the blob store does not answer as it should: see storage.blobs"
 _NO_BUCKET = "the blob store has no such bucket: see storage.blobs"
 _MOST_RETRIES, _RETRY_FOR = 4, timedelta(seconds=30)
 
@@ -76,6 +77,17 @@ class RemoteBlobs:
             return bytes(await _asked(obstore.get_range_async(self._store, checked_key(key), start=start, end=end)))
         except FileNotFoundError:
             return None
+        except BlobStoreFailed:  # said of what begins behind the end, too
+            return await self._nothing_behind_the_end(key, start)
+
+    async def _nothing_behind_the_end(self, key: str, start: int) -> bytes | None:
+        try:
+            meta = await _asked(obstore.head_async(self._store, key))
+        except FileNotFoundError:
+            return None
+        if start < meta["size"]:
+            raise BlobStoreFailed(_FAILED)
+        return b""
 
     @asynccontextmanager
     async def create_write_stream(self, key: str) -> AsyncIterator[WriteStream]:
@@ -249,4 +261,4 @@ def _reason(error: Exception) -> str:
     """Only its kind: the text may have addresses that are signed."""
     kind = type(error).__name__.removesuffix("Error")
     known = {"PermissionDenied": "refuses the credentials it was given", "Unauthenticated": "got no valid credentials"}
-    return f"the blob store {known.get(kind, 'does not answer as it should')}: see storage.blobs"
+    return f"the blob store {known[kind]}: see storage.blobs" if kind in known else _FAILED

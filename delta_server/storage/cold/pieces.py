@@ -184,8 +184,8 @@ class ColdPieces:
             try:
                 return running.result(_LOOK_S)
             except StillRunning:
-                if running.done():
-                    raise  # `work`'s own
+                if running.done():  # meanwhile, or `work` raised it
+                    return running.result()
                 if stopped():
                     running.cancel()
                     raise apsw.InterruptError("the query was stopped") from None

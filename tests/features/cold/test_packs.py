@@ -1,7 +1,8 @@
 """Packs in cold storage: moved, read by range, brought back, rewritten, deleted; and what fails on the way."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,11 @@ async def test_a_folder_that_is_not_mounted(tmp_path: Path) -> None:
         folder.rename(tmp_path / "elsewhere")
         with pytest.raises(ColdStorageAway):
             await contents.read(fresh(svc), endpoint, ids[0])
+        here = len(await svc.db.read(large))
+        await filled(svc, clock, "later")
+        await tasks.keep_moving(svc)
+        assert not folder.exists(), "nothing is written below where it will be mounted"
+        assert len(await svc.db.read(large)) > here
         await svc.db.write(lambda tx: tx.run("DELETE FROM pack WHERE endpoint = ?", endpoint))
         for _ in range(2):
             await tasks.keep_moving(svc)
@@ -225,7 +231,22 @@ async def test_a_folder_that_is_not_mounted(tmp_path: Path) -> None:
         assert await svc.db.read(free) > 0, "they are known until they can be deleted"
         (tmp_path / "elsewhere").rename(folder)
         await tasks.turn(svc)
-        assert (await svc.db.read(free), await keys_in(svc, str(folder))) == (0, [])
+        assert await svc.db.read(free) == 0
+        assert len(await keys_in(svc, str(folder))) == len(await svc.db.read(moved)) > 0
+
+
+async def test_one_that_was_cut_off_is_no_store_that_is_away(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with place("s3", tmp_path) as address:
+        async with server(tmp_path, address, clock) as svc:
+            endpoint, ids = await filled(svc, clock)
+            await tasks.turn(svc)
+            store = await svc.contents.cold.store(address)
+            async with store.create_write_stream((await keys_in(svc, address))[0]):
+                pass
+            with pytest.raises(DatabaseFailed, match="is not what was moved there"):
+                await read_all(fresh(svc), endpoint, ids)
+            assert svc.contents.cold.away == []
 
 
 @pytest.mark.parametrize(("harm", "said"), [("flip", "is not what was moved there"), ("delete", "is not there")])
@@ -349,3 +370,25 @@ async def test_ranges_are_cached_and_bounded(tmp_path: Path) -> None:
         requests = pieces.counts.requests
         assert [await contents.read(store, endpoint, id) for id in ids[:4]] == HISTORY[:4]
         assert pieces.counts.requests == requests
+
+
+class _JustDone(Future[bytes]):
+    """Ends in the very moment in which a thread stops waiting for it."""
+
+    def result(self, timeout: float | None = None) -> bytes:
+        if timeout is not None:
+            self.set_result(b"read")
+            raise TimeoutError
+        return super().result()
+
+
+def test_what_ends_as_nobody_waits_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def submit(work: Coroutine[Any, Any, bytes], _: object) -> Future[bytes]:
+        work.close()
+        return _JustDone()
+
+    async def read() -> bytes:
+        return b""
+
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", submit)
+    assert ColdPieces(tmp_path, FakeClock(), cache_bytes=0).wait(read()) == b"read"

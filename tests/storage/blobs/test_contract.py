@@ -180,9 +180,18 @@ async def test_what_was_written_is_read(blobs: Blobs, pieces: tuple[bytes, ...])
     assert await read(blobs, "a/b") == b"".join(blobs.read("a/b")) == whole
     assert await blobs.resource_exists("a/b")
     size = len(whole)
-    for start, end in [(0, 1), (1, None), (size // 2, size // 2 + 5), (size, None), (0, size + 9), (3, 3)]:
+    for start, end in [
+        (0, 1),
+        (1, None),
+        (size // 2, size // 2 + 5),
+        (size, None),
+        (0, size + 9),
+        (3, 3),
+        (size, size + 1),
+        (size + 5, size + 9),
+    ]:
         assert await read(blobs, "a/b", start, end) == whole[start:end]
-        if start < size and end is not None:
+        if end is not None:
             assert await blobs.get_range("a/b", start, end) == whole[start:end]
 
 
