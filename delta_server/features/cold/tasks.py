@@ -3,7 +3,8 @@
 
 import asyncio
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import structlog
 
@@ -56,24 +57,53 @@ async def turn(svc: Services) -> int:
             counts.objects, counts.object_bytes, counts.free_objects = totals.objects, totals.size_bytes, totals.free
 
 
+class _Away:
+    """That a place does not answer, to be raised in the end: what concerns others is done first."""
+
+    def __init__(self) -> None:
+        self.first: ColdStorageAway | None = None
+        self.addresses: set[str] = set()
+
+    @contextmanager
+    def collecting(self, address: str = "") -> Iterator[None]:
+        try:
+            yield
+        except ColdStorageAway as error:
+            self.first = self.first or error
+            self.addresses.add(address)
+
+    def raise_first(self) -> None:
+        if self.first is not None:
+            raise self.first
+
+
 async def _turn(svc: Services, rounds: Rounds) -> int:
-    now_ms, storage, moved = svc.clock.now_ms(), svc.config.storage, 0
+    now_ms, away, moved = svc.clock.now_ms(), _Away(), 0
     # nothing is being written now: whatever is free was left by a crash, or is no longer needed
-    await svc.db.write(cold.set_times, now_ms + max(storage.cold_kept_days * DAY_MS, moving.LEAST_WAIT_MS))
+    kept_ms = max(svc.config.storage.cold_kept_days * DAY_MS, moving.LEAST_WAIT_MS)
+    await svc.db.write(cold.set_times, now_ms + kept_ms)
     await moving.look_again(svc.db, svc.contents.cold)
-    place = await moving.present_place(svc.db, svc.contents.cold, storage.cold)
-    moved += await _bring_back(svc, rounds, place)
-    if place is not None:
-        before_ms, least = now_ms - storage.cold_after_days * DAY_MS, storage.cold_least_bytes
-        moved += await cold_packs.move(
-            svc.contents, place, rounds.packs, created_before=before_ms, least=least, most=TURN_BYTES
-        )
-        moved += await rounds.segments.move(place, created_before=before_ms, least=least, most=TURN_BYTES)
-    await moving.delete_due(svc.db, svc.contents.cold, now_ms)
+    with away.collecting():
+        place = await moving.present_place(svc.db, svc.contents.cold, svc.config.storage.cold)
+        moved += await _bring_back(svc, rounds, place, away)
+        if place is not None:
+            moved += await _move(svc, rounds, place, now_ms)
+    with away.collecting():
+        await moving.delete_due(svc.db, svc.contents.cold, now_ms)
+    away.raise_first()
     return moved
 
 
-async def _bring_back(svc: Services, rounds: Rounds, place: Place | None) -> int:
+async def _move(svc: Services, rounds: Rounds, place: Place, now_ms: int) -> int:
+    storage = svc.config.storage
+    before_ms, least = now_ms - storage.cold_after_days * DAY_MS, storage.cold_least_bytes
+    moved = await cold_packs.move(
+        svc.contents, place, rounds.packs, created_before=before_ms, least=least, most=TURN_BYTES
+    )
+    return moved + await rounds.segments.move(place, created_before=before_ms, least=least, most=TURN_BYTES)
+
+
+async def _bring_back(svc: Services, rounds: Rounds, place: Place | None, away: _Away) -> int:
     """What cannot be read, or for which there is no room, stays where it is."""
     after, returned = 0, 0
     while found := await svc.db.read(cold.elsewhere, place.id if place else 0, after, LISTED_AT_ONCE):
@@ -84,7 +114,9 @@ async def _bring_back(svc: Services, rounds: Rounds, place: Place | None) -> int
             if shutil.disk_usage(svc.config.storage.data_dir).free - used.object.size < ROOM_BYTES:
                 log.warning("no room to bring back what is in cold storage", address=used.object.address)
                 return returned
-            returned += await _bring_one(svc, rounds, used)
+            if used.object.address not in away.addresses:
+                with away.collecting(used.object.address):
+                    returned += await _bring_one(svc, rounds, used)
     return returned
 
 

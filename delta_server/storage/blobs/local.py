@@ -6,7 +6,9 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
@@ -28,6 +30,8 @@ T = TypeVar("T")
 DRAFTS = ".drafts"
 """The folder of what is being written. No key begins with a dot."""
 LOCK = "lock"
+THREADS = 4
+"""Of its own: a disk that hangs keeps these, and none of those that all else runs on."""
 _ABANDONED_S = 600.0
 """A draft to which nothing was written for so long is nobody's: an upload that pauses for ten seconds is given up."""
 _REASONS = {
@@ -45,6 +49,7 @@ class LocalBlobs:
         self._folder = folder
         self._abandoned_s = abandoned_s
         self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="delta-blobs")
 
     async def create_read_stream(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes] | None:
         try:
@@ -78,9 +83,12 @@ class LocalBlobs:
         try:
             yield _FileStream(self, file)
             await self.do(_publish, file, draft, path)
-        finally:
-            file.close()
-            await asyncio.shield(asyncio.to_thread(draft.unlink, missing_ok=True))
+        except asyncio.CancelledError:  # a disk that hangs is not waited for
+            self._threads.submit(_abandon, file, draft)
+            raise
+        except BaseException:
+            await asyncio.shield(self.do(_abandon, file, draft))
+            raise
 
     async def move_resource(self, source: str, target: str) -> None:
         await self.do(_move, self._path(source), self._path(target))
@@ -134,7 +142,7 @@ class LocalBlobs:
     async def do(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """On a thread. Raises BlobStoreFailed for what the system refuses, FileNotFoundError as it is."""
         try:
-            return await asyncio.to_thread(fn, *args, **kwargs)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, partial(fn, *args, **kwargs))
         except (FileNotFoundError, Changed):
             raise
         except OSError as error:
@@ -154,6 +162,11 @@ class _FileStream:
 def _new_file(path: Path) -> IO[bytes]:
     """Its owner's alone, whatever the umask: backups hold everything."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb", 0)
+
+
+def _abandon(file: IO[bytes], draft: Path) -> None:
+    file.close()
+    draft.unlink(missing_ok=True)
 
 
 def _read_range(path: Path, start: int, end: int) -> bytes:

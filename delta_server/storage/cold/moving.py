@@ -107,12 +107,23 @@ async def _read_steps(pieces: ColdPieces, object: ColdObject) -> AsyncIterator[b
 
 
 async def delete_due(db: Database, pieces: ColdPieces, now_ms: int) -> None:
-    """Those free objects whose time has come. Raises ColdStorageAway."""
-    while objects := await db.read(sql.due, now_ms, DELETED_AT_ONCE):
+    """Those free objects whose time has come. Raises ColdStorageAway in the end: what is in another place goes all the
+    same."""
+    after, away = 0, dict[str, ColdStorageAway]()
+    while objects := await db.read(sql.due, now_ms, after, DELETED_AT_ONCE):
+        after = objects[-1].id
         for object in objects:
-            await _answer(pieces, object.address, _delete(pieces, object))
-            await db.write(sql.delete, [object.id])
-            pieces.counts.deleted += 1
+            if object.address in away:
+                continue
+            try:
+                await _answer(pieces, object.address, _delete(pieces, object))
+            except ColdStorageAway as error:
+                away[object.address] = error
+            else:
+                await db.write(sql.delete, [object.id])
+                pieces.counts.deleted += 1
+    for first in away.values():
+        raise first
 
 
 async def _delete(pieces: ColdPieces, object: ColdObject) -> None:

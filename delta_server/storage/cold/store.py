@@ -135,10 +135,10 @@ def set_times(tx: Tx, at_ms: int) -> None:
     tx.run(f"UPDATE cold_object SET delete_at = ? WHERE {_FREE} AND delete_at IS NULL", at_ms)
 
 
-def due(tx: Tx, now_ms: int, limit: int) -> list[ColdObject]:
-    """Free ones past their time that are this database's."""
-    sql = f"SELECT {_COLUMNS} {_FROM} WHERE o.delete_at <= ? AND NOT {_IN_USE} AND o.held = 0 ORDER BY o.delete_at"
-    return [ColdObject(*row) for row in tx.all(f"{sql} LIMIT ?", now_ms, limit)]
+def due(tx: Tx, now_ms: int, after: int, limit: int) -> list[ColdObject]:
+    """Free ones past their time that are this database's, with larger ids."""
+    sql = f"SELECT {_COLUMNS} {_FROM} WHERE o.delete_at <= ? AND NOT {_IN_USE} AND o.held = 0 AND o.id > ?"
+    return [ColdObject(*row) for row in tx.all(f"{sql} ORDER BY o.id LIMIT ?", now_ms, after, limit)]
 
 
 @frees_space

@@ -89,6 +89,26 @@ async def test_to_another_place(tmp_path: Path) -> None:
         assert (await service.state(svc)).elsewhere == 0
 
 
+async def test_a_place_that_is_away_holds_up_no_other(tmp_path: Path) -> None:
+    clock, old, new = FakeClock(), tmp_path / "old", tmp_path / "new"
+    async with server(tmp_path, str(old), clock, kept_days=0) as svc:
+        await filled(svc, clock)
+        await tasks.turn(svc)
+        first = len(await svc.db.read(moved))
+    old.rename(tmp_path / "away")
+    async with server(tmp_path, str(new), clock, kept_days=0) as svc:
+        await filled(svc, clock, "later")
+        await tasks.keep_moving(svc)
+        assert len(await keys_in(svc, str(new))) == len(await svc.db.read(moved)) - first > 0
+        await svc.db.write(lambda tx: tx.run("DELETE FROM pack"))
+        for _ in range(2):
+            await tasks.keep_moving(svc)
+            clock.advance(DAY_MS)
+        assert await keys_in(svc, str(new)) == []
+        assert await svc.db.read(free) == first, "those of the other wait for it"
+        assert svc.contents.cold.away == [str(old)]
+
+
 @pytest.mark.parametrize("age_days", [AFTER_DAYS - 1, AFTER_DAYS + 1])
 async def test_only_what_is_old_enough(tmp_path: Path, age_days: int) -> None:
     clock = FakeClock()
