@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -25,6 +26,7 @@ class BackupStream:
         self._database = database.absolute()
         self._wal_bytes = wal_bytes
         self._process: Child | None = None
+        self._starting: asyncio.Task[Child] | None = None
         self._is_taken = False
         self._is_stopped = False
         self._ended: Unavailable | None = None
@@ -51,7 +53,8 @@ class BackupStream:
             MAX_BACKUP_S, self._end, Unavailable("a backup may take six hours: use `delta-server backup`")
         )
         try:
-            self._process = await Child.start(ARGUMENT, str(self._database), str(self._wal_bytes))
+            self._starting = asyncio.ensure_future(Child.start(ARGUMENT, str(self._database), str(self._wal_bytes)))
+            self._process = await asyncio.shield(self._starting)
             async for piece in self._read(self._process, READ_TIMEOUT_S if read_s is None else read_s):
                 yield piece
         finally:
@@ -87,7 +90,11 @@ class BackupStream:
     async def _finish(self) -> None:
         """The process has ended, nothing of it is left, and there is room for another."""
         process, self._process = self._process, None
+        starting, self._starting = self._starting, None
         try:
+            if process is None and starting is not None:  # whoever wanted it left before it was there: it ends first
+                with suppress(OSError):
+                    process = await starting
             if process is not None:
                 if process.returncode is None:
                     process.kill()
