@@ -69,13 +69,22 @@ async def _require_folder(pieces: ColdPieces, address: str, marker: str) -> None
         raise BlobStoreFailed("this database's folder is not there")
 
 
-async def upload(db: Database, pieces: ColdPieces, cpu: Threads, place: Place, kind: Kind, data: bytes) -> ColdObject:
+async def upload(
+    db: Database,
+    pieces: ColdPieces,
+    cpu: Threads,
+    place: Place,
+    kind: Kind,
+    data: bytes,
+    *,
+    project: int | None = None,
+) -> ColdObject:
     """A free object of these bytes, which was read back. Raises ColdStorageAway, where this database's folder is not
     there too: what is written below a disk that is not mounted is hidden once it is."""
     key = f"{place.folder}/{kind}s/{secrets.token_hex(16)}"
     await _answer(pieces, place.address, _require_folder(pieces, place.address, marker_of(key)))
     hashes = await cpu(hashes_of, data)
-    id = await db.write(sql.insert_free, place.id, key, len(data), hashes)
+    id = await db.write(sql.insert_free, place.id, key, len(data), hashes, project)
     object = ColdObject(id, place.address, key, len(data), hashes)
     await _answer(pieces, place.address, _write(pieces, object, data))
     try:

@@ -84,7 +84,9 @@ IS_MOVED = "EXISTS (SELECT 1 FROM cold_object WHERE cold_object.segment = segmen
 
 
 def segments_of(tx: Tx, project: int) -> set[int]:
-    return {row[0] for row in tx.all("SELECT segment FROM cold_object WHERE project = ?", project)}
+    return {
+        row[0] for row in tx.all("SELECT segment FROM cold_object WHERE project = ? AND segment IS NOT NULL", project)
+    }
 
 
 def place_of(tx: Tx, address: str) -> Place | None:
@@ -103,9 +105,10 @@ def places(tx: Tx) -> list[Place]:
 
 
 @frees_space
-def insert_free(tx: Tx, place: int, key: str, size: int, hashes: bytes) -> int:
-    """Before it is written: what of it is left by a crash is known."""
-    return tx.insert("INSERT INTO cold_object (place, key, size, hashes) VALUES (?, ?, ?, ?)", place, key, size, hashes)
+def insert_free(tx: Tx, place: int, key: str, size: int, hashes: bytes, project: int | None) -> int:
+    """Before it is written: what of it is left by a crash is known. `project` is that of a segment."""
+    sql = "INSERT INTO cold_object (place, key, size, hashes, project) VALUES (?, ?, ?, ?, ?)"
+    return tx.insert(sql, place, key, size, hashes, project)
 
 
 def use_for_pack(tx: Tx, endpoint: int, pack: int, object: int) -> bool:
@@ -120,13 +123,25 @@ def use_for_segment(tx: Tx, project: int, segment: int, object: int) -> bool:
 
 def release(tx: Tx, object: int) -> bool:
     """False when nothing uses it."""
-    sql = "UPDATE cold_object SET pack = NULL, endpoint = NULL, segment = NULL, project = NULL WHERE id = ?"
+    sql = "UPDATE cold_object SET pack = NULL, endpoint = NULL, segment = NULL WHERE id = ?"
     return tx.run(f"{sql} AND NOT ({_FREE})", object) == 1
 
 
 def doom_segment(tx: Tx, project: int, segment: int, at_ms: int) -> None:
     """What a segment has in cold storage is not kept for backups, once nothing uses it."""
     tx.run("UPDATE cold_object SET delete_at = ? WHERE segment = ? AND project = ?", at_ms, segment, project)
+
+
+@frees_space
+def doom_left_of_segments(tx: Tx, project: int, at_ms: int) -> None:
+    """What segments of a project had in cold storage, and were to have, is not kept for backups."""
+    tx.run(f"UPDATE cold_object SET delete_at = ? WHERE project = ? AND {_FREE}", at_ms, project)
+
+
+@frees_space
+def doom(tx: Tx, project: int, object: int, at_ms: int) -> None:
+    """One that no segment ever used is in no backup."""
+    tx.run(f"UPDATE cold_object SET delete_at = ? WHERE id = ? AND project = ? AND {_FREE}", at_ms, object, project)
 
 
 @frees_space

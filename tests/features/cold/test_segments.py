@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,6 +157,42 @@ async def test_an_erased_person_is_nowhere(tmp_path: Path) -> None:
         assert await verified(svc, project) == []
 
 
+async def test_an_erased_person_is_not_in_what_came_back_either(tmp_path: Path) -> None:
+    clock, folder = FakeClock(), tmp_path / "cold"
+    async with server(tmp_path, str(folder), clock, kept_days=365) as svc:
+        project = await filled(svc, clock)
+        await tasks.turn(svc)
+    async with server(tmp_path, "", clock, kept_days=365) as svc:
+        await tasks.turn(svc)
+        assert await svc.db.read(there) == (0, 2, 0)
+        assert await svc.event_maintenance.erase_person(project, PersonIds((GONE,))) > 0
+        await tasks.turn(svc)
+        assert len(await keys_in(svc, str(folder))) == 2, "somebody may be reading"
+        clock.advance(moving.LEAST_WAIT_MS)
+        await tasks.turn(svc)
+        assert await keys_in(svc, str(folder)) == []
+
+
+async def test_a_person_who_is_erased_as_a_segment_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, folder = FakeClock(), tmp_path / "cold"
+    async with server(tmp_path, str(folder), clock, kept_days=365) as svc:
+        project = await filled(svc, clock)
+        write = moving._write
+
+        async def late(*args: Any) -> None:
+            await write(*args)
+            await svc.event_maintenance.erase_person(project, PersonIds((GONE,)))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(moving, "_write", late)
+            await tasks.turn(svc)
+        assert len(await keys_in(svc, str(folder))) == 1
+        assert GONE not in await users(svc, project)
+        clock.advance(moving.LEAST_WAIT_MS)
+        await tasks.turn(svc)
+        assert await keys_in(svc, str(folder)) == []
+
+
 async def test_an_erasure_waits_for_a_store_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     async with server(tmp_path, str(tmp_path / "cold"), clock) as svc:
@@ -269,8 +306,8 @@ async def test_one_that_is_merged_meanwhile(tmp_path: Path, monkeypatch: pytest.
         project = await filled(svc, clock)
         before, upload = await users(svc, project), cold_segments.moving.upload  # type: ignore[attr-defined]
 
-        async def late(*args: object) -> object:
-            object = await upload(*args)
+        async def late(*args: object, **options: object) -> object:
+            object = await upload(*args, **options)
             await svc.event_maintenance.run_maintenance(project, compact=True)
             return object
 

@@ -56,7 +56,7 @@ class ColdSegments:
         if await self._cpu(codec.digest, data) != due.hash:
             log.error("a segment that is damaged stays where it is", segment=due.id, project=due.project)
             return 0
-        object = await moving.upload(self._db, self._pieces, self._cpu, place, "segment", data)
+        object = await moving.upload(self._db, self._pieces, self._cpu, place, "segment", data, project=due.project)
         await self._db.write(_leave, due, object.id)
         return due.size
 
@@ -92,10 +92,11 @@ def _bytes(tx: Tx, due: Due) -> bytes | None:
 
 @frees_space
 def _leave(tx: Tx, due: Due, object: int) -> None:
-    """The object stays free where the segment is gone, or is there already. Raises Conflict, which keeps the file, when
-    the object is not free any more."""
+    """The object goes soon where the segment is gone, of an erased person say, or is there already. Raises Conflict,
+    which keeps the file, when the object is not free any more."""
     row = tx.one("SELECT 1 FROM segment WHERE id = ? AND project = ?", due.id, due.project)
     if row is None or cold.of_segment(tx, due.project, due.id) is not None:
+        cold.doom(tx, due.project, object, tx.now_ms + moving.LEAST_WAIT_MS)
         return
     parts.delete(tx, "segment", due.project, str(due.id))
     tx.run("UPDATE segment SET file = NULL WHERE id = ? AND project = ?", due.id, due.project)

@@ -60,7 +60,14 @@ async def erase_person(
             if found is not None and stored:
                 found = replace(found, remainder=replace(found.remainder, new=stored[0]))
             erased += await db.write(_replace_segment, project, segment, found, mark_stale, record, step)
+    await db.write(_doom_left, project)
     return erased
+
+
+@frees_space
+def _doom_left(tx: Tx, project: int) -> None:
+    """What came back from cold storage, was written anew by retention, or left there by a crash may hold the person."""
+    cold.doom_left_of_segments(tx, project, tx.now_ms + LEAST_WAIT_MS)
 
 
 def _find_events(session: QuerySession, segment: SegmentInfo, ids: PersonIds) -> _PersonEvents | None:
