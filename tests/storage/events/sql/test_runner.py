@@ -626,6 +626,18 @@ async def test_a_process_that_was_ended_while_it_rested(sql: SqlProcesses, proje
     assert await ask(sql, project, "SELECT 1") == [[1]]
 
 
+async def test_a_process_answers_the_next_question_too(
+    whole_starts: None, sql: SqlProcesses, project: int, other: int
+) -> None:
+    pids = set()
+    for _ in range(3):
+        await ask(sql, project, "SELECT count(*) FROM events")
+        process = sql._workers._idle[0]._process
+        assert process is not None
+        pids.add(process.pid)
+    assert len(pids) == 1
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_a_process_has_nothing_of_the_servers_environment(
     whole_starts: None, sql: SqlProcesses, project: int, monkeypatch: pytest.MonkeyPatch
