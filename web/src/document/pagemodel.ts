@@ -50,6 +50,7 @@ export class PageModel {
   private steps = 0;
   private replaceTimer: ReturnType<typeof setTimeout> | undefined;
   private newsTimer: ReturnType<typeof setTimeout> | undefined;
+  private beginTimer: ReturnType<typeof setTimeout> | undefined;
   private searchTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly source: Source) {
@@ -93,6 +94,7 @@ export class PageModel {
     clearTimeout(this.replaceTimer);
     clearTimeout(this.searchTimer);
     clearTimeout(this.newsTimer);
+    clearTimeout(this.beginTimer);
     this.view.leave();
   }
 
@@ -103,6 +105,12 @@ export class PageModel {
     if (event !== "gap" && endpoint?.name !== own && endpoint?.id !== own) return;
     if (event === "delta.created" && delta) void this.view.changed(delta.id);
     this.newsTimer ??= setTimeout(() => void this.catchUp(), NEWS_MS);
+  }
+
+  /** The stream has begun. The first version may have come before that and after the page had asked. */
+  begun(): void {
+    clearTimeout(this.beginTimer);
+    this.beginTimer = setTimeout(() => this.view.version.peek() === null && void this.catchUp(), NEWS_MS);
   }
 
   private async catchUp(): Promise<void> {

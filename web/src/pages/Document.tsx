@@ -34,7 +34,7 @@ export default function Document({ params }: PageProps) {
     return () => model.leave();
   }, [model]);
   useKeys(model);
-  useStream(project, TOPICS, (told) => model.heard(told));
+  useStream(project, TOPICS, (told) => model.heard(told), { begun: () => model.begun() });
   const { view } = model;
   const isMissing = view.state.value.kind === "failed" && view.line.value === null;
   return (

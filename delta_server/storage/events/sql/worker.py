@@ -92,7 +92,7 @@ def main() -> None:
         memory_bytes = request.memory_bytes or setup.memory_bytes
         _limit_memory(data_at_first + memory_bytes + max(memory_bytes, UNCOUNTED_BYTES))
         answered = worker.answer(request)
-        # Not of what is counted for the limit: each thread that came and went reserved 64 MB there, and holds none of it.
+        # Not what is counted for the limit: each thread that came and went reserved 64 MB there, and holds none of it.
         worn = child.resident_bytes() > held_at_first + WORN_BYTES
         process_messages.write(leaving, bytes([worn]) + msgspec.msgpack.encode(answered))
 
