@@ -68,8 +68,11 @@ def waiting(tx: Tx) -> dict[int, list[int]]:
 
 def has_work(tx: Tx) -> bool:
     """Whether anything waits or is to be queued again."""
-    requeued = "SELECT 1 FROM endpoint WHERE recompute_before IS NOT NULL OR reindex_before IS NOT NULL"
-    return tx.one(f"SELECT 1 FROM content WHERE pending = 1 UNION ALL {requeued} LIMIT 1") is not None
+    row = tx.one(
+        """SELECT (SELECT MIN(endpoint) FROM content WHERE pending = 1) IS NOT NULL
+             OR EXISTS (SELECT 1 FROM endpoint WHERE recompute_before IS NOT NULL OR reindex_before IS NOT NULL)"""
+    )
+    return row == (1,)
 
 
 _JOBS = """

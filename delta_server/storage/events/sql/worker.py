@@ -85,15 +85,15 @@ def main() -> None:
         return
     setup = msgspec.msgpack.decode(first, type=WorkerSetup)
     worker = Worker(setup)
-    data_at_first, held_at_first = _data_bytes(), child.resident_bytes()
+    at_first = child.resident_bytes()
     process_messages.write(leaving, b"")  # ready
     while (asked := process_messages.read(arriving)) is not None:
         request = msgspec.msgpack.decode(asked, type=SqlRequest)
         memory_bytes = request.memory_bytes or setup.memory_bytes
-        _limit_memory(data_at_first + memory_bytes + max(memory_bytes, UNCOUNTED_BYTES))
+        _limit_memory(_data_bytes() + memory_bytes + max(memory_bytes, UNCOUNTED_BYTES))
         answered = worker.answer(request)
-        # Not what is counted for the limit: each thread that came and went reserved 64 MB there, and holds none of it.
-        worn = child.resident_bytes() > held_at_first + WORN_BYTES
+        # Not what the limit counts: threads that came and went reserve hundreds of MB, and hold none of them.
+        worn = child.resident_bytes() > at_first + WORN_BYTES
         process_messages.write(leaving, bytes([worn]) + msgspec.msgpack.encode(answered))
 
 
