@@ -182,7 +182,10 @@ def _wait_until_healthy(url: str) -> None:
 
 def _children(pid: int) -> list[int]:
     """Of all its threads."""
-    paths = Path(f"/proc/{pid}/task").glob("*/children")
+    try:
+        paths = list(Path(f"/proc/{pid}/task").glob("*/children"))
+    except FileNotFoundError:  # it has ended meanwhile
+        return []
     return [int(child) for path in paths for child in _read(path).split()]
 
 

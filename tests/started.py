@@ -58,10 +58,14 @@ class Forked(subprocess.Popen[Any]):
         return self.pid, int(told)
 
     def _internal_poll(self, *_: Any, **__: Any) -> int | None:
-        if self.returncode is None:
-            pid, status = self._try_wait(os.WNOHANG)
-            if pid:
-                self._handle_exitstatus(status)  # type: ignore[attr-defined]  # as above
+        lock = self._waitpid_lock  # type: ignore[attr-defined]  # as above
+        if self.returncode is None and lock.acquire(blocking=False):  # else somebody waits, and will know
+            try:
+                pid, status = self._try_wait(os.WNOHANG) if self.returncode is None else (0, 0)
+                if pid:
+                    self._handle_exitstatus(status)  # type: ignore[attr-defined]  # as above
+            finally:
+                lock.release()
         return self.returncode
 
 

@@ -224,7 +224,7 @@ def test_a_backup_is_restored_by_its_name(server: Server, visit: Open) -> None:
     row = page.get_by_role("row").filter(has_text="db.zst").first
     expect(row).to_contain_text("just now", timeout=20_000)
     restore = row.get_by_role("button", name="Restore")
-    expect(restore).to_have_attribute("aria-disabled", "false", timeout=20_000)
+    expect(row.get_by_role("button", name="Verify")).to_have_attribute("aria-disabled", "false", timeout=20_000)
     restore.press("Enter")
     dialog = page.get_by_role("dialog")
     window.axe()

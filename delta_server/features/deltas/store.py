@@ -68,11 +68,8 @@ def waiting(tx: Tx) -> dict[int, list[int]]:
 
 def has_work(tx: Tx) -> bool:
     """Whether anything waits or is to be queued again."""
-    row = tx.one(
-        """SELECT (SELECT MIN(endpoint) FROM content WHERE pending = 1) IS NOT NULL
-             OR EXISTS (SELECT 1 FROM endpoint WHERE recompute_before IS NOT NULL OR reindex_before IS NOT NULL)"""
-    )
-    return row == (1,)
+    requeued = "SELECT 1 FROM endpoint WHERE recompute_before IS NOT NULL OR reindex_before IS NOT NULL"
+    return tx.one(f"SELECT EXISTS ({requeued}) OR (SELECT MIN(endpoint) FROM content WHERE pending = 1) > 0") == (1,)
 
 
 _JOBS = """

@@ -193,13 +193,7 @@ function Row({ backup, verify, restore, isBusy }: RowProps) {
         >
           Verify
         </button>
-        <button
-          class="btn"
-          type="button"
-          aria-label={`Restore ${backup.name}`}
-          aria-disabled={isBusy}
-          onClick={() => isBusy || restore(backup)}
-        >
+        <button class="btn" type="button" aria-label={`Restore ${backup.name}`} onClick={() => restore(backup)}>
           Restore
         </button>
       </td>
