@@ -12,10 +12,12 @@ from tests.browser.conftest import NARROW, PROJECT, WIDE, Open, fits
 from tests.server_process import Server
 
 EVENTS = f"/p/{PROJECT}/events"
+NOW = datetime.now(UTC)
+"""For all tests of a run, which may go from one hour into the next."""
 
 
-def ago(hours: int) -> str:
-    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+def ago(hours: int) -> datetime:
+    return NOW - timedelta(hours=hours)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ def visited(server: Server) -> Server:
     visitors.seed(server)
     with closing(visitors.signed_in(server)) as client:
         for hours, price in ((50, 1), (40, 2), (30, 3)):
-            asked = {"endpoint": "prices", "include": "delta", "captured_at": ago(hours)}
+            asked = {"endpoint": "prices", "include": "delta", "captured_at": ago(hours).isoformat()}
             sent = client.post("/v1/snapshots", params=asked, json={"EUR": price, f"at {hours}": True})
             assert sent.status_code == 201, sent.text
     return server
@@ -74,7 +76,7 @@ def test_changes_of_documents_stand_on_the_same_axis(
     expect(strips.locator("rect.t-added")).to_have_count(2)
     window.axe()
     fits(page)
-    hour = (datetime.now(UTC) - timedelta(hours=30)).replace(minute=0, second=0, microsecond=0)
+    hour = ago(30).replace(minute=0, second=0, microsecond=0)
     page = window.settle(f"{EVENTS}?docs=prices&at={hour:%Y-%m-%dT%H:%M:%S}Z")
     then = page.get_by_role("region", name="Documents then")
     expect(then).to_contain_text("~1")
