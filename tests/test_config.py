@@ -102,6 +102,15 @@ def test_a_wrong_option_is_named_with_its_line_and_what_was_expected(
     assert told in message
 
 
+@pytest.mark.parametrize("address", ["s3://KEY:sesame@bucket/a", "s3://KEY:ses/ame@bucket", "x://me:sesame@host"])
+@pytest.mark.parametrize("option", ["storage.blobs", "storage.cold", "backups.directory"])
+def test_an_address_has_no_password(option: str, address: str) -> None:
+    with pytest.raises(BadConfig) as raised:
+        load(environ={f"DELTA_{option.replace('.', '_').upper()}": address})
+    assert f"{option}: has a password" in str(raised.value)
+    assert "ses" not in str(raised.value)
+
+
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, "[server]\nport = 'x'\nhots = 'y'\n")
     with pytest.raises(BadConfig) as caught:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from delta_server.config import backup_checks, log_checks, mail_checks, plans, sign_in
+from delta_server.config import log_checks, mail_checks, plans, sign_in, storage_checks
 from delta_server.config.sections import Config
 from delta_server.config.values import (
     OPTIONS,
@@ -128,7 +128,7 @@ def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
             f"{name} ({_source(given, name)}): expected both server.tls_cert and server.tls_key, or neither"
         )
     problems += mail_checks.problems(config)
-    problems += backup_checks.problems(config)
+    problems += storage_checks.problems(config)
     problems += log_checks.problems(config)
     return config
 

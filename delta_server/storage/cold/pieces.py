@@ -3,7 +3,8 @@
 An object is cut into pieces of one length. A range is fetched as the pieces that it touches, with one request for all
 that lie side by side; each is compared with its hash, so that nothing else than what was moved is ever handed out.
 
-A store that does not answer is not asked again for PAUSE_MS: who needs what is in it hears so at once.
+A store that does not answer is not asked again for PAUSE_MS: who needs what is in it hears so at once. One object that
+does not come is no such store.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
+from contextlib import suppress
 from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,9 +33,9 @@ from delta_server.storage.sqlite.options import Storage
 PIECE_BYTES = 512 << 10
 AT_ONCE = 8
 """Pieces of one request at most: to compare and to join them takes the event loop 2 ms."""
-ANSWER_S = 20.0
+ANSWER_S, MARKER_S = 20.0, 5.0
 PAUSE_MS = 5_000
-LOOK_MS = int(ANSWER_S * 1000)
+LOOK_MS = int((ANSWER_S + MARKER_S) * 1000)
 RETRY_S = 30
 OF_BLOBS = ": see storage.blobs"
 """What stores say behind a reason, whoever asked."""
@@ -163,9 +165,9 @@ class ColdPieces:
                 if data is None and not await store.resource_exists(marker_of(object.key)):
                     raise BlobStoreFailed("this database's folder is not there")
         except TimeoutError:
-            raise self.failed(address, f"no answer within {ANSWER_S:g} s") from None
+            raise await self._not_read(object, store, f"no answer within {ANSWER_S:g} s") from None
         except DeltaError as error:
-            raise self.failed(address, error.message) from None
+            raise await self._not_read(object, store, error.message) from None
         self.answered(address)
         self.counts.requests += 1
         if data is None:
@@ -176,6 +178,17 @@ class ColdPieces:
             if codec.digest(piece) != object.hashes[number * HASH_BYTES : (number + 1) * HASH_BYTES]:
                 raise PieceLost(f"its object {object.key} in cold storage is not what was moved there")
         return pieces
+
+    async def _not_read(self, object: ColdObject, store: Blobs, reason: str) -> ColdStorageAway:
+        """To be raised. Others read on where the store shows its marker: the object is slow, or kept from us."""
+        with suppress(TimeoutError, DeltaError):
+            async with asyncio.timeout(MARKER_S):
+                if await store.resource_exists(marker_of(object.key)):
+                    self.counts.failures += 1
+                    self.answered(object.address)
+                    log.error("an object in cold storage cannot be read", key=object.key, reason=reason)
+                    return _away()
+        return self.failed(object.address, reason)
 
     def wait(self, work: Coroutine[Any, Any, T], stopped: Callable[[], bool] = lambda: False) -> T:
         """`work`'s result, on a thread without an event loop. Raises what it raises, InterruptError once `stopped`."""

@@ -103,6 +103,7 @@ async def test_while_it_is_away_all_else_goes_on(
 
     with monkeypatch.context() as patched:
         patched.setattr(LocalBlobs, "get_range", away)
+        patched.setattr(LocalBlobs, "resource_exists", away)
         answer = await get(client, keys.project, f"/v1/snapshots/{snapshots[0]}/data")
         assert (answer.status_code, answer.json()["code"]) == (503, "COLD_STORAGE_UNAVAILABLE")
         assert answer.headers["retry-after"] == "30"

@@ -186,6 +186,25 @@ def _after(fn: Any) -> Any:
     return ends
 
 
+async def never(*_: object) -> bool:
+    raise BlobStoreFailed("no route")
+
+
+async def test_one_object_that_does_not_come_is_no_store_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    async with server(tmp_path, str(tmp_path / "cold"), clock) as svc:
+        endpoint, ids = await filled(svc, clock)
+        await tasks.turn(svc)
+        with monkeypatch.context() as patched:
+            patched.setattr(LocalBlobs, "get_range", never)
+            with pytest.raises(ColdStorageAway):
+                await contents.read(fresh(svc), endpoint, ids[0])
+            assert svc.contents.cold.away == []
+        assert await contents.read(fresh(svc), endpoint, ids[0]) == HISTORY[0]
+
+
 async def test_a_store_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, asked = FakeClock(), []
     async with server(tmp_path, str(tmp_path / "cold"), clock) as svc:
@@ -199,6 +218,7 @@ async def test_a_store_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 raise BlobStoreFailed("no route")
 
             patched.setattr(LocalBlobs, "get_range", away)
+            patched.setattr(LocalBlobs, "resource_exists", never)
             for _ in range(3):
                 with pytest.raises(ColdStorageAway) as raised:
                     await contents.read(store, endpoint, ids[0])

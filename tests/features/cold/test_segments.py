@@ -205,6 +205,7 @@ async def test_an_erasure_waits_for_a_store_that_is_away(tmp_path: Path, monkeyp
                 raise BlobStoreFailed("no route")
 
             patched.setattr(LocalBlobs, "get_range", away)
+            patched.setattr(LocalBlobs, "resource_exists", away)
             with pytest.raises(ColdStorageAway):
                 await svc.event_maintenance.erase_person(project, PersonIds((GONE,)))
             with pytest.raises(ColdStorageAway):

@@ -1,4 +1,4 @@
-"""What the options of backups must be."""
+"""What the options of backups, and of what is stored elsewhere, must be."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,3 +18,17 @@ def problems(config: Config) -> Iterator[str]:
     place = Path(backups.directory or ".") if "://" not in backups.directory else None
     if backups.directory and place and place.absolute() == config.storage.data_dir.absolute():
         yield "backups.directory: is the data directory itself: name another, best on another disk"
+    addresses = {
+        "storage.blobs": config.storage.blobs,
+        "storage.cold": config.storage.cold,
+        "backups.directory": backups.directory,
+    }
+    for option, address in addresses.items():
+        if _has_password(address):
+            yield f"{option}: has a password, which logs and pages show: give it by AWS_SECRET_ACCESS_KEY"
+
+
+def _has_password(address: str) -> bool:
+    """A slash may be in it, as it is not in one of RFC 3986."""
+    person, is_there, _ = address.partition("://")[2].rpartition("@")
+    return bool(is_there) and ":" in person
