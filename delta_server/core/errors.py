@@ -21,9 +21,18 @@ class DeltaError(Exception):
     members: Mapping[str, Any] = {}
     """What the answer says beside the message, for programs (RFC 9457 3.2)."""
 
-    def __init__(self, message: str, *, field: str | None = None, errors: Sequence[FieldError] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        errors: Sequence[FieldError] = (),
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
+        if members is not None:
+            self.members = members
         self.errors = tuple(errors) if field is None else (FieldError(field, message), *errors)
 
 

@@ -4,6 +4,7 @@ A record that is no object stands in `value`, an encrypted one, in base64, in `e
 """
 
 from base64 import b64encode
+from collections.abc import Mapping
 
 import msgspec
 
@@ -23,6 +24,11 @@ class Stored(msgspec.Struct, frozen=True):
     @property
     def is_deleted(self) -> bool:
         return self.kind == DELETED
+
+
+def size_of(stored: Mapping[str, Stored]) -> int:
+    """The bytes of their contents."""
+    return sum(len(each.content or b"") for each in stored.values())
 
 
 def text(value: str) -> msgspec.Raw:

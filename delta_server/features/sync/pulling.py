@@ -223,8 +223,8 @@ def _of_cursor(state: State, data_type: str, wanted: Wanted) -> Place:
     epoch, space, collection, after, until, is_whole = found
     if epoch != state.epoch or (state.space is not None and space not in (0, state.space.id)):
         raise resync(data_type, "the cursor is of another state of the server: a backup was restored")
-    known = 0 if state.collection is None else state.collection.id
-    if collection not in (0, known) or not 0 <= after <= state.newest or not 0 <= until <= state.newest:
+    known = state.absent if state.collection is None else state.collection.id
+    if collection not in (state.absent, known) or not 0 <= after <= state.newest or not 0 <= until <= state.newest:
         raise resync(data_type, "the cursor is of records that are not here")
     return Place(after, until, is_whole) if after else _BEGIN
 
@@ -288,5 +288,5 @@ def _list_of(wanted: Wanted) -> str:
 
 def cursor(state: State, after: int, until: int, *, is_whole: bool = False, list_name: str = CURSORS) -> str:
     space = 0 if state.space is None else state.space.id
-    collection = 0 if state.collection is None else state.collection.id
+    collection = state.absent if state.collection is None else state.collection.id
     return encode_cursor(list_name, state.epoch, space, collection, after, until, is_whole)

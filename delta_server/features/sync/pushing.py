@@ -157,7 +157,11 @@ def _require_all(results: Sequence[ChangeResult], newest: int) -> None:
     refused = [(number, result) for number, result in enumerate(results) if result.status == "rejected"]
     if refused:
         errors = [FieldError(f"changes[{number}]", str(result.message)) for number, result in refused]
-        raise Invalid(f"{len(refused)} of the changes cannot be stored, so none was: mend them", errors=errors)
+        raise Invalid(
+            f"{len(refused)} of the changes cannot be stored, so none was: mend them",
+            errors=errors,
+            members={"results": [result for _, result in refused]},
+        )
     met = [_without_its_own(result, newest) for result in results if result.status == "conflict"]
     if met:
         raise Refused(

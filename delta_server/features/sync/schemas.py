@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from delta_server.core import times
 from delta_server.core.json import json_text, surrogates
@@ -22,7 +23,7 @@ Blob: TypeAlias = bytes
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """A version of a record: `data`, or `encrypted` as pushed. A deletion has neither, one of long ago no time. `bytes`
-    and `kind` stand in a list without contents."""
+    and `kind` stand where contents are left out."""
 
     record_id: str
     operation: Literal["upsert", "delete"]
@@ -154,6 +155,18 @@ def record_of(row: Row, device_ids: Mapping[int, str]) -> Record:
     )
 
 
+def without_content(change: store.Change, size_bytes: int, device_ids: Mapping[int, str]) -> Record:
+    """A version with its size in place of its content, which may not have been read."""
+    is_deleted = change.kind == DELETED
+    return replace(
+        record(replace(change, content=b""), device_ids),
+        data=UNSET,
+        encrypted=UNSET,
+        bytes=UNSET if is_deleted else size_bytes,
+        kind=UNSET if is_deleted else "encrypted" if change.kind == ENCRYPTED else "json",
+    )
+
+
 def counts(results: Sequence[ChangeResult]) -> PushCounts:
     by_status: dict[str, int] = {}
     for result in results:
@@ -223,15 +236,15 @@ FIELDS = {
     "Record.checksum": "SHA-256 of its bytes, in hex",
     "Record.updated_at": "When the device says it changed; never decides",
     "Record.device_id": "The device that pushed it; absent for what the server itself changed",
-    "Record.bytes": "How many bytes it has, in a list without contents",
-    "Record.kind": "`json` or `encrypted`, in a list without contents",
+    "Record.bytes": "How many bytes it has, where its contents are left out",
+    "Record.kind": "`json` or `encrypted`, where its contents are left out",
     "ChangeResult.change_id": "The change",
     "ChangeResult.record_id": "Its record",
     "ChangeResult.status": "`applied`; `duplicate`: it came before, or the record is like that already; `conflict`; "
     "`rejected`: it cannot be stored",
     "ChangeResult.version": "The record's version now; null where there is none",
     "ChangeResult.overwrote": "The version that it replaced without the device knowing of it",
-    "ChangeResult.server": "What a conflict met",
+    "ChangeResult.server": "What a conflict met; without its contents where an answer would have too many",
     "ChangeResult.conflict_id": "Under which it waits for a choice",
     "ChangeResult.code": "Why it was rejected, for programs",
     "ChangeResult.message": "Why it was rejected, or is a conflict",

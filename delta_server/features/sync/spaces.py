@@ -1,5 +1,6 @@
 """Whose records a request is about, how often it may ask, and what is known of a space without reading it again."""
 
+import zlib
 from collections.abc import Mapping
 
 import msgspec
@@ -34,12 +35,14 @@ class Whose(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """Of one data type in one space: what answers a pull with nothing new. `newest` is the space's newest number."""
+    """Of one data type in one space: what answers a pull with nothing new. `newest` is the space's newest number.
+    `absent` stands in cursors for the collection as long as there is none: no other's is the same."""
 
     epoch: bytes
     newest: int
     space: store.Space | None
     collection: store.Collection | None
+    absent: int = 0
 
 
 class Known:
@@ -78,7 +81,9 @@ class _Limits:
 def _state(tx: Tx, whose: Whose, data_type: str) -> State:
     space = store.space(tx, whose.project, whose.owner)
     found = None if space is None else store.collection(tx, space.id, data_type)
-    return State(store.epoch(tx), store.counts(tx)[2] if space is None else space.seq, space, found)
+    newest = store.counts(tx)[2] if space is None else space.seq
+    absent = -1 - zlib.crc32(f"{whose.project} {data_type}\0{whose.owner}".encode())
+    return State(store.epoch(tx), newest, space, found, absent)
 
 
 def whose(caller: Caller, project: int, headers: Mapping[str, str]) -> Whose:

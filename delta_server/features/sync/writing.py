@@ -13,9 +13,9 @@ from delta_server.core.sync.changes import Prepared
 from delta_server.core.sync.judging import DELETED, JSON, Conflicts, Head, Pushed, Verdict
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.conflicts.service import NewConflict
-from delta_server.features.devices import service as devices
-from delta_server.features.sync import schemas, store
+from delta_server.features.sync import store
 from delta_server.features.sync.schemas import ChangeResult, Record
+from delta_server.features.sync.shown_records import ShownRecords
 from delta_server.features.sync.store import Collection, NewChange, Space
 from delta_server.storage.database import Tx
 
@@ -84,6 +84,7 @@ class Writing:
         self._own: set[int] = set()
         self._unfounded: set[tuple[str, int | None]] = set()
         self._met: dict[str, conflicts.KnownConflict] = {}
+        self._shown = ShownRecords(tx, space, collection.id)
         self._waiting: int | None = None
         self._digest = int.from_bytes(collection.digest)
         self.records = collection.records
@@ -273,15 +274,7 @@ class Writing:
         )
 
     def record(self, record_id: str, seq: int) -> Record:
-        new = self._new.get(seq)
-        found = store.version(self._tx, self._space.id, self.collection.id, seq) if new is None else None
-        if found is not None:
-            return schemas.record(found, devices.device_ids(self._tx, self._space.id))
-        if new is not None:
-            at = max(self._tx.now_ms, self._space.changed_at)
-            change = store.Change(seq, record_id, new.kind, new.content, new.checksum, None, None, new.updated_at, at)
-            return schemas.record(change, {})
-        return Record(record_id, "delete", seq, UNSET)
+        return self._shown.record(record_id, seq, self._new.get(seq))
 
     @property
     def today(self) -> Today:

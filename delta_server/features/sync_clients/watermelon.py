@@ -89,14 +89,15 @@ def _rows(living: Sequence[tuple[str, int, bytes]]) -> bytes:
 async def push(svc: Services, whose: Whose, body: bytes, *, device_id: str | None, confirm: str | None) -> int:
     """All of it or nothing; how many rows came. Raises BadRequest, Invalid, Refused, QuotaExceeded."""
     sync.count_push(svc, whose)
-    threads, limit = svc.cpu_beside(len(body)), svc.config.sync.record_bytes
-    sent, last_pulled_at = await threads(_sent, body)
+    sent, last_pulled_at = await svc.cpu_beside(len(body))(_sent, body)
     frozen = await sync.freeze(svc, whose)
     after = watermelon.seq_of(last_pulled_at, frozen.epoch, frozen.space) or 0
-    ids = {table: [change.record_id for change in of] for table, of in sent.items()}
-    found = await sync.stored(svc, whose, ids)
-    count = sum(map(len, ids.values()))
-    prepared, again, conflicts = await threads(_judged, sent, found, after, limit)
+    rows = {table: [change.record_id for change in of if change.row is not None] for table, of in sent.items()}
+    deletions = {table: [change.record_id for change in of if change.row is None] for table, of in sent.items()}
+    found = await sync.stored(svc, whose, rows, bare=deletions)
+    count = sum(map(len, sent.values()))
+    size, limit = len(body) + sum(map(documents.size_of, found.values())), svc.config.sync.record_bytes
+    prepared, again, conflicts = await svc.cpu_beside(size)(_judged, sent, found, after, limit)
     if conflicts:
         raise _refused(conflicts)
     if not prepared and not any(again.values()):

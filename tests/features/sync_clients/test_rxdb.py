@@ -1,6 +1,7 @@
 """RxDB's pushes and pulls as recorded from the real client, and what of them could lose a record."""
 
 import json
+import threading
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from delta_server.app import Application
 from delta_server.core import times
 from delta_server.features.sync import pulling
 from delta_server.features.sync.forgetting import expiring
+from delta_server.features.sync_clients import rxdb as service
 from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
@@ -38,6 +40,7 @@ REFUSED = [
     Row("half in an id", "POST", PUSH, 400, raw=json.dumps([row(doc("\ud83d", "a"))]).encode(), says="surrogate"),
     Row("another primary key", "POST", f"{PUSH}?primary=key", 400, body=[row(doc("a", "b"))]),
     Row("too many", "POST", PUSH, 400, body=[row(doc(f"r{i}", "")) for i in range(1001)]),
+    Row("an id twice", "POST", PUSH, 400, body=[row(doc("a", "b")), row(doc("a", "c"))], field="id"),
     Row("too large", "POST", PUSH, 400, body=[row(doc("a", "x" * (1 << 20)))], field="data"),
     Row("no stream without a key", "GET", STREAM, 401, key=None),
 ]
@@ -286,3 +289,21 @@ async def test_what_does_not_fit_the_schema_is_refused(shared_client: httpx.Asyn
     assert (refused.status_code, "does not fit" in refused.text) == (400, True)
     assert await pull(shared_client, own_keys) == []
     assert await push(shared_client, own_keys, wrong[0]) == []
+
+
+@shared
+async def test_large_documents_are_made_off_the_event_loop(
+    shared_client: httpx.AsyncClient, own_keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, threads = service._documents, list[int]()
+
+    def noting(*given: Any) -> Any:
+        threads.append(threading.get_ident())
+        return make(*given)
+
+    monkeypatch.setattr(service, "_documents", noting)
+    await push(shared_client, own_keys, row(doc("small", "a")), row(doc("large", "x" * 300_000)))
+    assert [each["id"] for each in await pull(shared_client, own_keys)] == ["small", "large"]
+    await plain(shared_client, own_keys, 1, "large", data=1)
+    assert len(await pull(shared_client, own_keys)) == 2
+    assert [thread == threading.get_ident() for thread in threads] == [False, True]

@@ -75,7 +75,7 @@ def _records(page: Versions, more: str | None, *, content: bool) -> Page[Record]
     shown = [
         schemas.record(each.change, page.device_ids)
         if content
-        else records_schemas.without_content(each.change, each.size_bytes, page.device_ids)
+        else schemas.without_content(each.change, each.size_bytes, page.device_ids)
         for each in page.found
     ]
     return Page(shown, more is not None, more)

@@ -1,16 +1,11 @@
 """Records and spaces as people see them, on the wire."""
 
-from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import Meta
 
-from delta_server.core.sync.judging import DELETED, ENCRYPTED
 from delta_server.features.deltas.service import FormatOrRows, RowOptions
-from delta_server.features.sync import schemas
-from delta_server.features.sync.schemas import Record
-from delta_server.features.sync.store import Change
 
 
 class RecordComparison(RowOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,18 +35,6 @@ class SyncSpace(msgspec.Struct, frozen=True):
     conflicts: int
     changed_at: str
     created_at: str
-
-
-def without_content(change: Change, size_bytes: int, device_ids: Mapping[int, str]) -> Record:
-    """A version with its size in place of its content, which may not have been read."""
-    is_deleted = change.kind == DELETED
-    return msgspec.structs.replace(
-        schemas.record(msgspec.structs.replace(change, content=b""), device_ids),
-        data=UNSET,
-        encrypted=UNSET,
-        bytes=UNSET if is_deleted else size_bytes,
-        kind=UNSET if is_deleted else "encrypted" if change.kind == ENCRYPTED else "json",
-    )
 
 
 EXAMPLE_COMPARISON = {"from_version": 3, "to_version": 4, "format": "json-patch"}

@@ -8,14 +8,25 @@ from delta_server.features.sync.store import CHANGE, Change
 from delta_server.storage.database import Tx, listed
 
 
-def stored(tx: Tx, collection: int, record_ids: Sequence[str]) -> dict[str, Stored]:
+def stored(tx: Tx, collection: int, record_ids: Sequence[str], *, content: bool) -> dict[str, Stored]:
     """The newest versions of those that have any."""
     sql = (
-        "SELECT record_id, seq, kind, content FROM json_each(?)"
+        f"SELECT record_id, seq, kind, {'content' if content else 'NULL'} FROM json_each(?)"
         " CROSS JOIN sync_change ON collection = ? AND record_id = value AND superseded_by IS NULL"
     )
     rows = tx.all(sql, listed(record_ids), collection)
     return {record_id: Stored(seq, kind, content) for record_id, seq, kind, content in rows}
+
+
+def stored_bytes(tx: Tx, collection: int, record_ids: Sequence[str]) -> int:
+    """Of the contents of those."""
+    row = tx.one(
+        "SELECT coalesce(sum(length(content)), 0) FROM json_each(?)"
+        " CROSS JOIN sync_change ON collection = ? AND record_id = value AND superseded_by IS NULL",
+        listed(record_ids),
+        collection,
+    )
+    return 0 if row is None else row[0]
 
 
 def versions_at(tx: Tx, space: int, collection: int, until: int, after: int, limit: int) -> list[Change]:
