@@ -144,6 +144,7 @@ def get_config(services: NamedDependency[Services], project: NamedDependency[int
     options = services.config.sync
     return SyncConfig(
         max_changes=changes.MAX_CHANGES,
+        max_batch_bytes=changes.MAX_BYTES,
         max_page=pulling.MAX_PAGE,
         record_bytes=options.record_bytes,
         pushes_per_minute=options.pushes_per_minute,

@@ -37,11 +37,12 @@ class Incoming(msgspec.Struct, frozen=True):
 
 
 async def push(svc: Services, whose: Whose, data_type: str, body: bytes) -> PushAnswer:
-    """Raises Invalid, Refused, KeyReused, QuotaExceeded; then nothing was changed."""
+    """Raises Invalid, TooLarge, Refused, KeyReused, QuotaExceeded; then nothing was changed."""
     spaces.count_push(svc, whose)
     now_ms, limit_bytes = svc.clock.now_ms(), svc.config.sync.record_bytes
     incoming = await svc.cpu_beside(len(body))(_incoming, body, data_type, now_ms, limit_bytes)
     whole = await patches.made_whole(svc, whose, data_type, incoming.changes)
+    changes.require_bytes(whole)
     incoming = replace(incoming, changes=await checking.checked(svc, whose.project, data_type, whole))
     answer, stored = await commit(svc, whose, _push, incoming, limits_of(svc))
     if stored is not None:

@@ -90,6 +90,7 @@ class SyncConfig(msgspec.Struct, frozen=True):
     """What a device may do."""
 
     max_changes: int
+    max_batch_bytes: int
     max_page: int
     record_bytes: int
     pushes_per_minute: int
@@ -210,6 +211,7 @@ data: {"data_type":"notes","version":42}
 """
 EXAMPLE_CONFIG = {
     "max_changes": 1000,
+    "max_batch_bytes": 8_388_608,
     "max_page": 10_000,
     "record_bytes": 1_048_576,
     "pushes_per_minute": 20,
@@ -266,6 +268,7 @@ FIELDS = {
     "PullCounts.upserts": "Records that came or changed",
     "PullCounts.deletions": "Records that were deleted",
     "SyncConfig.max_changes": "Changes in a batch at most",
+    "SyncConfig.max_batch_bytes": "Bytes of the records in a batch at most, if it has more than one",
     "SyncConfig.max_page": "Records on a page at most",
     "SyncConfig.record_bytes": "Bytes of a record at most",
     "SyncConfig.pushes_per_minute": "Pushes a minute; 0 without limit",

@@ -75,6 +75,7 @@ async def push(svc: Services, whose: Whose, asked: AskedPush, body: bytes) -> li
     found = (await sync.stored(svc, whose, {asked.data_type: [row.record_id for row in rows]}))[asked.data_type]
     threads, limit = svc.cpu_beside(len(body) + size_of(found)), svc.config.sync.record_bytes
     sent, conflicts = await threads(_judged, rows, found, asked.primary, limit)
+    changes.require_bytes(sent)
     if sent:
         request = blake2b(body, digest_size=16).digest()
         translated = Translated(
