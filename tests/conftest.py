@@ -42,6 +42,7 @@ from delta_server.storage.sqlite.options import Storage
 from delta_server.tasks import processes
 from tests import event_loop, secret_sweep
 from tests.often import FUZZ
+from tests.patience import let_clients_wait, let_servers_wait
 from tests.secret_sweep import SWEEP
 from tests.started import Workers, options_of_routes
 from tests.storage.opened import FAST, FakeClock, begin
@@ -85,6 +86,9 @@ secret_sweep.install()
 SERVERS_HASHER, SERVERS_NOBODYS = passwords._HASHER, passwords.NOBODYS
 passwords._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 passwords.NOBODYS = passwords._HASHER.hash("", salt=bytes(passwords.SALT_BYTES))
+
+let_servers_wait()
+let_clients_wait()
 
 
 LONG = (

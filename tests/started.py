@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from delta_server.storage import child
+from tests.patience import let_servers_wait
 
 if TYPE_CHECKING:
     from delta_server.config.sections import Config
@@ -166,6 +167,7 @@ def _prepare() -> None:
     for place, _ in main.COMMANDS.values():
         importlib.import_module(place.partition(":")[0])
     app: Any = importlib.import_module("delta_server.app")
+    let_servers_wait()
     routed, usual = app.routed, options_of_routes(Config())
     made = routed(usual)
 

@@ -14,8 +14,6 @@ import pytest
 from tests.conftest import bearer
 from tests.server_process import ROOT, create_key, serving
 
-LARGE = b'{"text":"' + b"a" * 64_000_000 + b'"}'
-
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -79,7 +77,8 @@ def test_a_proxy_passes_everything_on(name: str, tmp_path: Path) -> None:
             sent = client.post("/v1/events", json={"eventType": "seen", "userId": "ann"})
             assert sent.is_success, sent.text
             assert any('"userId":"ann"' in line for line, _ in zip(lines, range(20), strict=False))
-        made = client.post("/v1/snapshots?endpoint=large", content=LARGE, headers={"content-type": "application/json"})
+        large = b'{"text":"' + b"a" * 64_000_000 + b'"}'
+        made = client.post("/v1/snapshots?endpoint=large", content=large, headers={"content-type": "application/json"})
         assert made.status_code == 201, made.text[:300]
-        assert len(client.get("/v1/snapshots/latest/large").content) > len(LARGE)
+        assert len(client.get("/v1/snapshots/latest/large").content) > len(large)
         assert 'base href="/delta/' in client.get("/delta/", headers={"accept": "text/html"}).text

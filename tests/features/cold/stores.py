@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from delta_server.services import Services
 
@@ -34,6 +33,8 @@ def place(kind: str, tmp_path: Path) -> Iterator[str]:
 
 @contextmanager
 def moto() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer  # a tenth of a second, which each process of a run would take
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

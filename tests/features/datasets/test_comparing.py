@@ -12,7 +12,6 @@ from urllib.request import Request, urlopen
 import duckdb
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from delta_server.app import Application
 from delta_server.config.sections import Config, Datasets, Log
@@ -290,6 +289,8 @@ async def test_a_comparison_ends_when_its_caller_leaves(tmp_path: Path) -> None:
 
 
 async def test_all_of_it_on_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from moto.server import ThreadedMotoServer  # a tenth of a second, which each process of a run would take
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

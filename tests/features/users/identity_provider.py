@@ -10,6 +10,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
@@ -21,8 +22,12 @@ from tests.storage.opened import FakeClock
 
 CLIENT, SECRET = "delta", "s3cret/with:odd signs"
 ADA = {"sub": "ada-1", "email": "Ada@Example.com", "email_verified": True, "name": "Ada"}
-_RSA = RSAKey.generate_key(2048, {"kid": "first", "use": "sig", "alg": "RS256"})
 Reply = tuple[int, dict[str, str], bytes]
+
+
+@cache
+def _first_key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "first", "use": "sig", "alg": "RS256"})
 
 
 def free_port() -> int:
@@ -38,8 +43,9 @@ class IdentityProvider:
         self.clock = clock
         self.person: dict[str, Any] = dict(ADA)
         self.userinfo: dict[str, Any] | None = None
-        self.key: RSAKey | ECKey = _RSA
-        self.published: list[Any] = [_RSA.as_dict(private=False)]
+        self.key: RSAKey | ECKey
+        self.published: list[Any]
+        self.rotate(_first_key())
         self.change: Callable[[dict[str, Any]], Any] = lambda claims: None
         self.sign: Callable[[dict[str, Any]], str] = self._signed
         self.document: dict[str, Any] = {}

@@ -1,6 +1,7 @@
 """Single sign-on against a real provider on a socket (identity_provider.py), and what it must not get away with."""
 
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from http.cookies import Morsel, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -331,7 +332,13 @@ def publish(*keys: Any) -> Callable[[IdentityProvider], None]:
 
 
 NOW_S = FakeClock().now_ms() // 1000
-OTHER_KEY = RSAKey.generate_key(2048, {"kid": "first"})
+
+
+@cache
+def other_key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "first"})
+
+
 BAD_TOKENS: dict[str, Callable[[IdentityProvider], None]] = {
     "another issuer": put(iss="https://evil.example"),
     "an issuer that begins alike": put(iss=OPTIONS.issuer + "/"),
@@ -364,12 +371,12 @@ BAD_TOKENS: dict[str, Callable[[IdentityProvider], None]] = {
     "signed with the client's secret": sign(lambda idp: idp.with_secret(SECRET.encode())),
     "signed with the client's id": sign(lambda idp: idp.with_secret(CLIENT.encode())),
     "signed with the public key": sign(lambda idp: idp.with_secret(idp.key.as_pem(private=False))),
-    "signed by another key of that name": by(OTHER_KEY),
-    "signed by a key of another name": by(RSAKey.generate_key(2048, {"kid": "second"})),
-    "a key for encryption": publish(OTHER_KEY.as_dict(private=False) | {"use": "enc"}),
-    "a key for another algorithm": publish(OTHER_KEY.as_dict(private=False) | {"alg": "PS256"}),
+    "signed by another key of that name": lambda idp: by(other_key())(idp),
+    "signed by a key of another name": lambda idp: by(RSAKey.generate_key(2048, {"kid": "second"}))(idp),
+    "a key for encryption": lambda idp: publish(other_key().as_dict(private=False) | {"use": "enc"})(idp),
+    "a key for another algorithm": lambda idp: publish(other_key().as_dict(private=False) | {"alg": "PS256"})(idp),
     "no keys": publish(),
-    "two keys of that name": lambda idp: publish(*idp.published, OTHER_KEY.as_dict(private=False))(idp),
+    "two keys of that name": lambda idp: publish(*idp.published, other_key().as_dict(private=False))(idp),
     "a short key": lambda idp: idp.rotate(RSAKey.generate_key(1024, {"kid": "first", "use": "sig"})),
     "no token": sign(lambda _: lambda claims: ""),
     "no JWT": sign(lambda _: lambda claims: "abc"),

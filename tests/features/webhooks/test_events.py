@@ -35,11 +35,14 @@ def numbers(receiver: Receiver) -> list[int]:
 
 
 async def following(client: httpx.AsyncClient, keys: Keys, receiver: Receiver) -> None:
-    """Until the webhook hears of events: it hears of those that come after it has begun."""
+    """Until the webhook has heard of all events so far: it hears of those that come after it has begun."""
     async with asyncio.timeout(30):
         while not receiver.received:
             await send(client, keys.project, 1, kind="first")
             await asyncio.sleep(0.02)
+        await send(client, keys.project, 1, kind="last")
+        while "last" not in str(receiver.received[-1].message):
+            await asyncio.sleep(0.01)
 
 
 async def test_they_come_in_batches_in_their_order(client: httpx.AsyncClient, keys: Keys, receiver: Receiver) -> None:

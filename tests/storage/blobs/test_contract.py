@@ -20,8 +20,6 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
-from moto.s3.responses import S3Response
-from moto.server import ThreadedMotoServer
 from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 
 from delta_server.core.errors import Invalid
@@ -56,6 +54,9 @@ def s3(endpoint: str, bucket: str) -> S3Store:
 def endpoint() -> Iterator[str]:
     """moto compares and then stores, each request in a thread (findings/moto-conditional-put-race.sh): one at a time is
     what S3 does."""
+    from moto.s3.responses import S3Response  # a tenth of a second, which each process of a run would take
+    from moto.server import ThreadedMotoServer
+
     one, put = threading.Lock(), S3Response.put_object
 
     def put_alone(response: S3Response) -> Any:
