@@ -10,6 +10,7 @@ import gc
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -91,19 +92,45 @@ let_servers_wait()
 let_clients_wait()
 
 
-LONG = (
-    "tests/test_bench.py",
+LONGEST = (
     "tests/browser/test_all_pages.py",
-    "tests/storage/events/test_model.py",
-    "tests/features/sync/test_model.py",
+    "tests/test_bench.py",
+    "tests/storage/events/rollups/test_rollup.py",
+    "tests/storage/events/sql/test_runner.py",
+    "tests/hostile/test_every_route.py",
     "tests/hostile/test_described.py",
-    "tests/crash/",
+    "tests/features/test_",
+    "tests/crash/test_kill_background.py",
 )
-"""Tests of ten seconds and more: begun last, one would keep the other workers waiting for its end."""
+LONG = (
+    "tests/browser/",
+    "tests/cli/",
+    "tests/clients/",
+    "tests/core/diff/test_diff_memory.py",
+    "tests/crash/",
+    "tests/features/erasures/",
+    "tests/features/exports/",
+    "tests/features/queries/",
+    "tests/features/users/test_oidc.py",
+    "tests/hostile/",
+    "tests/storage/",
+    "tests/test_architecture.py",
+)
+"""Where files of five seconds and more are. A run shares out whole files in their order: the longest are begun first,
+so that no worker waits for the end of another, and those that wait for a browser or a process stand among those that
+compute."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    file = item.nodeid.partition("::")[0]
+    turn = next((turn for turn, place in enumerate(LONGEST) if file.startswith(place)), len(LONGEST))
+    if turn == len(LONGEST) and not file.startswith(LONG):
+        return turn + 1, 0
+    return turn, zlib.crc32(file.encode())
 
 
 def pytest_collection_finish() -> None:
