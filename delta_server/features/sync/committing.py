@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 from delta_server.features.sync import epochs, spaces
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.writing import Limits
+from delta_server.features.usage import service as usage
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -21,9 +22,10 @@ class Unchanged(Exception):
         self.answer = answer
 
 
-def limits_of(svc: Services) -> Limits:
+def limits_of(svc: Services, whose: Whose) -> Limits:
     options = svc.config.sync
-    return Limits(options.records, options.space_bytes, options.devices, options.types)
+    of_space = (options.records, options.space_bytes, options.devices, options.types)
+    return Limits(*of_space, whose.project, svc.config.plans)
 
 
 async def commit(
@@ -40,7 +42,8 @@ async def commit(
 
     writing.add_done_callback(written)
     try:
-        result = await asyncio.shield(writing)
+        async with usage.reporting_exceeded(svc, whose.project):
+            result = await asyncio.shield(writing)
     except Unchanged as unchanged:
         return cast("T", unchanged.answer)
     await epochs.mark_in_time(svc)

@@ -44,7 +44,7 @@ async def push(svc: Services, whose: Whose, data_type: str, body: bytes) -> Push
     whole = await patches.made_whole(svc, whose, data_type, incoming.changes)
     changes.require_bytes(whole)
     incoming = replace(incoming, changes=await checking.checked(svc, whose.project, data_type, whole))
-    answer, stored = await commit(svc, whose, _push, incoming, limits_of(svc))
+    answer, stored = await commit(svc, whose, _push, incoming, limits_of(svc, whose))
     if stored is not None:
         page_texts.note(svc, stored)
     return answer
@@ -113,7 +113,7 @@ async def apply(svc: Services, whose: Whose, translated: Translated) -> dict[str
     Invalid, Refused, QuotaExceeded; then nothing was changed."""
     for data_type, sent in translated.changes.items():
         checking.require(await checking.checked(svc, whose.project, data_type, sent))
-    return await commit(svc, whose, _apply, translated, limits_of(svc))
+    return await commit(svc, whose, _apply, translated, limits_of(svc, whose))
 
 
 def _apply(tx: Tx, whose: Whose, translated: Translated, limits: Limits) -> dict[str, list[ChangeResult]]:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from delta_server.config.plans import Plans
 from delta_server.core import ids, times
 from delta_server.core.errors import Quota, QuotaExceeded, SpaceBusy
 from delta_server.core.sync import digest, judging
@@ -17,6 +18,7 @@ from delta_server.features.sync import store
 from delta_server.features.sync.schemas import ChangeResult, Record
 from delta_server.features.sync.shown_records import ShownRecords
 from delta_server.features.sync.store import Collection, NewChange, Space
+from delta_server.features.usage import service as usage
 from delta_server.storage.database import Tx
 
 UNPATCHED = "the version that the patch was made on is not here, or cannot be patched: send `data` instead"
@@ -28,10 +30,14 @@ MOST_WAITING = 1000
 
 
 class Limits(msgspec.Struct, frozen=True):
+    """Of a space, and with `plans` those of all spaces of its project."""
+
     records: int
     bytes: int
     devices: int
     types: int
+    project: int
+    plans: Plans
 
 
 class Today(msgspec.Struct, frozen=True):
@@ -308,7 +314,7 @@ class Writing:
             before.records + self.records - collection.records,
             before.size_bytes + self.bytes - collection.size_bytes,
         )
-        require_room(before, space, limits)
+        require_room(self._tx, before, space, limits)
         store.insert_changes(
             self._tx, space.id, collection.id, self._device, list(self._new.values()), space.changed_at
         )
@@ -361,7 +367,8 @@ def _rejected(change: Prepared, why: tuple[str, str]) -> ChangeResult:
     return ChangeResult(change.change_id, change.record_id, "rejected", None, code=code, message=message)
 
 
-def require_room(before: Space, after: Space, limits: Limits) -> None:
+def require_room(tx: Tx, before: Space, after: Space, limits: Limits) -> None:
+    """Raises QuotaExceeded."""
     for what, used, use, limit, option in (
         ("records", before.records, after.records, limits.records, "records"),
         ("bytes", before.size_bytes, after.size_bytes, limits.bytes, "space_bytes"),
@@ -371,3 +378,6 @@ def require_room(before: Space, after: Space, limits: Limits) -> None:
                 f"a space may have {limit} {what} (sync.{option}), and {used} are used: delete what is not needed",
                 Quota(f"sync.{option}", used, limit, None),
             )
+    more = after.records - before.records
+    if more > 0:
+        usage.allowance(tx, limits.plans, limits.project).take(usage.Needs(sync_records=more))

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from delta_server.config.plans import PLAN_ROWS
 from delta_server.core import plan_windows
 from delta_server.core.errors import DeltaError, Quota, QuotaExceeded
 from delta_server.services import Services
@@ -27,11 +28,12 @@ class _Happened(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def reporting_exceeded(svc: Services, project: int | None) -> AsyncIterator[None]:
-    """Around what stores something for the project; None: which it is, only the body says, and nobody hears of it."""
+    """Around what stores something for the project; None: which it is, only the body says, and nobody hears of it. Nor
+    does anybody of limits that are no plan's."""
     try:
         yield
     except QuotaExceeded as error:
-        if project is not None:
+        if project is not None and error.quota.name in PLAN_ROWS:
             await _report(svc, project, error)
         raise
 

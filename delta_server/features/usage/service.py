@@ -34,11 +34,13 @@ _WORDS = {
     "endpoints": "endpoints",
     "events_per_month": "events a month",
     "polls": "endpoints that are polled",
+    "sync_records": "synced records",
 }
 _DELETE_OR_GROW = {
     "storage_bytes": "delete some of it, or have the project's plan changed",
     "endpoints": "delete one, or have the project's plan changed",
     "polls": "switch polling off for one, or have the project's plan changed",
+    "sync_records": "delete some, or have the project's plan changed",
 }
 
 
@@ -58,6 +60,7 @@ class Needs(msgspec.Struct, frozen=True):
     storage_bytes: int = 0
     snapshots: int = 0
     events: int = 0
+    sync_records: int = 0
 
 
 ONE_ENDPOINT = Needs(endpoints=1)
@@ -147,19 +150,24 @@ def _rows(needs: Needs) -> tuple[tuple[str, int], ...]:
     return (
         ("endpoints", needs.endpoints),
         ("storage_bytes", needs.storage_bytes),
+        ("sync_records", needs.sync_records),
         ("snapshots_per_hour", needs.snapshots),
         ("events_per_month", needs.events),
     )
 
 
 def _used(counters: Counters) -> dict[str, int]:
-    """Rows that nothing counts yet have no use; storage and endpoints have none until they are counted."""
+    """Rows that nothing counts yet have no use; storage, endpoints and records have none until they are counted."""
     used = {
         "snapshots_per_hour": counters.hour_snapshots,
         "events_per_month": counters.month_events,
     }
     if counters.is_counted:
-        used |= {"storage_bytes": counters.occupied.total, "endpoints": counters.usage.endpoints}
+        used |= {
+            "storage_bytes": counters.occupied.total,
+            "endpoints": counters.usage.endpoints,
+            "sync_records": counters.sync_records,
+        }
     return used
 
 

@@ -191,7 +191,8 @@ def without_counters(path: Path) -> None:
     for kind, name in objects:
         connection.execute(f"DROP {kind} IF EXISTS {name}")
     connection.execute("ALTER TABLE project DROP COLUMN plan")
-    connection.execute(next(each.sql for each in schema.packaged() if each.name.endswith("usage.sql")))
+    for name in ("usage.sql", "plan_records.sql"):
+        connection.execute(next(each.sql for each in schema.packaged() if each.name.endswith(name)))
     connection.close()
 
 

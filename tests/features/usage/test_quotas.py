@@ -19,7 +19,7 @@ from tests.features.usage.counting import drifts
 from tests.features.users import people
 from tests.storage.opened import FakeClock
 
-SMALL = Plan(snapshots_per_hour=3, storage_bytes=20_000, endpoints=2, events_per_month=4)
+SMALL = Plan(snapshots_per_hour=3, storage_bytes=20_000, endpoints=2, events_per_month=4, sync_records=3)
 
 
 @pytest.fixture
@@ -123,6 +123,37 @@ async def test_a_repeated_request_is_answered_as_before_whatever_is_left(
     await refused(await limited.post("/v1/snapshots/batch", json=batch, headers=headers), 429, "snapshots_per_hour")
     await check(limited, keys, Row("", "PATCH", "/v1/projects/mine", 200, key="account", body={"plan": "pro"}))
     assert (await limited.post("/v1/snapshots/batch", json=batch, headers=headers)).status_code == 201
+
+
+async def push(client: httpx.AsyncClient, keys: Keys, person: str, number: int, *records: str) -> httpx.Response:
+    """Changes of somebody's records; a name with a minus before it is a deletion."""
+    changes = [
+        {"change_id": f"c{number} {id}", "record_id": id.removeprefix("-"), "operation": "delete"}
+        if id.startswith("-")
+        else {"change_id": f"c{number} {id}", "record_id": id, "operation": "update", "data": number}
+        for id in records
+    ]
+    body = {"device_id": "phone", "batch_id": f"b{number}", "changes": changes}
+    return await client.post("/v1/sync/notes/delta", json=body, headers=bearer(keys.project) | {"x-sync-user": person})
+
+
+async def test_synced_records_of_all_spaces(app: Application, limited: httpx.AsyncClient, keys: Keys) -> None:
+    assert (await push(limited, keys, "ann", 1, "r1", "r2")).status_code == 200
+    await refused(await push(limited, keys, "bo", 1, "r1", "r2"), 402, "sync_records")
+    assert (await push(limited, keys, "bo", 2, "r1")).status_code == 200
+    await refused(await push(limited, keys, "ann", 3, "r3"), 402, "sync_records")
+    headers = bearer(keys.project) | {"content-type": "application/x-ndjson"}
+    upload = "/v1/sync/upload?device_id=phone&upload_id=u&complete=true"
+    line = '{"data_type": "notes", "record_id": "r4", "data": 1}'
+    await refused(await limited.post(upload, content=line, headers=headers), 402, "sync_records")
+    again, changed = await push(limited, keys, "ann", 1, "r1", "r2"), await push(limited, keys, "ann", 4, "r1")
+    assert (again.status_code, changed.status_code) == (200, 200), "nothing more is stored"
+    used = (await use(limited, keys))["sync_records"]
+    assert (used["use"], used["limit"], used["resets_at"]) == (3, 3, None)
+    assert (await push(limited, keys, "bo", 5, "-r1")).status_code == 200
+    assert (await push(limited, keys, "ann", 6, "r3")).status_code == 200
+    await refused(await push(limited, keys, "bo", 7, "r9"), 402, "sync_records")
+    assert await drifts(app.services) == {}
 
 
 async def test_endpoints(limited: httpx.AsyncClient, keys: Keys) -> None:

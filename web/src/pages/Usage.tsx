@@ -80,6 +80,7 @@ const NAMES: Record<string, string> = {
   storage_bytes: "Storage",
   endpoints: "Endpoints",
   events_per_month: "Events this month",
+  sync_records: "Synced records",
 };
 
 function Plan({ answer }: { answer: Answer }) {

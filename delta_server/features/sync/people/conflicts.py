@@ -120,7 +120,7 @@ async def choose(svc: Services, whose: Whose, id: str, choice: Choice) -> int:
         data_type = svc.db.peek(_type_of, whose, id)
         merged = Prepared("", "", JSON, content, checksum_of(content))
         merged = await checking.one(svc, whose.project, data_type, merged)
-    return await commit(svc, whose, _choose, id, choice, merged, limits_of(svc))
+    return await commit(svc, whose, _choose, id, choice, merged, limits_of(svc, whose))
 
 
 async def _picked(svc: Services, whose: Whose, id: str, server_version: int, picks: Picks) -> bytes | None:

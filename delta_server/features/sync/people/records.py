@@ -188,7 +188,7 @@ async def restore(svc: Services, whose: Whose, data_type: str, record_id: str, v
     old = await svc.db.read(_old, whose, data_type, record_id, version)
     change = Prepared("", record_id, old.kind, old.content, old.checksum, updated_at=old.updated_at)
     await checking.one(svc, whose.project, data_type, change)
-    return await commit(svc, whose, _restore, data_type, change, version, limits_of(svc))
+    return await commit(svc, whose, _restore, data_type, change, version, limits_of(svc, whose))
 
 
 def _old(tx: Tx, whose: Whose, data_type: str, record_id: str, version: int) -> Change:

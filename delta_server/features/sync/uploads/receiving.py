@@ -46,10 +46,10 @@ async def receive(svc: Services, whose: Whose, ref: Ref, sent: Sent) -> Upload:
     await _require_fit(svc, whose, sent)
     size = sum(size for _, size in sent.lines)
     parts = await svc.cpu_beside(size)(lambda: list(lines.parts(sent.lines)))
-    upload = await svc.db.write(_open, whose, ref, sent, limits_of(svc))
+    upload = await svc.db.write(_open, whose, ref, sent, limits_of(svc, whose))
     if upload.state == "open":
         for part in parts:
-            upload = await svc.db.write(_add, whose, upload, part, limits_of(svc))
+            upload = await svc.db.write(_add, whose, upload, part, limits_of(svc, whose))
         if sent.is_complete:
             await svc.db.write(staging.ask, whose, upload, sent.confirm)
             svc.topics.wake("jobs")

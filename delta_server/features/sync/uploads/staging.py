@@ -87,7 +87,7 @@ async def run(svc: Services, job: Job) -> None:
     try:
         if upload.state == "staging":
             await _stage_all(svc, whose, upload)
-            await commit(svc, whose, _show, uid, limits_of(svc))
+            await commit(svc, whose, _show, uid, limits_of(svc, whose))
     except (QuotaExceeded, Refused) as error:
         await svc.db.write(uploads.refuse, upload.space, upload.id, _kept(error))
         upload = replace(upload, state="undoing")
@@ -114,7 +114,7 @@ async def _stage_all(svc: Services, whose: Whose, upload: Upload) -> None:
     while parts := await svc.db.read(uploads.parts, upload.space, upload, line, 1):
         [part] = parts
         of = await svc.spare_cpu(lines.lines_of, part.content or b"")
-        await svc.db.write(_stage, whose, upload.uid, part, of, limits_of(svc))
+        await svc.db.write(_stage, whose, upload.uid, part, of, limits_of(svc, whose))
         line = part.first_line + part.lines
 
 
@@ -183,7 +183,7 @@ def _show(tx: Tx, whose: Whose, uid: bytes, limits: Limits) -> None:
         records=space.records + sum(sums.records for sums in more.values()),
         size_bytes=space.size_bytes + sum(sums.size_bytes for sums in more.values()),
     )
-    require_room(space, after, limits)
+    require_room(tx, space, after, limits)
     for id, sums in more.items():
         collection = people_store.collection_of(tx, space.id, id)
         if collection is None:
