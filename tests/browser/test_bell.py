@@ -66,6 +66,7 @@ def test_a_source_that_fails_is_counted_until_it_recovers(
     said.answer = WRONG
     assert client.post(poll).json()["state"] == "backing_off"
     bell(page, "1 thing to look at")
+    expect(page.locator("tr[data-row]").filter(has_text=HOSTILE)).to_contain_text("its source fails")
     page.keyboard.press("b")
     item = page.get_by_role("menuitem", name=HOSTILE)
     expect(item).to_contain_text("its source does not answer")
@@ -76,6 +77,8 @@ def test_a_source_that_fails_is_counted_until_it_recovers(
     said.answer = RIGHT
     assert client.post(poll).json()["state"] == "on"
     bell(page, "nothing needs you")
+    page.go_back()
+    expect(page.locator("tr[data-row]").filter(has_text=HOSTILE)).not_to_contain_text("its source fails")
 
 
 def test_a_quota_that_is_reached_leads_to_the_usage(server: Server, visit: Open, client: httpx.Client) -> None:

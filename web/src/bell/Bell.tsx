@@ -5,6 +5,7 @@ import { Ago } from "../parts/Ago.tsx";
 import { Icon } from "../parts/Icon.tsx";
 import { Menu, MenuLink } from "../parts/Menu.tsx";
 import { announce } from "../state/announce.ts";
+import { failing } from "../state/failing.ts";
 import { at, href } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import { person } from "../state/session.ts";
@@ -72,6 +73,7 @@ function useTroubles(project: string) {
     control.current = own;
     const found = await asked(project, own.signal);
     if (own.signal.aborted) return;
+    failing.value = new Map(found.polls?.map((one) => [one.id, one]));
     const now = troublesOf(project, found);
     setTroubles((before) => {
       if (now.length > before.length) announce(`${counted(now.length, "thing")} to look at: ${now[0]?.name}`);
@@ -84,6 +86,7 @@ function useTroubles(project: string) {
   };
   useEffect(() => {
     setTroubles([]);
+    failing.value = new Map();
     void ask();
     const again = setInterval(() => document.visibilityState === "visible" && void ask(), AGAIN_MS);
     return () => {

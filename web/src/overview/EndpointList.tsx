@@ -1,8 +1,10 @@
 import { useEffect, useRef } from "preact/hooks";
+import type { Schemas } from "../api.ts";
 import { lastLooked } from "../compare/looked.ts";
 import { Chips } from "../document/Chips.tsx";
 import { bytes, count as counted } from "../numbers.ts";
 import { Ago } from "../parts/Ago.tsx";
+import { failing } from "../state/failing.ts";
 import { at, go, href } from "../state/location.ts";
 import { roughly } from "../time/clock.ts";
 import { type Listed, usualMs } from "./list.ts";
@@ -105,7 +107,10 @@ function EndpointRow({ project, one, nowMs, spark, index }: ListProps & { one: L
 }
 
 function LastChange({ one, base, nowMs }: { one: Listed; base: string; nowMs: number }) {
-  if (one.lastMs === null) return <span class="quiet">nothing yet</span>;
+  const failed = failing.value.get(one.id);
+  if (one.lastMs === null) {
+    return failed ? <Failing base={base} failed={failed} /> : <span class="quiet">nothing yet</span>;
+  }
   const usual = usualMs(one, nowMs);
   const delta = one.lastDelta;
   return (
@@ -116,9 +121,20 @@ function LastChange({ one, base, nowMs }: { one: Listed; base: string; nowMs: nu
           <Chips counts={{ ...delta, changed: delta.replaced }} words={false} />
         </a>
       ) : null}
-      {usual === null ? null : <small>quiet{usual < 1000 ? "" : `, usually every ${roughly(usual)}`}</small>}
+      {failed ? (
+        <small>
+          <Failing base={base} failed={failed} />
+        </small>
+      ) : usual === null ? null : (
+        <small>quiet{usual < 1000 ? "" : `, usually every ${roughly(usual)}`}</small>
+      )}
     </>
   );
+}
+
+/** Its source does not answer: that comes before how quiet it is. */
+function Failing({ base, failed }: { base: string; failed: Schemas["FailingEndpoint"] }) {
+  return <a href={href(`${base}/polls`)}>{failed.state === "paused" ? "polls are paused" : "its source fails"}</a>;
 }
 
 /** What changed since this browser was at the endpoint last. */
