@@ -15,7 +15,6 @@ from delta_server.cli.options import with_config, with_database
 from delta_server.config.sections import Config
 from delta_server.storage.backup import BytesProgress, back_up, back_up_into, verify
 from delta_server.storage.backup import restore as restore_database
-from delta_server.storage.cold import of_backups
 from delta_server.storage.cold.of_backups import Named
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 
@@ -39,9 +38,10 @@ def backup(config: Config, file: Path, overwrite: bool) -> None:
 @click.command(help="Make the backup in FILE the database of the data directory, whose server must be stopped.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--overwrite", is_flag=True, help="Replace the database that is there.")
+@click.option("--allow-missing", is_flag=True, help="Even if something is not in cold storage any more.")
 @click.option("--verify-only", is_flag=True, help="Unpack and check FILE, and change nothing; a server may run.")
 @with_config
-def restore(config: Config, file: Path, overwrite: bool, verify_only: bool) -> None:
+def restore(config: Config, file: Path, overwrite: bool, allow_missing: bool, verify_only: bool) -> None:
     directory = config.storage.data_dir
     if verify_only:
         with _somewhere(directory) as place, _progress() as progress:
@@ -49,9 +49,10 @@ def restore(config: Config, file: Path, overwrite: bool, verify_only: bool) -> N
         click.echo(f"{file}: a sound database of {size / 1e6:.1f} MB")
         return
     with _progress() as progress:
-        size = restore_database(file, directory, DATABASE_NAME, progress=progress, overwrite=overwrite)
+        size, named = restore_database(
+            file, directory, DATABASE_NAME, progress=progress, overwrite=overwrite, allow_missing=allow_missing
+        )
     click.echo(f"restored a database of {size / 1e6:.1f} MB into {directory}")
-    named = of_backups.named_in(directory / DATABASE_NAME)
     _say_of_cold_storage(named)
     if named.objects:
         click.echo("It deletes nothing there that the backup names until you say `delta-server cold adopt`.")

@@ -5,7 +5,7 @@ import click
 from delta_server.cli import running
 from delta_server.cli.options import with_database
 from delta_server.config.sections import Config
-from delta_server.features.cold.service import ColdState
+from delta_server.features.cold.service import Adopted, ColdState
 from delta_server.tasks.commands import NoArguments
 
 
@@ -37,8 +37,10 @@ def move(config: Config) -> None:
 )
 @with_database
 def adopt(config: Config) -> None:
-    held, unknown = running.run(config, "cold adopt", NoArguments())
-    click.echo(f"{held} objects are this database's now; {unknown} that it does not name are deleted")
+    done: Adopted = running.run(config, "cold adopt", NoArguments())
+    click.echo(f"{done.objects} objects are this database's now; {done.deleted} that it does not name are deleted")
+    if done.away:
+        raise click.ClickException(f"{', '.join(done.away)} did not answer: what is there stays as it is")
 
 
 def _print(found: ColdState) -> None:

@@ -164,37 +164,52 @@ def verify_stream(
         raise BackupRefused(f"the backup cannot be verified: {reason}") from error
 
 
-def restore(source: Path, data_dir: Path, name: str, *, progress: BytesProgress, overwrite: bool = False) -> int:
-    """Make `source` the database `name` of `data_dir`; returns its size. Blocks.
+def restore(
+    source: Path,
+    data_dir: Path,
+    name: str,
+    *,
+    progress: BytesProgress,
+    overwrite: bool = False,
+    allow_missing: bool = False,
+) -> tuple[int, Named]:
+    """Make `source` the database `name` of `data_dir`; returns its size, and what it names in cold storage. Blocks.
 
     The file is unpacked and checked under another name first: until it takes its place nothing has changed. Raises
-    BackupRefused, and DataDirRefused when a server uses the directory.
+    BackupRefused, also when something is not in cold storage any more and `allow_missing` does not say that this may
+    be; and DataDirRefused when a server uses the directory.
     """
     with new_or_used(data_dir):
         try:
-            size = _restored(source, data_dir / name, progress, overwrite=overwrite)
+            restored = _restored(source, data_dir / name, progress, overwrite=overwrite, allow_missing=allow_missing)
             note_of_command(data_dir, source.name, SystemClock().now_ms())
-            return size
+            return restored
         except OSError as error:
             # A write that fails, of a full disk say, names no file.
             reason = f"{error.filename or data_dir}: {error.strerror}"
             raise BackupRefused(f"the backup cannot be restored: {reason}") from error
 
 
-def _restored(source: Path, database: Path, progress: BytesProgress, *, overwrite: bool) -> int:
+def _restored(
+    source: Path, database: Path, progress: BytesProgress, *, overwrite: bool, allow_missing: bool
+) -> tuple[int, Named]:
     if database.exists() and database.stat().st_size and not overwrite:
         raise BackupRefused(f"{database.parent} has a database: restore into another directory, or pass --overwrite")
     unpacked = database.with_name(database.name + ".restoring")
     with _removed(unpacked):
         _decompress(source, unpacked, progress)
         _check(unpacked, progress)
+        progress("looking into cold storage", 0, 0)
+        named = of_backups.named_in(unpacked)
+        if named.fault is not None and not allow_missing:
+            raise BackupRefused(f"{named.fault}: pass --allow-missing to restore all the rest")
         of_backups.hold(unpacked)
         sync_path(unpacked)
         _checkpoint_and_truncate(database)
         size = unpacked.stat().st_size
         unpacked.replace(database)
         sync_path(database.parent)
-    return size
+    return size, named
 
 
 def _copy(database: Path, copy: Path, progress: BytesProgress, wal_bytes: int) -> None:
@@ -254,7 +269,7 @@ def _compress_file(source: Path, out: BinaryIO, progress: BytesProgress) -> int:
 def _compare(packed: Path, copy: Path, progress: BytesProgress) -> None:
     """Raises BackupRefused unless `packed` reads back as `copy`."""
     size = copy.stat().st_size
-    with copy.open("rb") as whole, packed.open("rb") as file, _decompressor().stream_reader(file) as again:
+    with copy.open("rb") as whole, packed.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as again:
         for done, chunk in _chunks(whole):
             if again.read(len(chunk)) != chunk:
                 raise BackupRefused("the backup does not read back as it was written: check the disk")
@@ -284,7 +299,9 @@ def _unpack(file: BinaryIO, target: Path, progress: BytesProgress, *, of: int, n
         try:
             whole = of if is_plain else zstandard.frame_content_size(begin)
             _refuse_without_room(target.parent, whole)
-            pieces = _chunks(whole_file if is_plain else _decompressor().stream_reader(cast("BinaryIO", whole_file)))
+            pieces = _chunks(
+                whole_file if is_plain else zstandard.ZstdDecompressor().stream_reader(cast("BinaryIO", whole_file))
+            )
             for written, chunk in pieces:  # noqa: B007 - read behind the loop
                 out.write(chunk)
                 progress("unpacking", whole_file.read_bytes, of)
@@ -319,10 +336,6 @@ class _Begun:
         piece, self._begin = self._begin or self._rest.read(size), b""
         self.read_bytes += len(piece)
         return piece
-
-
-def _decompressor() -> zstandard.ZstdDecompressor:
-    return zstandard.ZstdDecompressor()
 
 
 def _chunks(file: BinaryIO | _Begun | zstandard.ZstdDecompressionReader) -> Iterator[tuple[int, bytes]]:

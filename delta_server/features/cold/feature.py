@@ -11,6 +11,6 @@ FEATURE = Feature(
     commands={
         "cold state": Command(NoArguments, service.ColdState, service.state),
         "cold move": Command(NoArguments, service.ColdState, service.move),
-        "cold adopt": Command(NoArguments, tuple[int, int], service.adopt),
+        "cold adopt": Command(NoArguments, service.Adopted, service.adopt),
     },
 )

@@ -7,6 +7,7 @@ from delta_server.features.cold import tasks
 from delta_server.services import Services
 from delta_server.storage.cold import moving
 from delta_server.storage.cold import store as cold
+from delta_server.storage.cold.pieces import ColdStorageAway
 from delta_server.tasks.commands import NoArguments, Progress
 
 
@@ -39,14 +40,28 @@ async def move(svc: Services, _: NoArguments, __: Progress) -> ColdState:
     return msgspec.structs.replace(await state(svc), moved_bytes=moved)
 
 
-async def adopt(svc: Services, _: NoArguments, __: Progress) -> tuple[int, int]:
+class Adopted(msgspec.Struct, frozen=True):
+    """How many objects that a backup brought are this database's now, how many that it does not name are deleted, and
+    which addresses did not answer: what is there stays as it is."""
+
+    objects: int
+    deleted: int
+    away: list[str]
+
+
+async def adopt(svc: Services, _: NoArguments, __: Progress) -> Adopted:
     """From now on objects that a restored backup names are deleted when they are no longer used, and those that it does
-    not name go at once; how many of either. Raises ColdStorageAway."""
+    not name go at once."""
     await accounts.note_command(svc, "cold adopt")
-    unknown = 0
+    adopted, deleted, away = 0, 0, list[str]()
     async with tasks.rounds_of(svc).turn:
         for place in await svc.db.read(cold.places):
-            keys = await moving.unknown_keys(svc.db, svc.contents.cold, place)
-            await moving.delete_unknown(svc.contents.cold, place, keys)
-            unknown += len(keys)
-        return await svc.db.write(cold.adopt), unknown
+            try:
+                keys = await moving.unknown_keys(svc.db, svc.contents.cold, place)
+                await moving.delete_unknown(svc.contents.cold, place, keys)
+            except ColdStorageAway:
+                away.append(place.address)
+                continue
+            deleted += len(keys)
+            adopted += await svc.db.write(cold.adopt, place.id)
+    return Adopted(adopted, deleted, away)

@@ -18,6 +18,7 @@ from delta_server.storage.cold import store as sql
 from delta_server.storage.cold.pieces import (
     AT_ONCE,
     MARKER,
+    OF_BLOBS,
     PIECE_BYTES,
     ColdPieces,
     ColdStorageAway,
@@ -116,28 +117,38 @@ async def _read_steps(pieces: ColdPieces, object: ColdObject) -> AsyncIterator[b
 
 
 async def delete_due(db: Database, pieces: ColdPieces, now_ms: int) -> None:
-    """Those free objects whose time has come. Raises ColdStorageAway in the end: what is in another place goes all the
-    same."""
-    after, away = 0, dict[str, ColdStorageAway]()
+    """Those free objects whose time has come; one that the store refuses to delete waits for the next turn. Raises
+    ColdStorageAway in the end: what is in another place goes all the same."""
+    after, away, refused = 0, dict[str, ColdStorageAway](), list[str]()
     while objects := await db.read(sql.due, now_ms, after, DELETED_AT_ONCE):
         after = objects[-1].id
         for object in objects:
             if object.address in away:
                 continue
             try:
-                await _answer(pieces, object.address, _delete(pieces, object))
+                reason = await _answer(pieces, object.address, _delete(pieces, object))
             except ColdStorageAway as error:
                 away[object.address] = error
-            else:
-                await db.write(sql.delete, [object.id])
-                pieces.counts.deleted += 1
+                continue
+            if reason is not None:
+                refused.append(f"{object.key}: {reason}")
+                continue
+            await db.write(sql.delete, [object.id])
+            pieces.counts.deleted += 1
+    if refused:
+        log.error("not deleted from cold storage", objects=len(refused), first=refused[0])
     for first in away.values():
         raise first
 
 
-async def _delete(pieces: ColdPieces, object: ColdObject) -> None:
+async def _delete(pieces: ColdPieces, object: ColdObject) -> str | None:
+    """Why the store does not delete it; None when it is gone."""
     await _require_folder(pieces, object.address, marker_of(object.key))
-    await (await pieces.store(object.address)).delete_resource(object.key)
+    try:
+        await (await pieces.store(object.address)).delete_resource(object.key)
+    except BlobStoreFailed as error:
+        return error.message.removesuffix(OF_BLOBS)
+    return None
 
 
 async def _answer(pieces: ColdPieces, address: str, work: Awaitable[T]) -> T:
@@ -159,8 +170,10 @@ async def unknown_keys(db: Database, pieces: ColdPieces, place: Place) -> list[s
     known = await db.read(sql.known_keys, place.id)
 
     async def listed() -> list[str]:
+        marker = f"{place.folder}/{MARKER}"
+        known.add(marker)
+        await _require_folder(pieces, place.address, marker)
         store = await pieces.store(place.address)
-        known.add(f"{place.folder}/{MARKER}")
         return [blob.key async for blob in store.list(place.folder) if blob.key not in known]
 
     return await _answer(pieces, place.address, listed())

@@ -178,9 +178,9 @@ def totals(tx: Tx, place: int) -> Totals:
     return Totals(*row)
 
 
-def adopt(tx: Tx) -> int:
-    """The objects that a backup brought are this database's from now on; how many."""
-    return tx.run("UPDATE cold_object SET held = 0 WHERE held = 1")
+def adopt(tx: Tx, place: int) -> int:
+    """The objects in a place that a backup brought are this database's from now on; how many."""
+    return tx.run("UPDATE cold_object SET held = 0 WHERE held = 1 AND place = ?", place)
 
 
 def known_keys(tx: Tx, place: int) -> set[str]:

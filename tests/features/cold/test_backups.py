@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from delta_server.cli.main import cli
 from delta_server.core.times import DAY_MS
 from delta_server.features.cold import service, tasks
+from delta_server.storage.cold import store as cold
 from delta_server.storage.contents import maintenance
 from delta_server.tasks.commands import NoArguments
 from tests.features.cold.opened import HISTORY, filled, free, fresh, moved, read_all, server
@@ -62,8 +63,10 @@ async def test_a_restored_backup_deletes_nothing_until_it_may(tmp_path: Path, mo
     async with server(tmp_path / "again", str(folder), clock, kept_days=0) as svc:
         stray = folder / there[0].partition("/")[0] / "packs" / "stray"
         stray.write_bytes(b"of after the backup")
-        held, unknown = await service.adopt(svc, NoArguments(), silent)
-        assert (held > 0, unknown, stray.exists()) == (True, 1, False)
+        await svc.db.write(cold.insert_place, str(tmp_path / "gone for good"), "delta-gone")
+        done = await service.adopt(svc, NoArguments(), silent)
+        assert (done.objects > 0, done.deleted, stray.exists()) == (True, 1, False)
+        assert done.away == [str(tmp_path / "gone for good")], "it keeps nobody from what is elsewhere"
         await tasks.turn(svc)
         assert await svc.db.read(free) == 0
         assert not set(there) & set(await keys_in(svc, str(folder)))
@@ -86,7 +89,12 @@ async def test_a_backup_of_which_something_is_missing(tmp_path: Path, monkeypatc
     verified = await apart("restore", file, "--verify-only", "--data-dir", str(tmp_path))
     assert verified.exit_code == 1
     assert says in verified.output
-    restored = await apart("restore", file, "--data-dir", str(tmp_path / "again"))
+    into = tmp_path / "again"
+    refused = await apart("restore", file, "--data-dir", str(into))
+    assert refused.exit_code == 1
+    assert f"{says}: pass --allow-missing to restore all the rest" in refused.output
+    assert not (into / "delta.db").exists()
+    restored = await apart("restore", file, "--allow-missing", "--data-dir", str(into))
     assert restored.exit_code == 0, "what can be saved is"
     assert says in restored.output
     shutil.rmtree(folder)

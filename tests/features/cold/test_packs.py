@@ -275,6 +275,28 @@ async def test_a_folder_that_is_not_mounted(tmp_path: Path) -> None:
         assert len(await keys_in(svc, str(folder))) == len(await svc.db.read(moved)) > 0
 
 
+async def test_one_that_cannot_be_deleted_keeps_no_other(tmp_path: Path) -> None:
+    clock, folder = FakeClock(), tmp_path / "cold"
+    async with server(tmp_path, str(folder), clock, kept_days=0) as svc:
+        endpoint, _ = await filled(svc, clock)
+        await tasks.turn(svc)
+        objects = [folder / key for key in await keys_in(svc, str(folder))]
+        assert len(objects) > 1
+        await svc.db.write(lambda tx: tx.run("DELETE FROM pack WHERE endpoint = ?", endpoint))
+        objects[0].unlink()
+        (objects[0] / "in the way").mkdir(parents=True)
+        await tasks.turn(svc)
+        clock.advance(DAY_MS)
+        await tasks.turn(svc)
+        assert await svc.db.read(free) == 1
+        assert [each for each in objects if each.exists()] == [objects[0]]
+        assert svc.contents.cold.away == [], "all that is there can be read"
+        (objects[0] / "in the way").rmdir()
+        objects[0].rmdir()
+        await tasks.turn(svc)
+        assert await svc.db.read(free) == 0
+
+
 async def test_one_that_was_cut_off_is_no_store_that_is_away(tmp_path: Path) -> None:
     clock = FakeClock()
     with place("s3", tmp_path) as address:
