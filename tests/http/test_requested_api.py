@@ -2,6 +2,7 @@
 all prefixes, with every form of credentials. Refusals first. Events have a file of their own."""
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -278,6 +279,20 @@ ANSWERED: list[tuple[str, str, Any, Check]] = [
     ("POST", "/events/batch", {"events": [EVENT]}, lambda found: found["success"] and found["accepted"] == 1),
     ("POST", "/track", {"event": "Signed Up", "userId": "u-1", "properties": {"plan": "pro"}}, has("success")),
     ("POST", "/identify", {"userId": "u-1", "traits": {"plan": "pro"}}, has("success")),
+    ("POST", "/sync/notes/delta",
+     {"device_id": "phone", "changes": [
+         {"operation": "insert", "record_id": "n1", "encrypted_data": "aGk=", "checksum": sha256(b"hi").hexdigest(),
+          "timestamp": "2026-01-01T00:00:00Z", "version": 1},
+         {"operation": "update", "record_id": "n1", "encryptedData": "aG8=", "timestamp": "2026-01-01T00:00:01Z",
+          "version": 2},
+         {"operation": "delete", "record_id": "n2", "timestamp": "2026-01-01T00:00:00Z", "version": 7}]},
+     lambda found: [result["status"] for result in found["results"]] == ["applied", "applied", "duplicate"]),
+    ("GET", "/sync/notes/delta?since=2026-01-01T00:00:00Z&limit=10&offset=0", None,
+     has("changes", "deleted", "has_more", "next_offset", "counts")),
+    ("GET", "/sync/notes/delta?since=2126-01-01T00:00:00Z", None, lambda found: found["changes"] == []),
+    ("GET", "/sync/notes/deleted?since=2026-01-01T00:00:00Z&limit=10&offset=0", None, has("deleted", "has_more")),
+    ("GET", "/sync/status", None, has("version", "types")),
+    ("GET", "/devices", None, rows(0)),
     ("GET", "/health", None, lambda found: found["status"] == "healthy" and "details" not in found),
 ]  # fmt: skip
 

@@ -2,7 +2,9 @@
 
 import binascii
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Annotated, Literal
 
 import msgspec
@@ -37,9 +39,9 @@ class SentChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     send `patch`, JSON Patch operations on `base_version`, instead. `checksum` is the SHA-256, in hex, of the bytes
     sent."""
 
-    change_id: Named
     record_id: RecordId
     operation: Literal["insert", "update", "delete"]
+    change_id: Named | None = None
     data: msgspec.Raw = ABSENT
     encrypted: str | None = None
     patch: msgspec.Raw = ABSENT
@@ -52,8 +54,8 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`atomic`: all of it or nothing; `per_record`: what can be. `confirm` is what an answer MASS_DELETE gave."""
 
     device_id: Named
-    batch_id: Named
     changes: Annotated[list[SentChange], Meta(min_length=1, max_length=MAX_CHANGES)]
+    batch_id: Named | None = None
     mode: Literal["atomic", "per_record"] = "atomic"
     confirm: Annotated[str, documented(maxLength=100)] | None = None
 
@@ -78,12 +80,33 @@ class Prepared(msgspec.Struct, frozen=True):
     """It is a patch of what an earlier change of its batch made of the record."""
 
 
+def named(sent: Sequence[SentChange], data_type: str, unique: str) -> list[SentChange]:
+    """With ids. A change that came without one is known again by what it says and its number among its like in the
+    batch, if it says when it was made; the same without a time is another one, for others may lie between: its id
+    begins with `unique`."""
+    seen: Counter[str] = Counter()
+    found = []
+    for change in sent:
+        id = change.change_id
+        if id is None:
+            what = unique if change.updated_at is None else _hash(change, data_type)
+            seen[what] += 1
+            id = f"{what}-{seen[what]}"
+        found.append(change if id is change.change_id else msgspec.structs.replace(change, change_id=id))
+    return found
+
+
+def _hash(sent: SentChange, data_type: str) -> str:
+    given = (sent.operation, bytes(sent.data), sent.encrypted, bytes(sent.patch), sent.base_version, sent.updated_at)
+    return sha256(msgspec.msgpack.encode((data_type, sent.record_id, given))).hexdigest()
+
+
 def prepare(sent: SentChange, now_ms: int, limit_bytes: int) -> Prepared:
     """What is wrong with it is its `refusal`, a code and a sentence."""
     try:
         return _prepared(sent, now_ms, limit_bytes)
     except DeltaError as error:
-        return Prepared(sent.change_id, sent.record_id, JSON, refusal=(error.code, error.message))
+        return Prepared(sent.change_id or "", sent.record_id, JSON, refusal=(error.code, error.message))
 
 
 def _prepared(sent: SentChange, now_ms: int, limit_bytes: int) -> Prepared:
@@ -99,9 +122,9 @@ def _prepared(sent: SentChange, now_ms: int, limit_bytes: int) -> Prepared:
     if sent.checksum is not None and (checksum is None or sent.checksum.lower() != checksum.hex()):
         raise Invalid("checksum is not the SHA-256 of what was sent, in hex: send it again", field="checksum")
     if sent.patch is ABSENT:
-        return Prepared(sent.change_id, sent.record_id, kind, content, checksum, sent.base_version, at)
-    base = sent.base_version
-    return Prepared(sent.change_id, sent.record_id, JSON, base=base, updated_at=at, patch=content, is_patch=True)
+        return Prepared(sent.change_id or "", sent.record_id, kind, content, checksum, sent.base_version, at)
+    id, base = sent.change_id or "", sent.base_version
+    return Prepared(id, sent.record_id, JSON, base=base, updated_at=at, patch=content, is_patch=True)
 
 
 def require_bytes(batch: Sequence[Prepared]) -> None:

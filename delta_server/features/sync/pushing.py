@@ -1,5 +1,6 @@
 """A batch of changes, stored in one transaction: judged one after the other, numbered in the order of the space."""
 
+import os
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import cast
@@ -29,7 +30,7 @@ class Incoming(msgspec.Struct, frozen=True):
 
     data_type: str
     device_id: str
-    batch_id: str
+    batch_id: str | None
     is_atomic: bool
     confirm: str | None
     changes: Sequence[Prepared]
@@ -52,13 +53,14 @@ async def push(svc: Services, whose: Whose, data_type: str, body: bytes) -> Push
 
 def _incoming(body: bytes, data_type: str, now_ms: int, limit_bytes: int) -> Incoming:
     batch = schemas.batch(body)
+    named = changes.named(batch.changes, data_type, os.urandom(16).hex())
     return Incoming(
         data_type,
         batch.device_id,
         batch.batch_id,
         batch.mode == "atomic",
         batch.confirm,
-        [changes.prepare(change, now_ms, limit_bytes) for change in batch.changes],
+        [changes.prepare(change, now_ms, limit_bytes) for change in named],
         _hash(batch, data_type),
     )
 
@@ -73,7 +75,7 @@ def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> tuple[Pus
     found = store.space(tx, whose.project, whose.owner)
     space = found or store.insert_space(tx, whose.project, whose.owner)
     device = devices.register(tx, space.id, incoming.device_id, whose.session, limits.devices)
-    kept = devices.batch(tx, device, incoming.batch_id)
+    kept = None if incoming.batch_id is None else devices.batch(tx, device, incoming.batch_id)
     if kept is not None:
         return _again(incoming, kept, space), None
     known = store.collection(tx, space.id, incoming.data_type)
@@ -89,7 +91,8 @@ def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> tuple[Pus
         raise Unchanged((answer, None))
     if not writing.has_changed and known is None:
         store.delete_collection(tx, space.id, writing.collection.id)
-    devices.insert_batch(tx, device, incoming.batch_id, incoming.request, _compact(results))
+    if incoming.batch_id is not None:
+        devices.insert_batch(tx, device, incoming.batch_id, incoming.request, _compact(results))
     if not writing.has_changed:
         return answer, None
     key = known_texts.key(store.epoch(tx), space, writing.collection.id)

@@ -114,21 +114,49 @@ def batch(body: bytes) -> Batch:
     body = surrogates.hide(body)
     json_text.check(body, "the body")
     found = _decoded(body)
-    for name in ("device_id", "batch_id"):
-        require_whole(getattr(found, name), name)
+    require_whole(found.device_id, "device_id")
+    require_whole(found.batch_id or "", "batch_id")
     for number, change in enumerate(found.changes):
-        require_whole(change.change_id, f"changes[{number}].change_id")
+        require_whole(change.change_id or "", f"changes[{number}].change_id")
         require_whole(change.record_id, f"changes[{number}].record_id")
     return found
 
 
 def _decoded(body: bytes) -> Batch:
-    with suppress(msgspec.ValidationError):  # names in camelCase are rare: look for them only now
+    with suppress(msgspec.ValidationError):  # other names are rare: look for them only now
         return _decode_batch(body)
     try:
-        return _decode_batch(aliases.snake_body(body, Batch))
+        return _decode_batch(aliases.snake_body(_renamed(body), Batch))
     except msgspec.ValidationError as error:
         raise invalid(error, Batch) from None
+
+
+_OTHER_NAMES = {
+    "encrypted_data": "encrypted",
+    "encryptedData": "encrypted",
+    "timestamp": "updated_at",
+    "version": "base_version",
+}
+_split_batch = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_split_changes = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
+
+
+def _renamed(body: bytes) -> bytes:
+    """With the names of fields here. Of an insert `version` is the device's own count, and no version here."""
+    try:
+        members = _split_batch(body)
+        sent = _split_changes(members["changes"])
+    except (msgspec.ValidationError, KeyError):
+        return body
+    found = []
+    for change in sent:
+        if bytes(change.get("operation", b"")) == b'"insert"':
+            change.pop("version", None)
+        names = {name: _OTHER_NAMES.get(name, name) for name in change}
+        if len(set(names.values())) < len(names):
+            return body  # some name is given twice: the ones that are not known are refused
+        found.append({names[name]: value for name, value in change.items()})
+    return msgspec.json.encode({**members, "changes": found})
 
 
 _COLUMNS = store.Change.__struct_fields__
@@ -240,7 +268,7 @@ FIELDS = {
     "Record.device_id": "The device that pushed it; absent for what the server itself changed",
     "Record.bytes": "How many bytes it has, where its contents are left out",
     "Record.kind": "`json` or `encrypted`, where its contents are left out",
-    "ChangeResult.change_id": "The change",
+    "ChangeResult.change_id": "The change; an id of the server where it came without",
     "ChangeResult.record_id": "Its record",
     "ChangeResult.status": "`applied`; `duplicate`: it came before, or the record is like that already; `conflict`; "
     "`rejected`: it cannot be stored",

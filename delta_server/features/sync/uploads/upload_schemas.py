@@ -102,11 +102,10 @@ def _line(row: bytes, number: int, now_ms: int, limit_bytes: int) -> Line:
     checked_type(sent.data_type)
     changes.require_whole(sent.record_id, "record_id")
     change = SentChange(
-        "-",
         sent.record_id,
         "update" if sent.operation == "upsert" else sent.operation,
-        sent.data,
-        sent.encrypted,
+        data=sent.data,
+        encrypted=sent.encrypted,
         checksum=sent.checksum,
         base_version=sent.base_version,
         updated_at=sent.updated_at,
