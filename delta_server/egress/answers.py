@@ -1,7 +1,7 @@
 """Answers of other servers: their headers, and bodies decoded under a limit of their own."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -24,14 +24,6 @@ class Answer(msgspec.Struct, frozen=True):
     """Of the body as it came."""
     url: str = ""
     """What answered, after redirects."""
-
-
-def headers_of(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for raw_name, raw_value in pairs:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
 
 
 def encodings_of(headers: Mapping[str, str]) -> list[str]:

@@ -3,28 +3,23 @@ the same checks.
 """
 
 import asyncio
-import itertools
-import ssl
 from collections.abc import Mapping
 from urllib.parse import urljoin
 
-import h11
 import msgspec
 
 from delta_server import __version__
 from delta_server.config.sections import Egress as Options
 from delta_server.core.decompression import Undecodable
 from delta_server.core.destinations import Url
-from delta_server.egress.answers import ACCEPT_ENCODING, TooLarge, decoded, encodings_of, headers_of
+from delta_server.egress.answers import ACCEPT_ENCODING, TooLarge, decoded, encodings_of
 from delta_server.egress.answers import Answer as Answer
 from delta_server.egress.dialing import Dialer, parsed
 from delta_server.egress.dialing import Reason as Reason
 from delta_server.egress.dialing import RequestFailed as RequestFailed
+from delta_server.egress.exchange import Exchange, encoded
 from delta_server.egress.steps import Steps
 
-_HEAD_BYTES = 32 << 10
-_READ_BYTES = 64 << 10
-_EVENTS_AT_ONCE = 100
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_ANYBODY = frozenset({"accept", "accept-language", "user-agent", "if-none-match", "if-modified-since"})
 """Headers that another server is sent too where a redirect leads to one."""
@@ -90,59 +85,15 @@ class Client:
     async def _once(
         self, method: str, target: Url, headers: Mapping[str, str], body: bytes, bounds: Bounds, steps: Steps
     ) -> Answer:
-        reader, writer = await self._connect(target, steps)
-        connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
+        head = _head(target, headers, body, compressed=bounds.decoded_bytes is not None)
+        request = encoded(method, target, head, body)
+        exchange = Exchange(target.authority, bounds.size_bytes, steps)
         try:
-            head = _head(target, headers, body, compressed=bounds.decoded_bytes is not None)
-            request = h11.Request(method=method, target=target.target, headers=head)
-            parts = [request, h11.Data(data=body), h11.EndOfMessage()] if body else [request, h11.EndOfMessage()]
-            for part in parts:
-                writer.write(connection.send(part) or b"")
-            await writer.drain()
-            return await self._read(connection, reader, bounds, steps)
-        except (h11.LocalProtocolError, h11.RemoteProtocolError, UnicodeEncodeError) as error:
-            raise RequestFailed("protocol", f"{target.authority}: {error}") from None
-        except ssl.SSLError as error:
-            raise RequestFailed("tls", f"{target.authority}: {error}") from None
-        except OSError as error:
-            raise RequestFailed("connection", f"{target.authority}: {error}") from None
+            await self._dialer.dial(target, lambda: exchange, steps)
+            received = await exchange.send(request)
         finally:
-            writer.transport.abort()  # who does not close the connection does not hold us up
-
-    async def _read(
-        self, connection: h11.Connection, reader: asyncio.StreamReader, bounds: Bounds, steps: Steps
-    ) -> Answer:
-        head: h11.Response | None = None
-        parts: list[bytes] = []
-        left = bounds.size_bytes
-        for events in itertools.count(1):
-            event = connection.next_event()
-            if events % _EVENTS_AT_ONCE == 0:  # a body in chunks of one byte is an event for each
-                await asyncio.sleep(0)
-            if event is h11.NEED_DATA:
-                data = await reader.read(_READ_BYTES)
-                left -= len(data)
-                if left < 0:
-                    raise RequestFailed("too large", f"an answer of more than {bounds.size_bytes} bytes")
-                connection.receive_data(data)
-            elif isinstance(event, h11.Response):
-                head = event
-                steps.mark("wait")
-            elif isinstance(event, h11.Data):
-                parts.append(bytes(event.data))
-            elif isinstance(event, h11.EndOfMessage) and head is not None:
-                steps.mark("read")
-                return await _answer(head, b"".join(parts), bounds)
-            elif not isinstance(event, h11.InformationalResponse):
-                break
-        raise RequestFailed("protocol", "the connection was closed without an answer")
-
-    async def _connect(self, target: Url, steps: Steps) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        transport, _ = await self._dialer.dial(target, lambda: protocol, steps)
-        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+            exchange.abort()
+        return await _answer(exchange, received, bounds)
 
 
 def _joined(url: str, location: str) -> str:
@@ -152,17 +103,17 @@ def _joined(url: str, location: str) -> str:
         raise RequestFailed("address", f"{location[:200]!r} is not an address to be sent on to") from None
 
 
-def _head(target: Url, headers: Mapping[str, str], body: bytes, *, compressed: bool) -> list[tuple[str, str]]:
+def _head(target: Url, headers: Mapping[str, str], body: bytes, *, compressed: bool) -> dict[str, str]:
     """Not `compressed`: what arrives is then as large as it is counted."""
     own = {"host": target.authority, "user-agent": f"delta-server/{__version__}"}
     own |= {"accept-encoding": ACCEPT_ENCODING if compressed else "identity", "connection": "close"}
     own |= {"content-length": str(len(body))} if body else {}
     given = {name.lower() for name in headers}
-    return [*((name, value) for name, value in own.items() if name not in given), *headers.items()]
+    return {name: value for name, value in own.items() if name not in given} | dict(headers)
 
 
-async def _answer(head: h11.Response, body: bytes, bounds: Bounds) -> Answer:
-    headers = headers_of(head.headers)
+async def _answer(exchange: Exchange, body: bytes, bounds: Bounds) -> Answer:
+    headers = exchange.headers
     encodings = encodings_of(headers)
     if encodings and bounds.decoded_bytes is None:
         raise RequestFailed("protocol", "the answer is compressed, which was not asked for")
@@ -172,4 +123,4 @@ async def _answer(head: h11.Response, body: bytes, bounds: Bounds) -> Answer:
         raise RequestFailed("encoding", f"the body {error}") from None
     except TooLarge as error:
         raise RequestFailed("too large", f"the answer has {error}") from None
-    return Answer(head.status_code, headers, content, len(body))
+    return Answer(exchange.status, headers, content, len(body))

@@ -17,3 +17,7 @@ class Steps:
         now_s = time.monotonic()
         self.ms[step] = self.ms.get(step, 0.0) + (now_s - self._last_s) * 1000
         self._last_s = now_s
+
+    def skip(self) -> None:
+        """What has passed since the last one is none's."""
+        self._last_s = time.monotonic()

@@ -169,6 +169,35 @@ async def test_a_request_with_a_body_is_not_sent_elsewhere() -> None:
     assert other.requests == []
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+GOOD = [
+    (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", b"until the end"),
+    (b"HTTP/1.0 200\r\n\r\nwithout a reason", b"without a reason"),
+    (b"HTTP/1.1 200 OK\ncontent-length: 2\n\nok", b"ok"),
+    (b"HTTP/1.1 100 Continue\r\nx: y\r\n\r\n" + OK, b"ok"),
+    (OK + OK, b"ok"),
+    (CHUNKED + b"2;a=b\r\nok\r\n0\r\nx: y\r\n\r\n", b"ok"),
+    (CHUNKED + b"1\r\na\r\n" * 100_000 + b"0\r\n\r\n", b"a" * 100_000),
+    (b"HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n" + b"a" * 900_000, b"a" * 900_000),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    (b"HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", b""),
+]
+
+
+@pytest.mark.parametrize(("answer", "body"), GOOD)
+async def test_answers_as_they_come(answer: bytes, body: bytes) -> None:
+    async with answering(answer) as canary:
+        found = await Client(LOCAL).get(canary.url)
+    assert (found.body, found.headers.get("x")) == (body, None)
+
+
+async def test_headers_that_come_twice_and_with_spaces() -> None:
+    said = b"HTTP/1.1 200 OK\r\nLink:  a \r\nlink: b\r\nETag: \xe9\r\ncontent-length: 0\r\n\r\n"
+    async with answering(said) as canary:
+        found = await Client(LOCAL).get(canary.url)
+    assert (found.headers["link"], found.headers["etag"]) == ("a, b", "\xe9")
+
+
 BROKEN = [
     (b"", "timeout"),
     (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort", "protocol"),
@@ -180,6 +209,10 @@ BROKEN = [
     (b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nxx", "protocol"),
     (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nxx", "protocol"),
     (b"SSH-2.0-OpenSSH\r\n", "protocol"),
+    (b"HTTP/1.1 200 OK\r\ncontent-le", "protocol"),
+    (CHUNKED + b"2\r\nok\r\n", "protocol"),
+    (CHUNKED + b"no\r\n", "protocol"),
+    (b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", "protocol"),
 ]
 
 

@@ -31,6 +31,10 @@ class PollQueue:
         """Those that so many wait for."""
         return [host for host, count in self._of_host.items() if count >= most]
 
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
     def is_awaited(self, host: str) -> bool:
         """Whether others wait for it."""
         return self._of_host[host] > 0

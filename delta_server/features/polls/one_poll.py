@@ -1,7 +1,8 @@
 """One poll of one endpoint: the request, the document stored, the outcome on record, when it is polled next."""
 
 import time
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn
 
 import msgspec
 import structlog
@@ -19,14 +20,12 @@ from delta_server.features.enforcement import service as enforcement
 from delta_server.features.polling import service as polling
 from delta_server.features.polling.service import Polled
 from delta_server.features.polls import happenings, reading, store
-from delta_server.features.polls.running import RunningPolls
+from delta_server.features.polls.ends import End, Ended, Ends
 from delta_server.features.polls.store import PollRow
-from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
-from delta_server.storage.idempotency import IdempotencyKey
 
 SOURCE_NAME = "poll"
 """The `source` of snapshots that were polled."""
@@ -34,13 +33,6 @@ LOOKED_AT_AGAIN_MS = 3_600_000
 """After so long, where the project lies in the bin."""
 
 log = structlog.get_logger("delta.polls")
-
-
-class Ended(NamedTuple):
-    """What is on record, and when the endpoint is polled next."""
-
-    row: PollRow
-    due_at: int | None
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -71,11 +63,11 @@ class _Poll(msgspec.Struct, frozen=True):
     steps: Steps
     jump_ms: int
 
-    def record(self, found: _Found | None, failure: PollFailed | None, snapshot: bytes | None) -> PollRow:
+    def record(self, found: _Found | None, failure: PollFailed | None, snapshot: bytes | None, ms: float) -> PollRow:
         return PollRow(
             at=self.began_ms,
             status=found.status if found else failure.status if failure else None,
-            ms=round((time.monotonic() - self.began_s) * 1000),
+            ms=round(ms),
             size_bytes=found.received_bytes if found else failure.received_bytes if failure else 0,
             changed=snapshot is not None,
             error_class=None if failure is None else failure.error_class,
@@ -86,10 +78,33 @@ class _Poll(msgspec.Struct, frozen=True):
         )
 
 
-async def poll(svc: Services, endpoint_id: int, *, asked_for: bool, jump_ms: int = 0) -> Ended | None:
+class Starts:
+    """Of polls that begin at the same time: one look at the database."""
+
+    def __init__(self, svc: Services, endpoints: Sequence[int]) -> None:
+        self._svc = svc
+        self._endpoints = endpoints
+        self._found: dict[int, _Start] | None = None
+
+    def of(self, endpoint: int) -> _Start | None:
+        if self._found is None:
+            self._found = self._svc.db.peek(_starts, self._endpoints)
+        return self._found.get(endpoint)
+
+
+async def poll(
+    svc: Services,
+    endpoint_id: int,
+    starts: Starts,
+    ends: Ends,
+    *,
+    at_once: Callable[[], bool],
+    asked_for: bool,
+    jump_ms: int = 0,
+) -> Ended | None:
     """By `jump_ms` the clock was set since the poll before. None where there is nothing to poll any more, or nobody
     `asked_for` it and it is not due any more. What goes wrong at the source is on record, not raised."""
-    start = svc.db.peek(_start, endpoint_id)
+    start = starts.of(endpoint_id)
     if start is None:
         return None
     row, endpoint, head = start
@@ -103,20 +118,59 @@ async def poll(svc: Services, endpoint_id: int, *, asked_for: bool, jump_ms: int
     found, failure = None, None
     try:
         found = await _ask(svc, this, head)
-        if not asked_for:
-            await RunningPolls.of(svc).gathered(row.host)
-        if found.document is not None:
-            return await _store(svc, this, found)
     except PollFailed as error:
-        found, failure = None, error
-    verdict = _verdict(this, failure)
+        failure = error
+    is_urgent = asked_for or at_once()
     try:
-        record = this.record(found, failure, None)
-        ended = await svc.db.write(_end, this, record, verdict, found.source if found else source)
-    except NotFound:  # deleted meanwhile
-        return None
-    _tell(svc, this, verdict, record)
+        return await _written(svc, this, ends, found, failure, at_once=is_urgent)
+    except PollFailed as error:
+        return await _written(svc, this, ends, None, error, at_once=is_urgent)
+
+
+async def _written(
+    svc: Services, this: _Poll, ends: Ends, found: _Found | None, failure: PollFailed | None, *, at_once: bool
+) -> Ended | None:
+    """The poll's end, in the transaction of the snapshot where there is a new one. None where the endpoint was deleted
+    meanwhile. Raises PollFailed for a document that is not stored."""
+    verdict, endpoint = _verdict(this, failure), this.endpoint
+    took_ms = (time.monotonic() - this.began_s) * 1000
+
+    def write(tx: Tx, snapshot: bytes | None) -> Ended:
+        if snapshot is not None:
+            this.steps.mark("store")
+        stored_ms = 0 if snapshot is None else this.steps.ms["store"]
+        record = this.record(found, failure, snapshot, took_ms + stored_ms)
+        return _end(tx, this, record, verdict, found.source if found else this.source)
+
+    end = End(write, this.steps.skip)
+    if found is not None and found.document is not None:
+        now_ms = svc.clock.now_ms()
+        end.document = NewSnapshot(
+            endpoint, found.document, now_ms, SOURCE_NAME, checked=True, is_latest=True, companion=end.write
+        )
+    try:
+        ended = await ends.write(end, endpoint.project, at_once=at_once)
+    except DeltaError as error:
+        if found is not None and found.document is not None:
+            await _refused(svc, endpoint, found.document, found.status, error)
+        if isinstance(error, NotFound):
+            return None
+        raise
+    _tell(svc, this, verdict, ended.row)
     return ended
+
+
+async def _refused(svc: Services, endpoint: EndpointRef, document: bytes, status: int, error: DeltaError) -> NoReturn:
+    """Raises PollFailed."""
+    if isinstance(error, DoesNotFit):
+        await enforcement.keep_aside(svc, endpoint, document, error)
+        raise PollFailed("expect", f"{error.message}; it is kept aside", status=status) from None
+    raise _not_stored(error, status) from None
+
+
+def _starts(tx: Tx, endpoints: Sequence[int]) -> dict[int, _Start]:
+    found = ((endpoint, _start(tx, endpoint)) for endpoint in endpoints)
+    return {endpoint: start for endpoint, start in found if start is not None}
 
 
 def _start(tx: Tx, endpoint_id: int) -> _Start | None:
@@ -151,30 +205,6 @@ async def _ask(svc: Services, this: _Poll, head: bytes | None) -> _Found:
     if read is None or read.hash == head:
         return _Found(status, received_bytes, now_known)
     return _Found(status, received_bytes, now_known, read.result)
-
-
-async def _store(svc: Services, this: _Poll, found: _Found) -> Ended:
-    """The document, and the poll's end in the same transaction. Raises PollFailed."""
-    assert found.document is not None
-    verdict, endpoint = _verdict(this, None), this.endpoint
-    ended: list[Ended] = []
-
-    def end(tx: Tx, snapshot: bytes) -> None:
-        this.steps.mark("store")
-        ended[:] = [_end(tx, this, this.record(found, None, snapshot), verdict, found.source)]
-
-    new = NewSnapshot(
-        endpoint, found.document, svc.clock.now_ms(), SOURCE_NAME, checked=True, is_latest=True, companion=end
-    )
-    try:
-        await snapshots.create_snapshots(svc, endpoint.project, [new], IdempotencyKey.none())
-    except DoesNotFit as error:
-        await enforcement.keep_aside(svc, endpoint, found.document, error)
-        raise PollFailed("expect", f"{error.message}; it is kept aside", status=found.status) from None
-    except DeltaError as error:
-        raise _not_stored(error, found.status) from None
-    _tell(svc, this, verdict, ended[0].row)
-    return ended[0]
 
 
 def _tell(svc: Services, this: _Poll, verdict: Verdict, record: PollRow) -> None:

@@ -36,7 +36,7 @@ class NewSnapshot(msgspec.Struct, frozen=True):
     """Where it does not fit its endpoint's schema, and is stored all the same."""
     is_latest: bool = False
     """The caller gave no time: it comes after all the endpoint has, even when the clock was set back meanwhile."""
-    companion: Callable[[Tx, bytes], None] | None = None
+    companion: Callable[[Tx, bytes], object] | None = None
     """Writes what goes with a single one that is the latest, given its id on the wire. It refuses nothing."""
 
 

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeAlias
 
+import msgspec
+
 from delta_server.config.plans import Plans
-from delta_server.core.errors import Conflict, DeltaError
+from delta_server.core.errors import Conflict, DeltaError, NotFound
 from delta_server.core.packs import codec
 from delta_server.features.activity import service as activity
 from delta_server.features.endpoints import service as endpoints
@@ -29,6 +31,7 @@ from delta_server.features.snapshots.appending import (
 from delta_server.features.snapshots.incoming import NewSnapshot, check
 from delta_server.features.snapshots.timeline import EndpointLocks, TailSnapshot, TimelineChanged, TimelineTail
 from delta_server.features.usage import service as usage
+from delta_server.features.usage.service import Allowance
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.contents.contents import Base
@@ -38,8 +41,8 @@ from delta_server.storage.idempotency import IdempotencyKey
 from delta_server.storage.sqlite.transaction import shutting_down
 from delta_server.tasks.lanes import BatchQueues, QueuedItem
 
-_Document: TypeAlias = tuple[NewSnapshot, bytes | Exception | None]
-"""And its hash, None while it is not known, or why it may not be stored."""
+Document: TypeAlias = tuple[NewSnapshot, bytes | Exception | None]
+"""A new snapshot and its hash, None while that is not known, or why it may not be stored."""
 
 ON_THE_LOOP_BYTES = 32 << 10
 """What is checked and encoded on the event loop, in 0.2 ms: a thread that others wait for too costs a small document
@@ -62,14 +65,19 @@ class _Waiting(QueuedItem):
         self.lost = 0
 
 
+def endpoint_of(new: NewSnapshot) -> EndpointRef:
+    assert isinstance(new.endpoint, EndpointRef), "it is there"
+    return new.endpoint
+
+
 async def append_last(
     svc: Services, project: int, new: NewSnapshot, hash: bytes | None, idempotency_key: IdempotencyKey
 ) -> CreatedSnapshots:
     """Store a snapshot of an endpoint that is there, after all it has. `hash` is None if it is not checked yet. Raises
     what `check` does, NotFound, Conflict after three lost races, KeyReused."""
-    assert isinstance(new.endpoint, EndpointRef)
+    endpoint = endpoint_of(new)
     waiting = _Waiting(new, hash, idempotency_key)
-    svc.state(BatchQueues).join(new.endpoint.id, waiting, partial(_serve, svc, project, new.endpoint))
+    svc.state(BatchQueues).join(endpoint.id, waiting, partial(_serve, svc, project, endpoint))
     appended: CreatedSnapshots = await waiting.answered()
     return appended
 
@@ -112,13 +120,15 @@ async def _append_round(
     """Answer all but those it returns, which are to be encoded again."""
     tail, depth, earlier = svc.db.peek(_read_tail, endpoint.id, [item.idempotency_key for item in batch])
     fresh = _settle(batch, earlier)
-    planned = await _plan(svc, endpoint.id, fresh, tail, depth)
+    planned = await plan(svc, endpoint.id, [(item.new, item.hash) for item in fresh], tail, depth)
     fresh = _settle(fresh, [each if isinstance(each, Exception) else None for each in planned])
     lasts = [each for each in planned if isinstance(each, TailSnapshot)]
     if not fresh:
         return []
     requests = [(item.new, item.idempotency_key) for item in fresh]
-    written = await svc.db.write(_insert_round, endpoint, requests, lasts, svc.config.plans)
+    [written] = await svc.db.write(
+        insert_rounds, endpoint.project, [Round(endpoint, requests, lasts)], svc.config.plans
+    )
     again = []
     for number, (item, result) in enumerate(zip(fresh, written, strict=True)):
         if not isinstance(result, TimelineChanged):
@@ -157,9 +167,13 @@ def _read_tail(
 ) -> tuple[TimelineTail, int, list[CreatedSnapshots | Exception | None]]:
     """What the endpoint ends with and its depth in frames; what requests were answered before: a replay within a round
     would cost those behind it their base."""
+    return *tail_of(tx, endpoint), [_earlier_answer(tx, idempotency_key) for idempotency_key in idempotency_keys]
+
+
+def tail_of(tx: Tx, endpoint: int) -> tuple[TimelineTail, int]:
+    """And its depth in frames."""
     tail = timeline.tail(tx, endpoint)
-    depth = 0 if tail.head is None else contents.frame_depth(tx, endpoint, tail.head.id)
-    return tail, depth, [_earlier_answer(tx, idempotency_key) for idempotency_key in idempotency_keys]
+    return tail, 0 if tail.head is None else contents.frame_depth(tx, endpoint, tail.head.id)
 
 
 def _earlier_answer(tx: Tx, idempotency_key: IdempotencyKey) -> CreatedSnapshots | Exception | None:
@@ -169,14 +183,13 @@ def _earlier_answer(tx: Tx, idempotency_key: IdempotencyKey) -> CreatedSnapshots
         return error
 
 
-async def _plan(
-    svc: Services, endpoint: int, items: Sequence[_Waiting], tail: TimelineTail, depth: int
+async def plan(
+    svc: Services, endpoint: int, documents: Sequence[Document], tail: TimelineTail, depth: int
 ) -> list[TailSnapshot | Exception]:
     """What to write of each, or why not. The head is read only when something is to be encoded against it."""
     limit_bytes, now_ms = svc.config.limits.document_bytes, svc.clock.now_ms()
-    documents: list[_Document] = [(item.new, item.hash) for item in items]
     head, base = tail.head, None
-    size_bytes = sum(len(item.new.body) for item in items)
+    size_bytes = sum(len(new.body) for new, _ in documents)
     cpu = svc.cpu_beside(size_bytes)
     if head is not None and (body := contents.cached(svc.contents, endpoint, head.id)) is not None:
         base = Base(head.id, body, depth)
@@ -190,7 +203,7 @@ async def _plan(
     return await cpu(_encode_all, documents, tail, base, svc.contents.packs, limit_bytes, now_ms)
 
 
-def _check_all(documents: Sequence[_Document], limit_bytes: int, now_ms: int) -> list[_Document]:
+def _check_all(documents: Sequence[Document], limit_bytes: int, now_ms: int) -> list[Document]:
     """Each with its hash, or why it may not be stored."""
     return [(new, _check_one(new, limit_bytes, now_ms) if hash is None else hash) for new, hash in documents]
 
@@ -204,7 +217,7 @@ def _check_one(new: NewSnapshot, limit_bytes: int, now_ms: int) -> bytes | Excep
 
 
 def _encode_all(
-    documents: Sequence[_Document], tail: TimelineTail, base: Base | None, packs: Packs, limit_bytes: int, now_ms: int
+    documents: Sequence[Document], tail: TimelineTail, base: Base | None, packs: Packs, limit_bytes: int, now_ms: int
 ) -> list[TailSnapshot | Exception]:
     """Each against the one before it, at a time of its own."""
     planned: list[TailSnapshot | Exception] = []
@@ -223,27 +236,45 @@ def _encode_all(
     return planned
 
 
-def _insert_round(
-    tx: Tx,
-    endpoint: EndpointRef,
-    requests: Sequence[tuple[NewSnapshot, IdempotencyKey]],
-    lasts: Sequence[TailSnapshot],
-    plans: Plans,
-) -> list[CreatedSnapshots | Exception]:
-    """One refused has written nothing; those behind it that are based on it are Moved."""
-    endpoints.confirm(tx, endpoint)
+class Round(msgspec.Struct, frozen=True):
+    """What is stored of an endpoint at once."""
+
+    endpoint: EndpointRef
+    requests: Sequence[tuple[NewSnapshot, IdempotencyKey]]
+    lasts: Sequence[TailSnapshot]
+
+
+def insert_rounds(
+    tx: Tx, project: int, rounds: Sequence[Round], plans: Plans
+) -> list[list[CreatedSnapshots | Exception]]:
+    """Of several endpoints of a project, what came of each request. One refused has written nothing; those behind it
+    that are based on it are TimelineChanged."""
+    left = usage.allowance(tx, plans, project)
+    rows: list[int] = []
+    results = [_insert_round(tx, each, left, rows) for each in rounds]
+    usage.add_snapshots(tx, project, len(rows))
+    happenings.created(tx, project, rows)
+    return results
+
+
+def _insert_round(tx: Tx, this: Round, left: Allowance, rows: list[int]) -> list[CreatedSnapshots | Exception]:
+    endpoint = this.endpoint
+    try:
+        endpoints.confirm(tx, endpoint)
+    except NotFound as error:
+        return [error] * len(this.requests)
     tail = timeline.tail(tx, endpoint.id)
-    left = usage.allowance(tx, plans, endpoint.project)
-    added: dict[int, int] = {}  # rows by time
+    added: list[int] = []  # their times
     results: list[CreatedSnapshots | Exception] = []
-    for (new, idempotency_key), last in zip(requests, lasts, strict=True):
+    for (new, idempotency_key), last in zip(this.requests, this.lasts, strict=True):
         try:
             appended = replayed(tx, idempotency_key)
             if appended is None:
                 left.check(needs := needs_of([last]))
                 placed, tail = timeline.insert_last(tx, endpoint.id, tail, last)
                 left.take(needs)
-                added[last.captured_at] = placed.id
+                added.append(last.captured_at)
+                rows.append(placed.id)
                 enforcement.note(tx, endpoint, placed.uid, last.captured_at, new.misfits)
                 appended = CreatedSnapshots(
                     [stored_answer(new, last, placed, endpoint)], [(endpoint.id, placed.content)]
@@ -254,7 +285,5 @@ def _insert_round(
             results.append(appended)
         except (DeltaError, TimelineChanged) as error:
             results.append(error)
-    usage.add_snapshots(tx, endpoint.project, len(added))
     activity.count_snapshots(tx, endpoint.id, dict.fromkeys(added, 1))
-    happenings.created(tx, endpoint.project, list(added.values()))
     return results

@@ -42,6 +42,7 @@ from delta_server.features.snapshots.store import first_at as first_at
 from delta_server.features.snapshots.store import times_before as times_before
 from delta_server.features.snapshots.store import uid_before as uid_before
 from delta_server.features.snapshots.tasks import retention_cutoff as retention_cutoff
+from delta_server.features.snapshots.together import append_together as append_together
 from delta_server.features.snapshots.values import value_at as value_at
 from delta_server.features.usage import service as usage
 from delta_server.services import Services

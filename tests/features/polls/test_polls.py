@@ -18,7 +18,7 @@ from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from tests.features.polls import polled as p
-from tests.features.polls.source import Answer, json, source
+from tests.features.polls.source import Answer, Asked, json, source
 from tests.storage.opened import FakeClock
 
 MINUTE = 60_000
@@ -93,17 +93,38 @@ async def test_a_snapshot_and_the_record_of_its_poll_are_there_together_or_not_a
     assert row.changed
 
 
-async def test_polls_that_end_together_are_written_together(services: Services) -> None:
-    running = RunningPolls(services)
-    ended = [asyncio.create_task(running.gathered(host)) for host in ("a", "b")]
-    await asyncio.sleep(0)
-    ended.append(asyncio.create_task(running.gathered("c")))
-    await asyncio.sleep(0)
-    assert not any(each.done() for each in ended)
-    async with asyncio.timeout(5):
-        await ended[0]
-        await asyncio.sleep(0)
-    assert all(each.done() for each in ended)
+@pytest.mark.parametrize("deleted", [None, 1, 3])
+async def test_polls_that_end_together_are_one_write(
+    services: Services, monkeypatch: pytest.MonkeyPatch, deleted: int | None
+) -> None:
+    """Whatever came of them; one whose endpoint is deleted meanwhile costs the others nothing."""
+    writes: list[str] = []
+    write = services.db.write
+
+    async def noting(fn: Any, *args: Any, **kwargs: Any) -> Any:
+        if deleted is not None and not writes:
+            row = made[deleted - 1].id
+            await write(lambda tx: tx.run("UPDATE endpoint SET deleted_at = 1 WHERE id = ?", row))
+        writes.append(fn.__module__.rpartition(".")[2])
+        return await write(fn, *args, **kwargs)
+
+    def say(asked: Asked) -> Answer:
+        return Answer(status=500) if asked.path == "/3" else json(asked.path.encode()[1:])
+
+    async with source(say, "0.0.0.0") as api:
+        made = [
+            await p.polled(services, f"http://127.0.0.{host}:{api.port}/{host}", name=f"e{host}", retries=0)
+            for host in (1, 2, 3, 4)
+        ]
+        monkeypatch.setattr(services.db, "write", noting)
+        await p.run_due(services)
+    assert writes[0] == "together"
+    assert deleted or len(writes) == 1
+    left = [each for number, each in enumerate(made, 1) if number != deleted]
+    assert [await p.documents(services, each) for each in left] == [
+        [b"%d" % number] if number != 3 else [] for number in (1, 2, 3, 4) if number != deleted
+    ]
+    assert [len(await p.record(services, each)) for each in left] == [1] * len(left)
 
 
 async def test_what_does_not_fit_the_schema_is_kept_aside(services: Services) -> None:

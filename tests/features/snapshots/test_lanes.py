@@ -70,11 +70,9 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     append = lanes._insert_round
 
-    def noting(
-        tx: Tx, endpoint: EndpointRef, requests: Sequence[Any], lasts: Sequence[TailSnapshot], *more: Any
-    ) -> Any:
-        found.append(len(lasts))
-        return append(tx, endpoint, requests, lasts, *more)
+    def noting(tx: Tx, this: lanes.Round, *more: Any) -> Any:
+        found.append(len(this.lasts))
+        return append(tx, this, *more)
 
     monkeypatch.setattr(lanes, "_insert_round", noting)
     return found
@@ -248,9 +246,9 @@ async def test_after_so_many_lost_races_it_is_a_conflict(
 ) -> None:
     tries: list[int] = []
 
-    def moved(tx: Tx, endpoint: EndpointRef, requests: Any, lasts: Sequence[TailSnapshot], *more: Any) -> Any:
-        tries.append(len(lasts))
-        return [TimelineChanged()] * len(lasts)
+    def moved(tx: Tx, this: lanes.Round, *more: Any) -> Any:
+        tries.append(len(this.lasts))
+        return [TimelineChanged()] * len(this.lasts)
 
     monkeypatch.setattr(lanes, "_insert_round", moved)
     results = await send(services, *(latest(endpoint, document(n)) for n in range(3)))

@@ -1,0 +1,80 @@
+"""Snapshots of several endpoints that come at the same time, as those of polls do: one look at what there is and one
+write, where each by itself would take twice the processor time."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import TypeVar
+
+from delta_server.config.plans import Plans
+from delta_server.features.enforcement import service as enforcement
+from delta_server.features.snapshots import lanes
+from delta_server.features.snapshots.appending import CreatedSnapshots
+from delta_server.features.snapshots.incoming import NewSnapshot
+from delta_server.features.snapshots.lanes import ON_THE_LOOP_BYTES, Round
+from delta_server.features.snapshots.timeline import EndpointLocks, TailSnapshot, TimelineTail
+from delta_server.services import Services
+from delta_server.storage.contents import contents
+from delta_server.storage.database import Tx
+from delta_server.storage.idempotency import IdempotencyKey
+
+T = TypeVar("T")
+
+
+async def append_together(
+    svc: Services, news: Sequence[NewSnapshot], beside: Callable[[Tx], T]
+) -> tuple[list[bool], T]:
+    """Whether each was stored, with its companion, and the result of `beside`, which is written in the same
+    transaction. Each is the latest of an endpoint that is there, no two of the same one. What is large, has a schema to
+    fit, or was refused is left to `create_snapshots`, which says why."""
+    small = [new for new in news if len(new.body) <= ON_THE_LOOP_BYTES and _is_free(svc, new)]
+    stored: set[int] = set()
+    async with svc.state(EndpointLocks).hold(lanes.endpoint_of(new).id for new in small):
+        rounds = await _rounds(svc, small)
+        written, result = await svc.db.write(_write, rounds, svc.config.plans, beside)
+        for new, appended in written:
+            if isinstance(appended, CreatedSnapshots):
+                for endpoint, content in appended.contents:
+                    contents.remember(svc.contents, endpoint, content, new.body)
+                    stored.add(endpoint)
+    for project in {each.endpoint.project for each in rounds}:
+        svc.topics.wake("happenings", project)
+    if stored:
+        svc.topics.wake("contents")
+    return [lanes.endpoint_of(new).id in stored for new in news], result
+
+
+def _is_free(svc: Services, new: NewSnapshot) -> bool:
+    return enforcement.rule_of(svc, lanes.endpoint_of(new).id) is None
+
+
+async def _rounds(svc: Services, news: Sequence[NewSnapshot]) -> list[Round]:
+    """By project."""
+    rounds: list[Round] = []
+    tails = svc.db.peek(_tails, [lanes.endpoint_of(new).id for new in news]) if news else []
+    for new, (tail, depth) in zip(news, tails, strict=True):
+        endpoint = lanes.endpoint_of(new)
+        [planned] = await lanes.plan(svc, endpoint.id, [(new, None)], tail, depth)
+        if isinstance(planned, TailSnapshot):
+            rounds.append(Round(endpoint, [(new, IdempotencyKey.none())], [planned]))
+        await asyncio.sleep(0)  # 0.2 ms each
+    return sorted(rounds, key=_project)
+
+
+def _project(this: Round) -> int:
+    return this.endpoint.project
+
+
+def _tails(tx: Tx, endpoints: Sequence[int]) -> list[tuple[TimelineTail, int]]:
+    return [lanes.tail_of(tx, endpoint) for endpoint in endpoints]
+
+
+def _write(
+    tx: Tx, rounds: Sequence[Round], plans: Plans, beside: Callable[[Tx], T]
+) -> tuple[list[tuple[NewSnapshot, CreatedSnapshots | Exception]], T]:
+    written: list[tuple[NewSnapshot, CreatedSnapshots | Exception]] = []
+    for project, group in groupby(rounds, _project):
+        some = list(group)
+        for each, [result] in zip(some, lanes.insert_rounds(tx, project, some, plans), strict=True):
+            written.append((each.requests[0][0], result))
+    return written, beside(tx)
