@@ -10,7 +10,13 @@ from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleS
 from importlib.util import spec_from_file_location
 from pathlib import Path
 
-MODULES = ("_duckdb", "jsonschema_rs.jsonschema_rs", "obstore._obstore")
+MODULES = (
+    "_brotli",
+    "_duckdb",
+    "cryptography.hazmat.bindings._rust",
+    "jsonschema_rs.jsonschema_rs",
+    "obstore._obstore",
+)
 PACKED = ".zst"
 ZONES_NAME = "tzdata.zip"
 """The package tzdata, which reads its files through its importer."""

@@ -204,7 +204,6 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        gc.collect()
         gc.freeze()  # what stays for ever is not looked through again: 23 ms each time, and all threads wait
         gc.set_threshold(*GC_THRESHOLDS)
         gc.enable()

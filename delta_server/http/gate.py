@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from litestar import Litestar, Request, Response
 from litestar.handlers import HTTPRouteHandler
-from litestar.routes import HTTPRoute
 
 from delta_server.core import access_tokens
 from delta_server.core.caller import Caller
@@ -25,6 +24,7 @@ from delta_server.http.auth import Authenticate
 from delta_server.http.exchange import BodyLimit, Exchange
 from delta_server.http.guards import KEY_IN_PATH, PUBLIC, Access, Body, Guards, UnguardedRoute
 from delta_server.http.paths import segment_text
+from delta_server.http.registering import LateRoute
 from delta_server.http.validation import choose_message, did_you_mean
 from delta_server.storage.database import ACTING
 
@@ -64,21 +64,20 @@ class Gate:
         self._guards = guards
         self._body_limits = body_limits
         self._opened = opened
+        self._accesses: dict[tuple[str, str], tuple[Access, LateRoute]] = {}
         self._routes: dict[tuple[str, str], Route] = {}
+        """Those that were asked for."""
 
     def learn(self, app: Litestar) -> None:
-        """Read all routes. Raises UnguardedRoute for any that is not in `guards`."""
+        """Look through all routes. Raises UnguardedRoute for any that is not in `guards`."""
         for route in app.routes:
-            if not isinstance(route, HTTPRoute):
+            if not isinstance(route, LateRoute):
                 raise UnguardedRoute(f"{route.path} is not an HTTP route")
-            for method, (handler, model) in route.route_handler_map.items():
+            for method, (handler, _) in route.route_handler_map.items():
                 before: object = handler.resolve_before_request()
                 if before is not self:
                     raise UnguardedRoute(f"{method} {route.path} has a before_request of its own instead of the gate")
-                access = self._access(method, bare(route.path_format))
-                self._routes[method, route.path_format] = _route(
-                    access, handler, model.expected_query_params, model.sequence_query_parameter_names
-                )
+                self._accesses[method, route.path_format] = self._access(method, bare(route.path_format)), route
 
     def _access(self, method: str, path: str) -> Access:
         # OPTIONS is Litestar's own: it tells the methods, as Allow does in any 405.
@@ -95,7 +94,7 @@ class Gate:
     async def __call__(self, request: Request[Any, Any, Any]) -> Response[None] | None:
         """The answer to OPTIONS; None lets the request in. Raises for all others."""
         scope = cast("Scope", request.scope)
-        route = self._routes[scope["method"], scope["path_template"]]
+        route = self._route_of(scope["method"], scope["path_template"])
         if route.access.cross_origin:
             cors.begin(scope)
         if scope["method"] == "OPTIONS":
@@ -113,11 +112,21 @@ class Gate:
             scope["path_params"] = {name: segment_text(value) for name, value in scope["path_params"].items()}
         return None
 
+    def _route_of(self, method: str, path: str) -> Route:
+        if (known := self._routes.get((method, path))) is not None:
+            return known
+        access, route = self._accesses[method, path]
+        model = route.parameters(method)
+        handler = route.route_handler_map[cast("Any", method)][0]
+        read = _route(access, handler, model.expected_query_params, model.sequence_query_parameter_names)
+        self._routes[method, path] = read
+        return read
+
     def _options(self, path: str) -> Response[None]:
         """As Allow of a 405 would say it. Litestar's own answer knows one handler of each path only."""
-        found = {method: route for (method, other), route in self._routes.items() if other == path}
+        found = {method: access for (method, other), (access, _) in self._accesses.items() if other == path}
         allow = ", ".join(sorted(with_head(found.keys())))
-        shared = cors.preflight(allow) if found["OPTIONS"].access.cross_origin else {}
+        shared = cors.preflight(allow) if found["OPTIONS"].cross_origin else {}
         return Response(None, status_code=204, headers={"allow": allow, **shared})
 
     def _authenticated_caller(self, scope: Scope, route: Route) -> Caller | None:

@@ -2,12 +2,19 @@
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from delta_server.core.errors import DeltaError
 
 log = structlog.get_logger("delta.server")
+
+_SPEAKS_TLS = b"this port speaks HTTPS: ask it by https://"
+_HINT = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%b" % (
+    len(_SPEAKS_TLS),
+    _SPEAKS_TLS,
+)
 
 
 class CertificateRefused(DeltaError):
@@ -51,8 +58,35 @@ class Certificate:
         return [_state(path) for path in self._files]
 
 
+class _Handshake(ssl.SSLObject):
+    """Answers who does not begin one but sends an HTTP request as it is, which OpenSSL knows by its method (GET, HEAD,
+    POST, PUT). What comes behind it ends the connection, and so does silence."""
+
+    unsent: ssl.MemoryBIO | None = None
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except ssl.SSLError as error:
+            if error.reason != "HTTP_REQUEST" or self.unsent is None:
+                raise
+            self.unsent.write(_HINT)
+            self.unsent = None
+            raise ssl.SSLWantReadError from None  # as in the middle of a handshake: what is to be sent is sent
+
+
+class _Context(ssl.SSLContext):
+    sslobject_class = _Handshake
+
+    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **options: Any) -> ssl.SSLObject:
+        made = super().wrap_bio(incoming, outgoing, *args, **options)
+        assert isinstance(made, _Handshake)
+        made.unsent = outgoing
+        return made
+
+
 def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = _Context(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context

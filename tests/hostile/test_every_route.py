@@ -4,7 +4,7 @@ import copy
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -18,6 +18,7 @@ from delta_server.app import FEATURES, Application, guards_of
 from delta_server.features.alerts.schemas import EXAMPLE_NEW as ALERT
 from delta_server.features.webhooks.schemas import EXAMPLE_NEW as WEBHOOK
 from delta_server.http.gate import bare
+from delta_server.http.registering import LateRoute
 from delta_server.storage.database import Tx
 from tests.conftest import Keys, bearer, client_of, make_keys, shared, shared_fixture, started_in
 from tests.hostile.inputs import BROKEN_JSON, HALVES, HEADERS, MENDABLE, ODD_JSON, TEXTS, VALUES
@@ -360,9 +361,8 @@ def _fill(template: str, segment: str) -> str:
 
 def _query_parameters(app: Application, method: str, template: str) -> list[str]:
     for route in app.litestar.routes:
-        if route.path_format == template and hasattr(route, "route_handler_map"):
-            _, model = route.route_handler_map[cast("Any", method)]
-            return sorted(parameter.field_alias for parameter in model.expected_query_params)
+        if route.path_format == template and isinstance(route, LateRoute):
+            return sorted(parameter.field_alias for parameter in route.parameters(method).expected_query_params)
     return []
 
 

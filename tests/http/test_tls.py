@@ -121,8 +121,13 @@ def test_a_server_with_tls(tmp_path: Path) -> None:
                 assert "Secure" in made.headers["set-cookie"]
                 large = client.post("/v1/auth/login", content=b"0" * 200_000, headers={"content-type": "text/plain"})
                 assert large.status_code in (403, 413, 415)
+            plain = url.replace("https", "http") + "/healthz"
+            for method in ("GET", "HEAD", "POST"):
+                told = httpx.request(method, plain, timeout=5)
+                assert (told.status_code, told.headers["connection"]) == (400, "close")
+                assert (method == "HEAD") or told.text.startswith("this port speaks HTTPS")
             with pytest.raises(httpx.HTTPError):
-                httpx.get(url.replace("https", "http") + "/healthz")
+                httpx.request("DELETE", plain, timeout=5)
             port = url.rpartition(":")[2]
             assert run(tmp_path, "healthcheck", "--port", port, env=env).stdout == "ok\n"
         finally:
