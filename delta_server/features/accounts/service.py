@@ -2,6 +2,7 @@
 
 import hmac
 import os
+from collections.abc import Sequence
 
 import msgspec
 
@@ -203,6 +204,17 @@ def revoke_key(tx: Tx, account: int, project: int | None, public_id: str) -> Non
     if key is None or not store.revoke(tx, account, project, public_id):
         raise NotFound("there is no such key to revoke: it may have been revoked before")
     audit.record(tx, account, "key.revoke", project=key.project, target=f"key {public_id}")
+
+
+def revoked_keys(tx: Tx, account: int, limit: int) -> list[str]:
+    """Public ids, the last ones where they are very many."""
+    return store.revoked(tx, account, limit)
+
+
+@frees_space
+def revoke_again(tx: Tx, account: int, public_ids: Sequence[str]) -> int:
+    """How many of these keys were valid: in a restored database, of which the one before knew more."""
+    return store.revoke_all(tx, account, public_ids)
 
 
 @frees_space

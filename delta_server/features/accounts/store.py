@@ -1,5 +1,7 @@
 """Accounts and API keys. A key's `project` is None when it is the account's own."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from delta_server.storage.database import Tx
@@ -180,6 +182,18 @@ def revoke(tx: Tx, account: int, project: int | None, public_id: str) -> int:
         project,
         public_id,
     )
+
+
+def revoked(tx: Tx, account: int, limit: int) -> list[str]:
+    """Public ids, of those revoked last."""
+    sql = "SELECT public_id FROM api_key WHERE account = ? AND revoked_at IS NOT NULL ORDER BY revoked_at DESC LIMIT ?"
+    return [row[0] for row in tx.all(sql, account, limit)]
+
+
+def revoke_all(tx: Tx, account: int, public_ids: Sequence[str]) -> int:
+    """The number of keys revoked now."""
+    sql = "UPDATE api_key SET revoked_at = ? WHERE account = ? AND public_id = ? AND revoked_at IS NULL"
+    return sum(tx.run(sql, tx.now_ms, account, public_id) for public_id in public_ids)
 
 
 def is_last_admin(tx: Tx, account: int, project: int | None, public_id: str, *, until_ms: int) -> bool:

@@ -169,6 +169,12 @@ async def stream_entries(svc: Services, account: int, filters: Filters) -> Async
         before = rows[-1].entry.at, rows[-1].entry.seq
 
 
+def targets(tx: Tx, account: int, action: Action, limit: int) -> list[str]:
+    """What `action` was done to, the newest first."""
+    rows = store.page(tx, account, Filters(0, 1 << 62, action=action), limit=limit)
+    return [row.entry.target for row in rows if row.entry.outcome == "ok"]
+
+
 # What is done in the background
 
 

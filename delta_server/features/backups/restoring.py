@@ -1,5 +1,6 @@
 """A kept backup in the place of the database: unpacked and checked beside the running server, which then starts itself
-again and puts it there (storage/staged_restore.py). What was there before is kept, and all sessions end.
+again and puts it there (storage/staged_restore.py). What was there before is kept, all sessions end, and who was shut
+out since the backup stays so (carrying.py).
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, Invalid
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
-from delta_server.features.backups import keeper, service
+from delta_server.features.backups import carrying, keeper, service
 from delta_server.features.backups.keeper import Keeper, Work
 from delta_server.features.backups.verifying import fault_of
 from delta_server.features.users import service as users
@@ -83,10 +84,13 @@ async def finish(svc: Services) -> None:
     ended = 0
     while some := await svc.db.write(_end_sessions):
         ended += some
-    await svc.db.write(_record, note, ended)
+    barred = await carrying.carry_over(svc, data_dir / note.kept) if note.kept else {}
+    await svc.db.write(_record, note, {"kept": note.kept, "sessions": ended, **barred})
     done = msgspec.structs.replace(note, finished_ms=svc.clock.now_ms())
     svc.state(Keeper).restored = done
-    log.warning("the database was restored from a backup", name=note.backup, kept=note.kept, sessions_ended=ended)
+    log.warning(
+        "the database was restored from a backup", name=note.backup, kept=note.kept, sessions_ended=ended, **barred
+    )
     await _write_note(svc, done)
 
 
@@ -103,7 +107,6 @@ def _end_sessions(tx: Tx) -> int:
 
 
 @frees_space
-def _record(tx: Tx, note: Note, ended: int) -> None:
+def _record(tx: Tx, note: Note, detail: dict[str, object]) -> None:
     if (account := accounts.find_default_account(tx)) is not None:
-        detail = {"kept": note.kept, "sessions": ended}
         audit.record(tx, account, "backup.restore", target=note.backup, detail=detail, actor=note.actor)

@@ -2,12 +2,15 @@
 
 import hmac
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from delta_server.core import access_tokens, emails, ids, names, passwords, scopes
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthorized
 from delta_server.features.accounts import service as accounts
+from delta_server.features.audit import service as audit
 from delta_server.features.users import joining, password_checks, second_factor, sessions, store, trail
 from delta_server.features.users.failures import Failures
 from delta_server.features.users.hashing import Hashing as Hashing
@@ -28,7 +31,7 @@ from delta_server.features.users.store import revoke_all_sessions as revoke_all_
 from delta_server.features.users.tokens import Signer as Signer
 from delta_server.features.users.tokens import digest
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 
 SETUP_MS, RESET_MS = 30 * 60_000, 24 * 3_600_000
 ROLES = ("owner", "admin", "member")
@@ -307,6 +310,26 @@ def disable(tx: Tx, user: User, *, force: bool = False) -> None:
     store.set_disabled(tx, user.account, user.id, disabled=True)
     store.revoke_sessions(tx, user.id)
     trail.record(tx, user, "user.disable")
+
+
+def barred(tx: Tx, account: int, limit: int) -> list[str]:
+    """Ids of who was disabled or deleted, the last ones where they are very many."""
+    deleted = [target.removeprefix("user ") for target in audit.targets(tx, account, "user.delete", limit)]
+    return [*map(ids.text, store.disabled(tx, account, limit)), *deleted]
+
+
+@frees_space
+def disable_again(tx: Tx, account: int, uids: Sequence[str]) -> int:
+    """How many of these could sign in: in a restored database, of which the one before knew more. The last owner still
+    can."""
+    count = 0
+    for uid in uids:
+        user = store.by_uid(tx, account, ids.parse(uid))
+        if user is not None and user.disabled_at is None:
+            with suppress(Conflict):
+                disable(tx, user)
+                count += 1
+    return count
 
 
 def enable(tx: Tx, user: User) -> None:

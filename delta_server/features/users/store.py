@@ -131,6 +131,12 @@ def set_role(tx: Tx, account: int, user: int, role: str) -> None:
     tx.run("UPDATE user SET role = ?, updated_at = ? WHERE account = ? AND id = ?", role, tx.now_ms, account, user)
 
 
+def disabled(tx: Tx, account: int, limit: int) -> list[bytes]:
+    """Uids, of who was disabled last."""
+    sql = "SELECT uid FROM user WHERE account = ? AND disabled_at IS NOT NULL ORDER BY disabled_at DESC LIMIT ?"
+    return [row[0] for row in tx.all(sql, account, limit)]
+
+
 def set_disabled(tx: Tx, account: int, user: int, *, disabled: bool) -> None:
     at = tx.now_ms if disabled else None
     tx.run("UPDATE user SET disabled_at = ?, updated_at = ? WHERE account = ? AND id = ?", at, tx.now_ms, account, user)

@@ -11,9 +11,12 @@ import pytest
 
 from delta_server.app import Application, build
 from delta_server.config.sections import Backups, Config
+from delta_server.core import secrets
+from delta_server.features.accounts import service as accounts
 from delta_server.features.backups import keeper
 from delta_server.features.backups.keeper import Keeper
 from delta_server.features.users import service as users
+from delta_server.storage.database import Tx
 from delta_server.storage.staged_restore import STAGED_NAME
 from delta_server.tasks.restart import Restart
 from tests.conftest import bearer, client_of, make_keys, started
@@ -130,6 +133,40 @@ async def test_the_next_start_is_of_the_backup(backed_up: Config, clock: FakeClo
         assert [(entry["target"], entry["actor"].split()[0]) for entry in found] == [(name, "user")]
     async with started(build(backed_up, clock=clock, tuning=FAST)) as app, client_of(app) as client:
         assert (await client.get("/v1/auth/me", headers=owner)).status_code == 200, "it is finished once"
+
+
+def shut_out(tx: Tx, key: str) -> None:
+    account = accounts.find_default_account(tx)
+    assert account is not None
+    accounts.revoke_key(tx, account, None, secrets.parse(key).public_id)
+    users.disable(tx, users.named(tx, "disabled@example.com"))
+    users.delete(tx, users.named(tx, "deleted@example.com"), force=False)
+
+
+async def test_who_was_shut_out_since_the_backup_stays_so(backed_up: Config, clock: FakeClock) -> None:
+    """Keys that were revoked, users who were disabled or deleted; and nobody else."""
+    names = ("stays", "disabled", "deleted")
+    async with started(build(backed_up, clock=clock, tuning=FAST)) as app, client_of(app) as client:
+        owner = bearer(await people.signed_in(app, client, "ada@example.com", "owner"))
+        for who in names:
+            await people.add(app, f"{who}@example.com")
+        known = await make_keys(app.services, clock)
+        await settled(app, lambda state: state.verified)
+        clock.advance(60_000)
+        await client.post(LIST, json={}, headers=owner)
+        await settled(app, lambda state: len(state.verified) == 2)
+        name = await newest(app)
+        await app.services.db.write(shut_out, known.project)
+        await client.post(f"{LIST}/{name}/restore", json={"confirm": name}, headers=owner)
+        await settled(app, lambda state: state.restored)
+    async with started(build(backed_up, clock=clock, tuning=FAST)) as app, client_of(app) as client:
+        assert (await client.get("/v1/endpoints", headers=bearer(known.project))).status_code == 401
+        assert (await client.get("/v1/projects", headers=bearer(known.account))).status_code == 200
+        for who, status in zip(names, (200, 401, 401), strict=True):
+            body = {"email": f"{who}@example.com", "password": people.PASSWORD}
+            assert (await client.post("/v1/auth/login", json=body)).status_code == status, who
+        [entry] = (await client.get("/v1/audit?action=backup.restore", headers=bearer(known.account))).json()["data"]
+        assert (entry["detail"]["keys"], entry["detail"]["users"]) == (1, 2)
 
 
 async def test_metrics_tell_how_old_the_newest_is(
