@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 
 from delta_server.core import times
 from delta_server.features.instance import service
-from delta_server.features.instance.schemas import ConfigValue, DirectoryPart, Instance
+from delta_server.features.instance.schemas import ColdStorage, ConfigValue, DirectoryPart, Instance
 from delta_server.http import health
 from delta_server.http.docs import example
 from delta_server.http.health import Vitals
@@ -22,6 +22,7 @@ _EXAMPLE = {
     "data_directory": "/var/lib/delta",
     "data_bytes": 19283968,
     "parts": [{"name": "database", "bytes": 10485760}, {"name": "log", "bytes": 409600}],
+    "cold": {"address": "s3://example/delta", "objects": 120, "bytes": 3221225472, "answers": True},
     "open_streams": 2,
     "health": health.EXAMPLE,
     "config": [{"name": "server.port", "value": "8080", "is_default": True, "is_secret": False}],
@@ -46,11 +47,19 @@ async def instance(services: NamedDependency[Services], vitals: NamedDependency[
         data_directory=str(services.config.storage.data_dir.absolute()),
         data_bytes=sum(parts.values()),
         parts=[DirectoryPart(name, size) for name, size in parts.items()],
+        cold=_cold(services),
         open_streams=services.live.open,
         health=found,
         config=[ConfigValue(*value) for value in service.config_in_force(services.config)],
     )
     return Response(answer, headers={"cache-control": "no-store"})
+
+
+def _cold(svc: Services) -> ColdStorage | None:
+    address, cold = svc.config.storage.cold, svc.contents.cold
+    if not address and not cold.counts.objects:
+        return None
+    return ColdStorage(address, cold.counts.objects, cold.counts.object_bytes, answers=not cold.away)
 
 
 ROUTES = [instance]

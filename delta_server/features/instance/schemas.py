@@ -15,6 +15,15 @@ class DirectoryPart(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class ColdStorage(msgspec.Struct, frozen=True):
+    """As the background saw it within the last minute."""
+
+    address: str
+    objects: int
+    bytes: int
+    answers: bool
+
+
 class ConfigValue(msgspec.Struct, frozen=True):
     """`value` is as it would stand in the configuration file."""
 
@@ -33,6 +42,7 @@ class Instance(msgspec.Struct, frozen=True):
     data_directory: str
     data_bytes: int
     parts: list[DirectoryPart]
+    cold: ColdStorage | None
     open_streams: int
     health: Health
     config: list[ConfigValue]
@@ -98,6 +108,10 @@ FIELDS = {
     "InstanceUserAnswer.user": "The user",
     "DirectoryPart.name": "`database`, `log` (what is not in it yet), `reserve` (for a full disk), `backups`, `other`",
     "DirectoryPart.bytes": "What it occupies",
+    "ColdStorage.address": "The store that `storage.cold` names; empty while only what was moved before is left in one",
+    "ColdStorage.objects": "Packs and segments in it",
+    "ColdStorage.bytes": "What they occupy there",
+    "ColdStorage.answers": "Whether all stores that were asked last answered",
     "ConfigValue.name": "The option; a row of a plan is `plans.NAME.ROW`",
     "ConfigValue.value": 'Its value as it is in force, as TOML; `"***"` for a secret that is set',
     "ConfigValue.is_default": "Whether that is what holds when nobody says anything",
@@ -110,6 +124,7 @@ FIELDS = {
     "Instance.data_directory": "Where its data is",
     "Instance.data_bytes": "What all of that occupies",
     "Instance.parts": "The same by part",
+    "Instance.cold": "What is in cold storage; null without any",
     "Instance.open_streams": "Streams that are open now, of all projects",
     "Instance.health": "As `/healthz/details` has it: database, queues, disk, background loops",
     "Instance.config": "Every option, secrets masked",

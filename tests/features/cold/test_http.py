@@ -89,8 +89,11 @@ async def test_it_is_read_by_all_ways(client: httpx.AsyncClient, clock: FakeCloc
     metrics = (await get(client, keys.account, "/metrics")).text
     assert "delta_cold_read_bytes_total" in metrics
     assert "delta_cold_objects 0.0" not in metrics
-    health = (await get(client, keys.account, "/healthz/details")).json()
-    assert health["dependencies"]["cold_storage"] == "healthy"
+    told = (await get(client, keys.account, "/v1/instance")).json()
+    assert told["health"]["dependencies"]["cold_storage"] == "healthy"
+    assert told["cold"]["objects"] > 1
+    assert told["cold"]["bytes"] > 0
+    assert told["cold"]["answers"]
 
 
 async def test_while_it_is_away_all_else_goes_on(
@@ -108,6 +111,7 @@ async def test_while_it_is_away_all_else_goes_on(
         assert (answer.status_code, answer.json()["code"]) == (503, "COLD_STORAGE_UNAVAILABLE")
         assert answer.headers["retry-after"] == "30"
         assert str(tmp_path) not in answer.text
+        assert not (await get(client, keys.account, "/v1/instance")).json()["cold"]["answers"]
         latest = await get(client, keys.project, "/v1/snapshots/latest/prices")
         assert latest.status_code == 200
         body = {"endpoint": "prices", "data": {"new": 1}}

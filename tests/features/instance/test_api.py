@@ -56,6 +56,7 @@ async def test_what_it_tells(config: Config, clock: FakeClock) -> None:
     assert tuple(parts) == service.PARTS
     assert parts["database"] > 0
     assert found["data_bytes"] == sum(parts.values())
+    assert found["cold"] is None
     assert found["health"]["status"] in ("healthy", "degraded")
     assert {loop["name"] for loop in found["health"]["loops"]} >= {"compute deltas", "trim the outbox"}
     told = {value["name"]: value for value in found["config"]}

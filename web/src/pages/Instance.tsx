@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { get, type Schemas } from "../api.ts";
-import { bytes, count } from "../numbers.ts";
+import { bytes, count, counted } from "../numbers.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
@@ -74,7 +74,18 @@ function Server({ answer }: { answer: Answer }) {
           </li>
         ))}
       </ul>
+      {answer.cold ? <Cold cold={answer.cold} /> : null}
     </Part>
+  );
+}
+
+function Cold({ cold }: { cold: NonNullable<Answer["cold"]> }) {
+  return (
+    <p class={cold.answers ? "quiet" : "wrong"}>
+      {counted(cold.objects, "old pack or segment", "old packs and segments")}, {bytes(cold.bytes)}, in cold storage
+      {cold.address ? ` (${cold.address})` : ""}
+      {cold.answers ? "." : ", which does not answer: what is in it cannot be read now."}
+    </p>
   );
 }
 
