@@ -13,12 +13,12 @@ UNBOUNDED = (float("-inf"), float("inf"))
 _decode_quickly = msgspec.json.Decoder(float_hook=float).decode
 
 
-def decoded(raw: bytes) -> Any:
+def decoded(raw: bytes | msgspec.Raw) -> Any:
     """Of JSON, numbers without a limit among it."""
     try:
         return _decode_quickly(raw)
     except (ValueError, msgspec.DecodeError):
-        return _decode_quickly(slices.with_exponents(raw))
+        return _decode_quickly(slices.with_exponents(bytes(raw)))
 
 
 def around(value: int) -> tuple[float, float]:

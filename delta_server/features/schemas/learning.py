@@ -110,10 +110,10 @@ async def _lesson(svc: Services, plan: Plan) -> Lesson:
         if wanted and size > PART_BYTES:
             break
         wanted.append(each.content)
+    before = None if learned is None else contents.cached(svc.contents, endpoint, learned.position[1])
     documents = [body async for _, body in contents.read_run(svc.contents, endpoint, wanted)]
-    if learned is None:
-        return Lesson(documents)
-    return Lesson(documents, learned.shape, contents.cached(svc.contents, endpoint, learned.position[1]))
+    contents.remember(svc.contents, endpoint, wanted[-1], documents[-1])  # what it has in common with the next is known
+    return Lesson(documents, None if learned is None else learned.shape, before)
 
 
 def _store_all(tx: Tx, learnt: Sequence[tuple[Plan, Learnt | None]]) -> list[bool | None]:

@@ -199,6 +199,21 @@ def test_steps_do_not_depend_on_where_parts_end() -> None:
     assert found == [(step.number, step.changes) for step in whole.steps]
 
 
+@settings(max_examples=40 * FUZZ, deadline=None)
+@given(st.lists(values, min_size=1, max_size=9), st.lists(st.integers(1, 4), min_size=9, max_size=9), st.booleans())
+def test_steps_are_the_same_whole_and_in_parts(documents: list[Any], sizes: list[int], is_at_hand: bool) -> None:
+    texts = [msgspec.json.encode({"rows": [each, documents[0]], "last": each}) for each in documents]
+    whole = steps.learn_all(steps.Lesson(texts))
+    known, found, done = None, [], 0
+    while done < len(texts):
+        before = texts[done - 1] if done and is_at_hand else None
+        part = steps.learn_all(steps.Lesson(texts[done : done + sizes.pop()], known, before))
+        found += [(done + step.number, step.changes, step.shape) for step in part.steps]
+        known, done = part.shape, done + part.count
+    assert known == whole.shape
+    assert found == [(step.number, step.changes, step.shape) for step in whole.steps]
+
+
 def test_few_alike_members_that_are_never_always_there_are_a_map() -> None:
     shape = presented(learned(*({f"shop{chr(97 + n)}": {"price": n}} for n in range(9))))
     assert (shape.is_map, list(shape.properties)) == (True, [])
