@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,15 @@ def test_long_events_are_not_merged_into_more_than_can_be_sorted() -> None:
 
     assert segment_plan.all_merges([long(n, 20) for n in range(7)], BOUNDS) == [[0, 1, 2], [3, 4, 5]]
     assert segment_plan.merges([long(n, 40) for n in range(8)], BOUNDS) == []
+
+
+@pytest.mark.parametrize(("event_bytes", "merged"), [(segment_plan.LONG_BYTES, 4), (590, 1)])
+def test_a_million_events_are_one_segment_where_they_are_short(event_bytes: int, merged: int) -> None:
+    """Of 590 bytes 131,072 are 64 MiB of JSON, as many as one is to hold."""
+    events = 131_072
+    found = [SegmentInfo(n, events, n, n, event_bytes * events, 1 << 20, True, {"a": events}) for n in range(4)]
+    bounds = SegmentBounds(1_048_576, 64 << 20)
+    assert segment_plan.merges(found, bounds) == ([list(range(4))] if merged > 1 else [])
 
 
 # Where sealing cuts

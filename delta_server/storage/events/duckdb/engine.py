@@ -20,13 +20,13 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, Asyn
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
 from delta_server.storage.cold.pieces import ColdPieces
 from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long, too_long, translated
 from delta_server.storage.events.duckdb.instance import Instance, QuerySession
-from delta_server.storage.events.duckdb.shares import InstancePool, mark_shared
+from delta_server.storage.events.duckdb.shares import Apart, InstancePool, mark_shared
 from delta_server.storage.events.options import Events
 from delta_server.storage.priority import WITH_LOCK, lower_priority
 from delta_server.storage.sqlite.connection import Tuning
@@ -35,17 +35,6 @@ from delta_server.storage.turns import Callers, Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
-A = TypeVar("A", covariant=True)
-
-
-class Apart(Protocol[A]):
-    """What may answer a query outside of the server, asked when its turn has come."""
-
-    def shared(self, *, is_behind: bool) -> Awaitable[A] | None:
-        """With a part of the memory; behind others or not. None when it does not."""
-
-    def alone(self) -> Awaitable[A] | None:
-        """With half of it, when no other query needs it. None when it does not."""
 
 
 MAX_QUERIES = 3
@@ -211,7 +200,8 @@ class Engine:
         """In the place that was taken, once no other query needs the memory."""
         async with AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(self._instances.exclusive(project, self._jobs))
+                exclusive = self._instances.exclusive(project, self._jobs, in_process=apart is not None)
+                await stack.enter_async_context(exclusive)
             except BaseException:
                 self._turns.give_back(project)
                 raise
@@ -229,14 +219,22 @@ class Engine:
         return self._instances.apart(project)
 
     def all_memory(self, project: int) -> AbstractAsyncContextManager[None]:
-        return self._instances.exclusive(project, self._jobs)
+        return self._instances.exclusive(project, self._jobs, in_process=True)
 
     async def run_background(self, project: int, work: Callable[[QuerySession], T], *, is_evictable: bool = False) -> T:
         """As `run`, in the background's threads and for as long as it takes; what `is_evictable` may end as `run` does
-        when much is written meanwhile."""
-        job = self._job(project, self._instances.larger, has_caller=False)
-        job.is_evictable = is_evictable
-        return await self._answer(job, self._submit(self._background, job.whole, work), None)
+        when much is written meanwhile. It is run again, with more memory, when the smaller share is too little."""
+
+        async def run_in(instance: Instance) -> T:
+            job = self._job(project, instance, has_caller=False)
+            job.is_evictable = is_evictable
+            return await self._answer(job, self._submit(self._background, job.whole, work), None)
+
+        try:
+            return await run_in(self._instances.smaller)
+        except NoMemory:
+            async with self._instances.large_turn:
+                return await run_in(self._instances.larger)
 
     async def stream(self, project: int, work: Callable[[QuerySession], Iterator[T]]) -> AsyncGenerator[T, None]:
         """What the generator `work` yields, one by one and only when it is asked for. Each has the deadline of a whole

@@ -33,14 +33,18 @@ def merged(session: QuerySession, segments: Sequence[SegmentInfo]) -> NewSegment
     for segment in segments:
         for name, count in segment.types.items():
             types[name] = types.get(name, 0) + count
+    events, json_bytes = sum(each.events for each in segments), sum(each.json_bytes for each in segments)
+    parquet = segment_file.parquet(
+        session, rows, event_bytes=json_bytes // max(events, 1), level=segment_file.MERGE_LEVEL
+    )
     return NewSegment(
-        events=sum(segment.events for segment in segments),
+        events=events,
         first_at=min(segment.first_at for segment in segments),
         last_at=max(segment.last_at for segment in segments),
         last_seq=None if None in (seqs := [segment.last_seq for segment in segments]) else max(filter(None, seqs)),
         types=segment_file.most_frequent(types),
-        json_bytes=sum(segment.json_bytes for segment in segments),
-        parquet=segment_file.parquet(session, rows, level=segment_file.MERGE_LEVEL),
+        json_bytes=json_bytes,
+        parquet=parquet,
         rolled=segments[0].rolled,
     )
 

@@ -67,7 +67,11 @@ def prepare(session: QuerySession, *, most_events: int, excluded: frozenset[int]
         for where in _conditions(session, most_events // OWN_SHARE)
         if (
             new := segment_file.encoded(
-                session, f"FROM waiting{where}", rolled=False, json_bytes=0, level=segment_file.SEAL_LEVEL
+                session,
+                f"FROM waiting{where}",
+                event_bytes=raw_bytes // events,
+                rolled=False,
+                level=segment_file.SEAL_LEVEL,
             )
         )
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core.event_storage.segment_plan import MOST_TYPES, OTHER_TYPES
+from delta_server.core.event_storage.segment_plan import LONG_BYTES, MOST_TYPES, OTHER_TYPES
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.query import relation
@@ -17,9 +17,11 @@ SEAL_LEVEL, MERGE_LEVEL = 6, 9
 """zstd: what is sealed will soon be merged, what is merged stays."""
 
 _OPTIONS = (
-    "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL {level:d}, ROW_GROUP_SIZE 131072,"
+    "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL {level:d}, ROW_GROUP_SIZE {rows:d},"
     " USE_TMP_FILE false"
 )
+_GROUP_ROWS, _GROUP_BYTES, _VECTOR_ROWS = 131_072, 8 << 20, 2048
+"""Of a row group, which DuckDB has in memory three times while it writes it: of long events it holds fewer."""
 DAY = f"(time_ms - ((time_ms % {DAY_MS}) + {DAY_MS}) % {DAY_MS}) // {DAY_MS}"
 """SQL: an event's UTC day since the epoch, before the epoch too."""
 
@@ -55,7 +57,8 @@ def rewrite_without(session: QuerySession, segment: int, condition: str, params:
     """The segment, which must be there, without the events `condition` holds for; it is never NULL."""
     [old] = [each for each in session.read_view.segments() if each.id == segment]
     rows = f"{of_segments(session.read_view, [segment])} WHERE NOT {condition}"
-    new = encoded(session, rows, params, json_bytes=0, rolled=bool(old.rolled), level=MERGE_LEVEL)
+    event_bytes = old.json_bytes // old.events_count
+    new = encoded(session, rows, params, event_bytes=event_bytes, rolled=bool(old.rolled), level=MERGE_LEVEL)
     if new is None:
         return Remainder(None, old.events_count)
     json_bytes = old.json_bytes * new.events // old.events_count
@@ -94,9 +97,9 @@ def most_frequent(types: dict[str, int]) -> dict[str, int]:
 
 
 def encoded(
-    session: QuerySession, select: str, params: Sequence[Any] = (), *, json_bytes: int, rolled: bool, level: int
+    session: QuerySession, select: str, params: Sequence[Any] = (), *, event_bytes: int, rolled: bool, level: int
 ) -> NewSegment | None:
-    """The segment of the rows of `select`, None when there are none."""
+    """The segment of the rows of `select`, which are `event_bytes` of JSON each; None when there are none."""
     found = statistics(session, select, params)
     if found is None:
         return None
@@ -106,11 +109,19 @@ def encoded(
         last_at=found.last_at,
         last_seq=found.last_seq,
         types=most_frequent(found.types),
-        json_bytes=json_bytes,
-        parquet=parquet(session, select, params, level=level),
+        json_bytes=event_bytes * sum(found.types.values()),
+        parquet=parquet(session, select, params, event_bytes=event_bytes, level=level),
         rolled=rolled,
     )
 
 
-def parquet(session: QuerySession, select: str, params: Sequence[Any] = (), *, level: int) -> bytes:
-    return session.copy(f"{select} ORDER BY time_ms, seq", params, options=_OPTIONS.format(level=level))
+def parquet(session: QuerySession, select: str, params: Sequence[Any] = (), *, event_bytes: int, level: int) -> bytes:
+    options = _OPTIONS.format(level=level, rows=group_rows(event_bytes))
+    return session.copy(f"{select} ORDER BY time_ms, seq", params, options=options)
+
+
+def group_rows(event_bytes: int) -> int:
+    """Rows of a row group of events of so many bytes of JSON."""
+    if event_bytes <= LONG_BYTES:
+        return _GROUP_ROWS
+    return max(_GROUP_BYTES // event_bytes // _VECTOR_ROWS, 1) * _VECTOR_ROWS

@@ -146,6 +146,81 @@ async def test_memory_is_left_for_what_duckdb_does_not_count(db: SqliteDatabase,
     await engine.close()
 
 
+LIMIT = "SELECT current_setting('memory_limit')"
+
+
+class Needy:
+    """Work of the background that finds no memory the first time; then the limit under which it ran, once `let_go`."""
+
+    def __init__(self) -> None:
+        self.tried, self.begun, self.let_go = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self, session: QuerySession) -> Any:
+        if not self.tried.is_set():
+            self.tried.set()
+            raise NoMemory("there is no memory left")
+        self.begun.set()
+        self.let_go.wait(WAIT_S)
+        return session.rows(LIMIT)[1]
+
+
+async def test_the_background_has_the_smaller_share_but_for_what_does_not_fit(
+    db: SqliteDatabase, project: int, tmp_path: Path
+) -> None:
+    engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=512 * MIB), FAST)
+    work = Needy()
+    work.let_go.set()
+    assert (await engine.run_background(project, lambda session: session.rows(LIMIT)))[1] == [("112.0 MiB",)]
+    assert await engine.run_background(project, work) == [("336.0 MiB",)]
+    await engine.close()
+
+
+async def test_a_caller_has_the_larger_share_while_the_background_works(
+    db: SqliteDatabase, project: int, tmp_path: Path
+) -> None:
+    engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=512 * MIB), FAST)
+    begun, let_go = threading.Event(), threading.Event()
+
+    def hold(_: QuerySession) -> None:
+        begun.set()
+        let_go.wait(WAIT_S)
+
+    running = asyncio.create_task(engine.run_background(project, hold))
+    await asyncio.to_thread(begun.wait, WAIT_S)
+    assert (await engine.run(project, lambda session: session.rows(LIMIT)))[1] == [("336.0 MiB",)]
+    let_go.set()
+    await running
+    await engine.close()
+
+
+async def test_the_background_waits_with_much_memory_while_a_process_has_half(engine: Engine, project: int) -> None:
+    work = Needy()
+    work.let_go.set()
+    async with engine.all_memory(project):
+        running = asyncio.create_task(engine.run_background(project + 1, work))
+        await asyncio.to_thread(work.tried.wait, WAIT_S)
+        assert (await engine.run_background(project + 2, lambda session: session.rows("SELECT 1")))[1] == [(1,)]
+        assert not work.begun.is_set()
+    await running
+
+
+async def test_half_of_the_memory_waits_while_the_background_has_much(
+    db: SqliteDatabase, project: int, tmp_path: Path
+) -> None:
+    engine = await impatient(tmp_path)
+    work = Needy()
+    running = asyncio.create_task(engine.run_background(project, work))
+    await asyncio.to_thread(work.begun.wait, WAIT_S)
+    with pytest.raises(Unavailable, match="other queries need the memory"):
+        async with engine.all_memory(project):
+            raise AssertionError("both had it")
+    work.let_go.set()
+    await running
+    async with engine.all_memory(project):
+        pass
+    await engine.close()
+
+
 @pytest.mark.parametrize("is_evictable", [True, False])
 async def test_what_may_let_go_ends_when_it_is_asked_to(
     db: SqliteDatabase, project: int, tmp_path: Path, is_evictable: bool

@@ -116,6 +116,6 @@ async def test_a_file_that_could_not_be_written_is_not_kept(log: Kept) -> None:
     for _ in range(3):
         with pytest.raises(Exception, match="stop"):
             await log.engine.run_background(log.project, fail)
-        held = vars(log.engine._instances.larger._files).values()
+        held = vars(log.engine._instances.smaller._files).values()
         assert [each for each in held if isinstance(each, dict) and each] == []
     assert (await log.engine.run_background(log.project, write))[:4] == b"PAR1"
