@@ -1,10 +1,12 @@
-"""How soon the body of a request must come."""
+"""How soon the body of a request must come, and where answers are compressed."""
 
+import threading
 from typing import Any
 
 import pytest
 
 from delta_server.config.sections import Limits
+from delta_server.http import encodings
 from delta_server.http.errors import RequestTimeout
 from delta_server.http.exchange import LEAST_RATE, STALL_SECONDS, BodyLimit, Budgets, Exchange
 from delta_server.http.inflight import MemoryBudget
@@ -12,6 +14,22 @@ from tests.storage.opened import FakeClock
 
 MIB = 1 << 20
 PASSED_S = 20
+
+
+def exchanged(method: str, headers: dict[bytes, bytes], piece: bytes, clock: FakeClock) -> Exchange:
+    """One whose client sends `piece` again and again, and takes whatever comes."""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": piece, "more_body": True}
+
+    async def nothing(*_: Any) -> None: ...
+
+    budgets = [MemoryBudget(MIB, owner_bytes=MIB) for _ in range(3)]
+    return Exchange(
+        method, headers, receive, nothing,
+        request_id="r", limits=Limits(), budgets=Budgets(*budgets), address="a", body_pending=lambda: True,
+        taken=nothing, clock=clock,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -25,17 +43,7 @@ PASSED_S = 20
 async def test_a_body_that_may_last_has_a_least_rate(piece_bytes: int, is_taken: bool, clock: FakeClock) -> None:
     """It has no deadline, and each piece of it comes in time."""
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"x" * piece_bytes, "more_body": True}
-
-    async def nothing(*_: Any) -> None: ...
-
-    budgets = [MemoryBudget(MIB, owner_bytes=MIB) for _ in range(3)]
-    exchange = Exchange(
-        "PUT", {}, receive, nothing,
-        request_id="r", limits=Limits(), budgets=Budgets(*budgets), address="a", body_pending=lambda: True,
-        taken=nothing, clock=clock,
-    )  # fmt: skip
+    exchange = exchanged("PUT", {}, b"x" * piece_bytes, clock)
     exchange.limit_body(BodyLimit(MIB, is_streamed=True))
     await exchange.receive()
     exchange._begun -= PASSED_S
@@ -44,3 +52,32 @@ async def test_a_body_that_may_last_has_a_least_rate(piece_bytes: int, is_taken:
     else:
         with pytest.raises(RequestTimeout, match=f"{LEAST_RATE} bytes a second"):
             await exchange.receive()
+
+
+@pytest.mark.parametrize("encoding", encodings.COMPRESSORS)
+@pytest.mark.parametrize(("size", "is_on_the_loop"), [(1_000, True), (64 << 10, False)])
+async def test_large_pieces_of_a_streamed_answer_are_compressed_away_from_the_loop(
+    encoding: str, size: int, is_on_the_loop: bool, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+    made = encodings.COMPRESSORS[encoding]
+
+    class Noted:
+        def __init__(self) -> None:
+            self._real = made()
+
+        def compress(self, data: bytes) -> bytes:
+            threads.append(threading.get_ident())
+            return self._real.compress(data)
+
+        def flush(self) -> bytes:
+            return self._real.flush()
+
+    monkeypatch.setitem(encodings.COMPRESSORS, encoding, Noted)
+    exchange = exchanged("GET", {b"accept-encoding": encoding.encode()}, b"", clock)
+    await exchange.send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]}
+    )
+    for number in range(3):
+        await exchange.send({"type": "http.response.body", "body": b"x" * size, "more_body": number < 2})
+    assert [thread == threading.get_ident() for thread in threads] == [is_on_the_loop] * 3
