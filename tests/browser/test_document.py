@@ -61,6 +61,19 @@ def test_keys_travel_from_change_to_change_and_the_address_tells_where(server: S
     page.keyboard.press(".")
     _number(page, 200)
     expect(page).not_to_have_url(re.compile("at="))
+    page.keyboard.press("{")
+    _number(page, 199)
+    page.keyboard.press("X")
+    page.keyboard.press("{")
+    _number(page, 198)
+    page.keyboard.press("x")
+    for rate in (8, 20, 4):
+        page.keyboard.press("+")
+        expect(page.get_by_text(f"Plays {rate} changes a second")).to_be_visible()
+    page.keyboard.press("p")
+    _number(page, 200)
+    page.keyboard.press("c")
+    expect(page).to_have_url(re.compile("/compare\\?a=2025-05-24T.*&b=2025-05-24T21"))
 
 
 def test_a_link_opens_the_same_view_anywhere(server: Server, visit: Open) -> None:
@@ -76,6 +89,13 @@ def test_a_link_opens_the_same_view_anywhere(server: Server, visit: Open) -> Non
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
     expect(page.get_by_role("treegrid")).to_be_focused()
+    page.keyboard.press("k")
+    expect(page.locator(".row.focus")).to_contain_text("api")
+    page.keyboard.press("]")
+    _number(page, 137)
+    expect(page.locator(".row.focus")).to_contain_text("api")
+    page.keyboard.press("h")
+    expect(page.get_by_role("dialog", name="History of /metadata/api")).to_be_visible()
 
 
 def test_a_moment_is_typed(server: Server, visit: Open) -> None:
@@ -98,11 +118,42 @@ def test_a_moment_is_typed(server: Server, visit: Open) -> None:
 
 
 def test_search_finds_in_folded_branches_and_the_exact_text_is_the_stored_one(server: Server, visit: Open) -> None:
-    page = _opened(server, visit)
-    page.get_by_placeholder("Search keys and values in this version").fill("sóuth sandwich")
-    expect(page.locator(".filter .count")).to_contain_text(re.compile(r"of \d+"))
-    expect(page.locator(".row.focus mark")).to_have_text("South Sandwich")
+    window = visit(server)
+    window.sign_in()
+    window.page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")  # as by plain HTTP
+    page = window.go(f"{DOCUMENT}?at={AT}")
+    expect(page.locator(".row").first).to_be_visible()
+    find = page.get_by_placeholder("Search keys and values in this version")
+    find.fill("sóuth sandwich")
+    count, focused = page.locator(".filter .count"), page.locator(".row.focus")
+    expect(count).to_contain_text(re.compile(r"of \d+"))
+    expect(focused.locator("mark")).to_have_text("South Sandwich")
     expect(page).to_have_url(re.compile("find=s%C3%B3uth"))
+    page.get_by_role("treegrid").focus()
+    for key, number in (("n", 2), ("N", 1)):
+        page.keyboard.press(key)
+        expect(count).to_contain_text(f"{number} of")
+    page.keyboard.press("]")
+    _number(page, 138)
+    expect(focused).to_contain_text("South Sandwich")  # its record changed in neither, and stays open
+    page.keyboard.press("Space")
+    expect(page.get_by_label("The whole value")).to_contain_text("South Sandwich")
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("The whole value")).to_be_hidden()
+    for key, said, copy in (("y", "The key path", re.compile(r"^/features/\[id=\w+\]/")), ("Y", "The value", "")):
+        page.keyboard.press(key)
+        expect(page.get_by_text(f"{said} is copied").first).to_be_visible()
+        if copy:
+            page.keyboard.press("f")
+            page.keyboard.press("Control+A")
+            page.keyboard.press("Control+V")
+            expect(find).to_have_value(copy)
+            find.fill("sóuth sandwich")
+            page.get_by_role("treegrid").focus()
+    page.keyboard.press("[")
+    page.keyboard.press("o")
+    expect(page.get_by_role("radio", name="Changed")).to_be_checked()
+    page.keyboard.press("o")
     page.get_by_role("radio", name="Exact text").click()
     expect(page.locator(".tree.text")).to_contain_text('"count":132')
     expect(page.locator(".tree.text mark.changed").first).to_be_visible()

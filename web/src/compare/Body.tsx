@@ -30,6 +30,7 @@ export function Body({ place, ends, compared, setTrial }: BodyProps) {
   const screen = useView();
   const ledger = useLedger(compared, screen);
   const [peeked, setPeeked] = useState<Row | null>(null);
+  const closePeek = useCallback(() => setPeeked(null), []);
   const fields = useFields(place);
   const { isNoise } = fields;
   const asked = query.value;
@@ -39,7 +40,13 @@ export function Body({ place, ends, compared, setTrial }: BodyProps) {
   const act = useMemo(
     () =>
       ledger &&
-      actOf({ pair, ledger, valueAt: value, peek: setPeeked, documentAt: (row) => documentAt(place, pair, row) }),
+      actOf({
+        pair,
+        ledger,
+        valueAt: value,
+        peek: (row) => setPeeked((before) => (before === row ? null : row)),
+        documentAt: (row) => documentAt(place, pair, row),
+      }),
     [place, pair, ledger, value],
   );
   const titles = { a: `A · ${moment(ends.a.ms, zone.value)}`, b: `B · ${moment(ends.b.ms, zone.value)}` };
@@ -92,7 +99,7 @@ export function Body({ place, ends, compared, setTrial }: BodyProps) {
       {!nothing && ledger && act && (
         <Ledger model={ledger} view={view} screen={screen} rail={comparison.rail} titles={titles} act={act} />
       )}
-      {peeked && <Peek row={peeked} titles={titles} whole={whole} close={() => setPeeked(null)} />}
+      {peeked && <Peek row={peeked} titles={titles} whole={whole} close={closePeek} />}
     </>
   );
 }

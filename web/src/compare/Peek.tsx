@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Icon } from "../parts/Icon.tsx";
+import { isTyping } from "../state/keys.ts";
 import { Pieces } from "./LedgerRow.tsx";
 import type { Row } from "./lines.ts";
 import { side } from "./words.ts";
@@ -28,6 +29,13 @@ export function Peek({ row, titles, whole, close }: PeekProps): JSX.Element {
     }
     return () => controller.abort();
   }, [row, whole]);
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.defaultPrevented && !isTyping(event.target)) close();
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, [close]);
   return (
     <section class="peek" aria-label={`Values of ${row.at}`}>
       <header>

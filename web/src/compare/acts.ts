@@ -1,6 +1,7 @@
 // What happens to a line of the ledger that somebody clicks, or presses a key on.
 
 import { announce } from "../state/announce.ts";
+import { copied } from "../state/copying.ts";
 import { at, go, setQuery } from "../state/location.ts";
 import type { Pair, Place, ValueAt } from "./data.ts";
 import { leaves } from "./exact.ts";
@@ -27,7 +28,7 @@ export function actOf(acting: Acting): Act {
       setQuery({ row: pathOfLine(line) }, { replace: true }); // where one comes back to
       go(acting.documentAt(line.row));
     } else if (what === "whole") acting.peek(line.row);
-    else if (what === "path") void copy(pathOf(line.row), "Path copied");
+    else if (what === "path") void copied(pathOf(line.row), "The key path is copied");
     else if (what === "value") void copyValue(acting, line);
     else if (line.kind === "head") ledger.fold(line.row.record, !line.folded);
     else if (line.kind === "whole" || line.kind === "rest") void toggle(acting, line);
@@ -76,14 +77,5 @@ async function copyValue({ pair, valueAt }: Acting, line: Line): Promise<void> {
   const { row } = line;
   const end = row.op === "remove" ? pair.a : pair.b;
   const own = line.kind === "value" ? line.leaf.text : row.cut ? undefined : (row.new ?? row.old);
-  await copy(own ?? (await valueAt(end, pathOf(row))), "Value copied");
-}
-
-async function copy(text: string, said: string): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(text);
-    announce(said);
-  } catch {
-    announce("The browser does not allow to copy.");
-  }
+  await copied(own ?? (await valueAt(end, pathOf(row))), "The value is copied");
 }

@@ -3,7 +3,7 @@ import { isTyping } from "../state/keys.ts";
 import { query, setQuery } from "../state/location.ts";
 import type { Ends } from "./ends.ts";
 
-/** The keys of the page itself, wherever the focus is: layout, B one change on or back, the chips. */
+/** The keys of the page itself, wherever the focus is: layout, B one change on or back, the chips, the way to the rows. */
 export function useCompareKeys(ends: Ends | undefined): void {
   useEffect(() => {
     const step = (ms: number | null | undefined) => {
@@ -16,6 +16,8 @@ export function useCompareKeys(ends: Ends | undefined): void {
       "[": () => step(ends?.b.previousChange),
       "]": () => step(ends?.b.nextChange),
       ".": () => setQuery({ b: null }),
+      j: toRows,
+      k: toRows,
     };
     const pressed = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
@@ -27,4 +29,9 @@ export function useCompareKeys(ends: Ends | undefined): void {
     document.addEventListener("keydown", pressed);
     return () => document.removeEventListener("keydown", pressed);
   }, [ends]);
+}
+
+/** To the row of a ledger that was focused last, else to the first. */
+function toRows(): void {
+  document.querySelector<HTMLElement>(".ledger .grid[tabindex='0'], .ledger .cr[tabindex='0']")?.focus();
 }

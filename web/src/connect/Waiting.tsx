@@ -41,7 +41,7 @@ export function Waiting({ project }: { project: string }) {
       <i aria-hidden="true" />
       {arrival.endpoint === null ? (
         <span>
-          An event <b>{arrival.eventType}</b> came
+          An event <a href={href(`${at("p", project, "events")}/live`)}>{arrival.eventType}</a> came
         </span>
       ) : (
         <span>

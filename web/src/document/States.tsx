@@ -2,8 +2,8 @@ import type { VNode } from "preact";
 
 import { quoted } from "../connect/lines";
 import { Failure } from "../parts/Failure";
+import { copied } from "../state/copying";
 import { longDay, moment } from "../time/clock";
-import { copied } from "./copying";
 import type { State } from "./view";
 
 export interface StatesProps {

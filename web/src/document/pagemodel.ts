@@ -46,6 +46,7 @@ export class PageModel {
   readonly span = computed<Span>(() => this.view.zoom.value ?? this.whole.value);
   private asked: string | null | undefined;
   private askedRange: string | null = null;
+  private askedPath: string | null = null;
   private wantedPath: string | null = null;
   private steps = 0;
   private replaceTimer: ReturnType<typeof setTimeout> | undefined;
@@ -131,7 +132,9 @@ export class PageModel {
     this.zoomAs(query.get("range"));
     this.find(query.get("find") ?? "", false);
     const at = query.get("at");
-    this.wantedPath = query.get("path");
+    const path = query.get("path");
+    if (path !== this.askedPath) this.wantedPath = path; // the focus stays where somebody took it since
+    this.askedPath = path;
     if (at !== this.asked) {
       this.asked = at;
       void this.view.show(momentOf(at)).then(() => this.restore(query));
@@ -147,12 +150,14 @@ export class PageModel {
 
   /** Focuses the path of the address, once its document is there. */
   private restore(query: URLSearchParams): void {
-    const path = this.wantedPath;
+    const path = query.get("path");
     const opened = this.tree.opened.peek();
     if (path === null || !opened) return;
-    this.wantedPath = null;
-    const node = opened.places.resolve(path);
-    if (node >= 0 && this.tree.path() !== path) this.tree.reveal(node);
+    const node = this.wantedPath === null ? -1 : opened.places.resolve(this.wantedPath);
+    if (node >= 0) {
+      this.wantedPath = null;
+      if (this.tree.path() !== path) this.tree.reveal(node);
+    }
     if (query.get("panel") === "history") void this.history.open(path);
     else this.history.close();
   }

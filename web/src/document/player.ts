@@ -47,8 +47,10 @@ export class Player {
     this.onStop();
   }
 
-  faster(): void {
+  /** How many changes a second it plays from now on. */
+  faster(): number {
     this.speed.value = SPEEDS[(SPEEDS.indexOf(this.speed.peek()) + 1) % SPEEDS.length] as number;
+    return PER_SECOND * this.speed.peek();
   }
 
   private async tick(): Promise<void> {

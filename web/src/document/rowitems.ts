@@ -1,7 +1,7 @@
 /** What can be done with a row of the tree. */
 
+import { copied } from "../state/copying";
 import { at, href } from "../state/location";
-import { copied } from "./copying";
 import { isContainer, rawText, unquoted } from "./nodes";
 import type { PageModel } from "./pagemodel";
 import type { MenuItem } from "./RowMenu";

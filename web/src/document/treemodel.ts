@@ -37,7 +37,7 @@ export class TreeModel {
     return new Outline(opened.doc, opened.marks, open, this.show.value === "changed");
   });
 
-  /** The same document with its changes, or another version: what is focused stays where it is on the screen. */
+  /** The same document with its changes, or another version: what is focused stays where it is on the screen, and open. */
   set(next: Opened | null): void {
     const path = this.path();
     const before = this.focus.peek();
@@ -46,7 +46,10 @@ export class TreeModel {
     const outline = this.outline.peek();
     if (!next || !outline) return;
     const node = path === null ? -1 : next.places.resolve(path);
-    const row = node < 0 ? -1 : outline.rows.indexOf(node);
+    const shown = outline.rows.length;
+    const isKept = node > 0 && this.show.peek() !== "changed"; // there an unchanged value lies in its fold
+    const row = isKept ? outline.reveal(node) : node < 0 ? -1 : outline.rows.indexOf(node);
+    if (outline.rows.length !== shown) this.changed.value += 1;
     this.focus.value = row >= 0 ? row : Math.min(before, outline.rows.length - 1);
     if (row >= 0 && row !== before) this.shift.value = { rows: row - before, at: this.shift.peek().at + 1 };
   }

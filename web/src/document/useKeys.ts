@@ -1,9 +1,9 @@
 import { useEffect } from "preact/hooks";
-
+import { copied } from "../state/copying";
 import { isTyping } from "../state/keys";
 import { go } from "../state/location";
+import { toast } from "../state/toasts";
 import { toFilter } from "../versions/rows";
-import { copied } from "./copying";
 import type { PageModel } from "./pagemodel";
 import { copyValue } from "./rowitems";
 
@@ -47,7 +47,7 @@ function keysOf(model: PageModel): Record<string, () => void> {
     "}": () => player.step(1, true),
     ".": () => player.end(1),
     p: () => (player.playing.peek() ? player.stop() : player.play()),
-    "+": () => player.faster(),
+    "+": () => toast(`Plays ${player.faster()} changes a second`, undefined, 3000),
     o: () => model.showAs(tree.show.peek() === "changed" ? "all" : "changed"),
     h: () => model.openHistory(focus()),
     i: () => model.askToIgnore(model.pattern()),

@@ -1,5 +1,4 @@
 import { useSignal } from "@preact/signals";
-import { copied } from "../document/copying.ts";
 import { rawText, unquoted } from "../document/nodes.ts";
 import { pointer } from "../document/paths.ts";
 import { type MenuItem, RowMenu } from "../document/RowMenu.tsx";
@@ -8,6 +7,7 @@ import { SearchBar } from "../document/SearchBar.tsx";
 import { TextView } from "../document/TextView.tsx";
 import { Tree } from "../document/Tree.tsx";
 import { Loading } from "../parts/Loading.tsx";
+import { copied } from "../state/copying.ts";
 import { zone } from "../state/zone.ts";
 import type { RecordModel } from "./model.ts";
 

@@ -13,13 +13,14 @@ export const toasts = signal<readonly Toast[]>([]);
 const SHOWN_MS = 10_000;
 let last = 0;
 
-/** Says that something was done, and how it is undone. */
-export function toast(text: string, act?: Toast["act"]): void {
+/** Says that something was done, and how it is undone. What is said once more stands in the place of the first. */
+export function toast(text: string, act?: Toast["act"], shownMs = SHOWN_MS): void {
   last += 1;
   const id = last;
-  toasts.value = [...toasts.value, { id, text, ...(act ? { act } : {}) }];
+  const others = toasts.value.filter((each) => act || each.act || each.text !== text);
+  toasts.value = [...others, { id, text, ...(act ? { act } : {}) }];
   announce(act ? `${text}. ${act.name} is offered for ten seconds.` : text);
-  setTimeout(() => dismiss(id), SHOWN_MS);
+  setTimeout(() => dismiss(id), shownMs);
 }
 
 export function dismiss(id: number): void {
