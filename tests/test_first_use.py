@@ -4,6 +4,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -86,3 +87,60 @@ def test_what_cleans_temporary_files_finds_the_directory_locked(tmp_path: Path) 
         finally:
             os.close(handle)
         held.communicate()
+
+
+def unpacked(parent: Path, name: str, *, mark: str, age_s: float) -> Path:
+    path = parent / name
+    (path / mark).parent.mkdir(parents=True)
+    (path / mark).touch()
+    os.utime(path, (time.time() - age_s,) * 2)
+    return path
+
+
+def test_what_a_killed_program_left_is_deleted_and_nothing_else(hook: ModuleType, tmp_path: Path) -> None:
+    mark = hook.MARK
+    own, left, locked = (unpacked(tmp_path, f"_MEI{n}", mark=mark, age_s=3600) for n in ("own", "left", "locked"))
+    young = unpacked(tmp_path, "_MEIyoung", mark=mark, age_s=5)
+    others = unpacked(tmp_path, "_MEIothers", mark="other_program/web.zip", age_s=3600)
+    named = unpacked(tmp_path, "mine", mark=mark, age_s=3600)
+    (tmp_path / "_MEIlink").symlink_to(named)
+    handle = os.open(locked, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        assert hook.delete_left(own) == [left]
+    finally:
+        os.close(handle)
+    assert not left.exists()
+    assert all((path / mark).is_file() for path in (own, locked, young, named))
+    assert others.is_dir()
+    assert (tmp_path / "_MEIlink").is_symlink()
+
+
+ALONE = """
+import importlib.util, os, sys, time
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("hook", sys.argv[1])
+hook = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(hook)
+import signal
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+child, parent = os.fork(), os.getpid()
+if child:
+    os.waitpid(child, 0)
+else:
+    hook.end_with_parent(Path(sys.argv[2]))
+    print("begun", flush=True)
+    while True:
+        time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not tell of a parent's death")
+def test_it_stops_with_the_process_that_unpacked_it_and_deletes_that_in_its_place(tmp_path: Path) -> None:
+    made = unpacked(tmp_path, "_MEIown", mark="library.so", age_s=0)
+    with subprocess.Popen([sys.executable, "-B", "-c", ALONE, str(HOOK), str(made)], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"begun\n"
+        parent.kill()
+        assert parent.stdout.read() == b"", "the child has ended, which holds the pipe too"
+    assert not made.exists()

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import re
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -160,6 +161,20 @@ def test_two_builds_have_the_same_bytes(tmp_path: Path) -> None:
         subprocess.run(command, cwd=ROOT, env=env, check=True)
         digests.add(hashlib.sha256((made / "delta-server").read_bytes()).hexdigest())
     assert len(digests) == 1
+
+
+def test_killed_it_leaves_no_orphan_and_no_litter(tmp_path: Path) -> None:
+    """The process that waits for the server and then deletes what it has unpacked."""
+    made = tmp_path / "tmp"
+    made.mkdir()
+    with serving(tmp_path, command=BINARY, TMPDIR=str(made)) as server:
+        [program] = children(server.process.pid)
+        handle = os.pidfd_open(program)
+        assert len(list(made.iterdir())) == 1
+        server.process.kill()
+        assert select.select([handle], [], [], 30)[0], "the server goes on"
+        os.close(handle)
+    assert not list(made.iterdir())
 
 
 def test_it_carries_one_sqlite_library(tmp_path: Path) -> None:

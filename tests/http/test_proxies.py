@@ -1,4 +1,5 @@
-"""The examples for proxies in packaging/, in the real programs where there are: streams, large bodies, a path."""
+"""The examples for proxies in packaging/, in the real programs where there are: TLS, HTTP/2, streams, large bodies, and
+a path."""
 
 import re
 import shutil
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import bearer
+from tests.http.test_tls import make as make_certificate
 from tests.server_process import ROOT, create_key, serving
 
 
@@ -22,8 +24,9 @@ def free_port() -> int:
 
 def nginx(directory: Path, port: int, upstream: str) -> list[str]:
     text = (ROOT / "packaging" / "nginx.conf").read_text().replace("127.0.0.1:8080", upstream)
-    text = re.sub(r"listen 443 ssl http2;", f"listen 127.0.0.1:{port};", text)
-    text = re.sub(r"ssl_certificate.*\n", "\n", text)
+    text = re.sub(r"listen 443 ssl http2;", f"listen 127.0.0.1:{port} ssl http2;", text)
+    text = re.sub(r"/etc/letsencrypt/\S+/fullchain.pem", str(directory / "cert.pem"), text)
+    text = re.sub(r"/etc/letsencrypt/\S+/privkey.pem", str(directory / "key.pem"), text)
     temp = "".join(
         f"{name}_temp_path {directory}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -38,9 +41,11 @@ def caddy(directory: Path, port: int, upstream: str) -> list[str]:
     whole, _, under = text.partition("# Under a path")
     inner = re.search(r"handle_path.*\n\t}\n", under, re.S)
     assert inner is not None
-    whole = whole.replace("delta.example.com {", f"http://127.0.0.1:{port} {{\n\t{inner[0]}", 1)
+    whole = whole.replace(
+        "delta.example.com {", f"https://127.0.0.1:{port} {{\n\ttls cert.pem key.pem\n\t{inner[0]}", 1
+    )
     file = directory / "Caddyfile"
-    file.write_text(f"{{\n\tadmin off\n}}\n{whole}")
+    file.write_text(f"{{\n\tadmin off\n\tauto_https disable_redirects\n}}\n{whole}")
     return ["caddy", "run", "--config", str(file), "--adapter", "caddyfile"]
 
 
@@ -48,15 +53,31 @@ def caddy(directory: Path, port: int, upstream: str) -> list[str]:
 def proxying(name: str, directory: Path, upstream: str) -> Iterator[str]:
     port = free_port()
     command = {"nginx": nginx, "caddy": caddy}[name](directory, port, upstream)
+    make_certificate(directory)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=directory) as process:
         try:
-            transport = httpx.HTTPTransport(retries=8)
+            transport = httpx.HTTPTransport(retries=8, verify=False)
             with httpx.Client(transport=transport) as client:
-                client.get(f"http://127.0.0.1:{port}/healthz")
-            yield f"http://127.0.0.1:{port}"
+                client.get(f"https://127.0.0.1:{port}/healthz")
+            yield f"https://127.0.0.1:{port}"
         finally:
             process.terminate()
             process.communicate(timeout=20)
+
+
+def streams_by_http2(url: str, key: str, client: httpx.Client) -> None:
+    command = ["curl", "-skNi", "--http2", "--max-time", "30", "-H", f"Authorization: Bearer {key}"]
+    with subprocess.Popen([*command, f"{url}/v1/stream?topics=events"], stdout=subprocess.PIPE, text=True) as curl:
+        assert curl.stdout is not None
+        try:
+            assert curl.stdout.readline().startswith("HTTP/2 200")
+            while curl.stdout.readline().strip():
+                pass  # the head
+            curl.stdout.readline()  # it has begun
+            client.post("/v1/events", json={"eventType": "seen", "userId": "bo"}).raise_for_status()
+            assert any('"userId":"bo"' in line for line, _ in zip(curl.stdout, range(20), strict=False))
+        finally:
+            curl.kill()
 
 
 @pytest.mark.parametrize("name", ["nginx", "caddy"])
@@ -67,7 +88,7 @@ def test_a_proxy_passes_everything_on(name: str, tmp_path: Path) -> None:
     with (
         serving(tmp_path, DELTA_SERVER_TRUSTED_PROXIES="127.0.0.1") as server,
         proxying(name, tmp_path, server.url.removeprefix("http://")) as url,
-        httpx.Client(base_url=url, headers=bearer(key), timeout=60) as client,
+        httpx.Client(base_url=url, headers=bearer(key), timeout=60, verify=False) as client,
     ):
         assert client.get("/healthz").json()["status"] == "ok"
         assert client.get("/delta/healthz").json()["status"] == "ok"
@@ -77,6 +98,8 @@ def test_a_proxy_passes_everything_on(name: str, tmp_path: Path) -> None:
             sent = client.post("/v1/events", json={"eventType": "seen", "userId": "ann"})
             assert sent.is_success, sent.text
             assert any('"userId":"ann"' in line for line, _ in zip(lines, range(20), strict=False))
+        if shutil.which("curl"):
+            streams_by_http2(url, key, client)
         large = b'{"text":"' + b"a" * 64_000_000 + b'"}'
         made = client.post("/v1/snapshots?endpoint=large", content=large, headers={"content-type": "application/json"})
         assert made.status_code == 201, made.text[:300]
