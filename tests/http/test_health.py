@@ -1,10 +1,12 @@
 import re
 import shutil
+import subprocess
 from time import monotonic
 from types import SimpleNamespace
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from delta_server import app as delta_app
 from delta_server.app import Application
@@ -246,6 +248,10 @@ async def test_metrics(client: httpx.AsyncClient, keys: Keys) -> None:
     assert "delta_deltas_pending 0.0" in answer.text
     assert "delta_webhook_deliveries_open 0.0" in answer.text
     assert "python_gc" not in answer.text
+    names = {family.name for family in text_string_to_metric_families(answer.text)}
+    assert {"delta_http_requests", "delta_http_request_seconds", "delta_backup_failing"} <= names
+    if shutil.which("promtool"):  # of Debian's package prometheus
+        subprocess.run(["promtool", "check", "metrics"], input=answer.text, check=True, text=True, capture_output=True)
 
 
 async def test_metrics_may_be_made_public(config: Config, clock: FakeClock) -> None:
