@@ -207,11 +207,11 @@ def build(
 
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
+        # Beside the opening; on the loop, the first question would hold everybody up.
+        zones = asyncio.get_running_loop().run_in_executor(None, time_buckets.time_zone_names)
         async with open_services(config, clock, tuning=tuning, features=features) as services:
             app.state.services = services
-            await asyncio.to_thread(
-                time_buckets.time_zone_names
-            )  # on the loop, the first question would hold everybody up
+            await zones
             async with _background(services, features) as supervisor:
                 app.state.vitals = vitals = _vitals(services, supervisor, edge, features)
                 metrics.watch(vitals.readings)

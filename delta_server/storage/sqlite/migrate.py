@@ -1,4 +1,4 @@
-"""Brings delta.db to the newest schema: numbered SQL files, each in its own transaction.
+"""Brings delta.db to the newest schema: numbered SQL files, each in its own transaction, but for a new database.
 
 `PRAGMA user_version` is the number of the last file that ran. A file must take the same time however much data there
 is; rewriting rows is background work. Before an existing database is changed it is copied to backups/.
@@ -35,9 +35,11 @@ def migrate(connection: apsw.Connection, migrations: tuple[Migration, ...], *, b
     make_absent_tables(connection, migrations[:current])
     missing = migrations[current:]
     copy = copy_database(connection, backups, version=current, now_ms=now_ms) if current and missing else None
-    for migration in missing:
-        _run(connection, migration, copy)
-        log.info("migrated the database: %s", migration.name)
+    # A new one waits for the disk once, not fifty times.
+    for some in [missing] if missing and not current else [(each,) for each in missing]:
+        _run(connection, some, copy)
+        for migration in some:
+            log.info("migrated the database: %s", migration.name)
 
 
 def copy_database(connection: apsw.Connection, folder: Path, *, version: int, now_ms: int) -> Path:
@@ -76,15 +78,19 @@ def _version(connection: apsw.Connection) -> int:
     raise MigrationRefused("the file is an SQLite database, but not one of Delta's: use another data directory")
 
 
-def _run(connection: apsw.Connection, migration: Migration, copy: Path | None) -> None:
+def _run(connection: apsw.Connection, migrations: tuple[Migration, ...], copy: Path | None) -> None:
+    """All of them or none."""
     connection.execute("BEGIN IMMEDIATE")
+    name = migrations[0].name
     try:
-        connection.execute(migration.sql)
+        for migration in migrations:
+            name = migration.name
+            connection.execute(migration.sql)
         connection.pragma("application_id", APPLICATION_ID)
-        connection.pragma("user_version", migration.number)
+        connection.pragma("user_version", migrations[-1].number)
         connection.execute("COMMIT")
     except apsw.Error as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         kept = f"; a copy from before is {copy}" if copy else ""
-        raise MigrationRefused(f"migration {migration.name} failed and was undone: {error}{kept}") from error
+        raise MigrationRefused(f"migration {name} failed and was undone: {error}{kept}") from error

@@ -95,6 +95,14 @@ def test_a_failing_migration_is_undone_and_those_before_it_stay(connection: apsw
     assert connection.pragma("user_version") == 2
 
 
+def test_a_new_database_is_made_whole_or_not_at_all(connection: apsw.Connection, backups: Path):
+    with pytest.raises(MigrationRefused, match=r"0003_broken\.sql failed and was undone"):
+        migrate(connection, (ONE, TWO, BROKEN), backups=backups, now_ms=START_MS)
+    assert (tables(connection), connection.pragma("user_version")) == (set(), 0)
+    migrate(connection, (ONE, TWO), backups=backups, now_ms=START_MS)
+    assert tables(connection) == {"a", "b"}
+
+
 def test_nothing_to_do_is_nothing_done(connection: apsw.Connection, backups: Path):
     migrate(connection, (ONE,), backups=backups, now_ms=START_MS)
     before = connection.total_changes()
