@@ -52,7 +52,7 @@ calls = 0
 def progress(rows_before, rows_after, phase):
     global calls, others
     calls += 1
-    if phase == "after" and calls % 16 == 0:
+    if phase in ("after", "join", "check") and calls % 16 == 0:
         others = max(others, sum([peak_mb(child) for child in children()]))
 with rowdelta.FileSource(before) as old, rowdelta.FileSource(after) as new:
     with rowdelta.compare(old, new, options, progress) as delta, open(directory / "ours.ndjson", "wb") as file:

@@ -1,22 +1,28 @@
 """Reads rows again whose bytes the other side does not have, for their canonical form."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 
 import msgspec
 from xxhash import xxh3_128_digest
 
 from delta_server.core.diff.canonical_form import Form, form
-from delta_server.core.diff.diff_settings import Rules
+from delta_server.core.diff.diff_settings import Fields, Rules
+from delta_server.core.errors import DeltaError
 from delta_server.core.json import slices
-from delta_server.core.rowdelta.joining import ENTRY, KEY_BYTES, OFFSET, Joined, Location
+from delta_server.core.rowdelta.joining import ENTRY, KEY_BYTES, OFFSET, Joined, Location, entries_of
 from delta_server.core.rowdelta.partitions import COUNT, Partitions
-from delta_server.core.rowdelta.ports import ReadAt, Source, Spill
+from delta_server.core.rowdelta.ports import Assistant, ReadAt, Side, Source, Spill
 from delta_server.core.rowdelta.reading import close
+from delta_server.core.rowdelta.settings import Settings
 from delta_server.core.rowdelta.texts import AscendingTexts, PassingTexts, changed_meanwhile
 
 _ROWS_BETWEEN = 256
 """Rows that are read between two calls of the progress."""
+
+_WORTH = 32
+"""Rows of a part that an assistant is given."""
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -27,42 +33,79 @@ class Checked(msgspec.Struct, frozen=True):
     end: int
 
 
+class Checker:
+    """Makes of entries by the bytes of rows those by their canonical forms."""
+
+    def __init__(self, fields: Fields, settings: Settings) -> None:
+        self._rules, self._is_keyed = settings.rules(), bool(fields)
+        self._is_hashed = not settings.trusted_hash and not settings.ignore
+        """Whether digests are those of rows' bytes."""
+
+    def checked(
+        self, entries: Iterable[bytes], text_at: ReadAt, keep: Callable[[bytes], int] | None
+    ) -> Iterator[bytes]:
+        """`keep`: where what cannot be read again at any place is kept. Raises Conflict: a row is another by now."""
+        for entry in entries:
+            key, digest, offset, size, several = ENTRY.unpack(entry)
+            text = text_at(offset, size)
+            if self._is_hashed and xxh3_128_digest(text) != digest:
+                raise changed_meanwhile()
+            if keep is not None:
+                offset = keep(text)
+            canonical = form_digest(text, self._rules)
+            yield ENTRY.pack(key if self._is_keyed else canonical, canonical, offset, size, several)
+
+    def beside(self, entries: bytes, read_at: ReadAt) -> bytes:
+        """Nothing where a row cannot be read."""
+        try:
+            return b"".join(self.checked(entries_of(entries), AscendingTexts(read_at).at, None))
+        except (DeltaError, OSError):
+            return b""
+
+
 def check(
+    side: Side,
     source: Source,
     left: Partitions,
     entries: Partitions,
-    rules: Rules | None,
+    checker: Checker,
     *,
     spill: Spill,
-    keyed: bool,
-    hashed: bool,
     report: Callable[[], None],
+    assistant: Assistant | None,
 ) -> Checked:
-    """`left` are the entries in parts by their offset. `keyed`: rows have keys. `hashed`: their digests are those of
-    their bytes. What cannot be read again at any place is kept in the spill."""
+    """`left` are the entries in parts by their offset. What cannot be read again at any place is kept in the spill. An
+    assistant that reads the side checks every other part."""
     read_at, end = source.read_at, 0
+    helper = assistant if read_at is not None and assistant is not None and assistant.reads(side) else None
+    given: list[bytes] = []
     with _texts(source) as text_at:
-        for count, entry in enumerate(_in_order(left)):
-            if not count % _ROWS_BETWEEN:
-                report()
-            key, digest, offset, size, several = ENTRY.unpack(entry)
-            text = text_at(offset, size)
-            if hashed and xxh3_128_digest(text) != digest:
-                raise changed_meanwhile()
-            if read_at is None:
-                offset = spill.write(text)
-            canonical = form_digest(text, rules)
-            checked = ENTRY.pack(key if keyed else canonical, canonical, offset, size, several)
-            entries.add_to(checked[0], checked)
-            end = offset + size
+
+        def own(some: list[bytes]) -> Iterator[bytes]:
+            for count, entry in enumerate(checker.checked(some, text_at, spill.write if read_at is None else None)):
+                if not count % _ROWS_BETWEEN:
+                    report()
+                yield entry
+
+        for part in range(COUNT):
+            some = _in_order(left, part)
+            if helper is not None and not given and len(some) >= _WORTH and part + 1 < COUNT and helper.is_ready():
+                helper.give_left(side, b"".join(some))
+                given = some
+                continue
+            checked = [list(own(some))]
+            if given:
+                assert helper is not None
+                checked.append(entries_of(helper.take()) or list(own(given)))
+                given = []
+            for each in checked:
+                entries.add(each, 0)
+                end = max([end, *map(sum, map(location, each[-1:]))])
     return Checked(entries, read_at or spill.read, end)
 
 
-def _in_order(left: Partitions) -> Iterator[bytes]:
-    for part in range(COUNT):
-        text = b"".join(left.take(part))
-        entries = [text[at : at + ENTRY.size] for at in range(0, len(text), ENTRY.size)]
-        yield from sorted(entries, key=lambda entry: entry[OFFSET])
+def _in_order(left: Partitions, part: int) -> list[bytes]:
+    return sorted(entries_of(b"".join(left.take(part))), key=itemgetter(OFFSET))
 
 
 @contextmanager

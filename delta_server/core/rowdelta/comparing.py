@@ -10,14 +10,16 @@ from contextlib import AbstractContextManager, closing, nullcontext
 
 from delta_server.core.errors import Invalid
 from delta_server.core.rowdelta import row_keys
-from delta_server.core.rowdelta.checking import Checked, check, matched, row_form
-from delta_server.core.rowdelta.joining import OFFSET, joined
+from delta_server.core.rowdelta.checking import Checked, Checker, check, matched, row_form
+from delta_server.core.rowdelta.joining import joined, offsets_of
 from delta_server.core.rowdelta.operations import Operation, Operations
 from delta_server.core.rowdelta.partitions import Partitions, by_offset
 from delta_server.core.rowdelta.ports import Assistant, Phase, Progress, Side, Source, Spill
 from delta_server.core.rowdelta.reading import LacksKey, SideReader, sample
 from delta_server.core.rowdelta.settings import Settings, validate
 from delta_server.core.rowdelta.summary import Summary
+
+Sides = dict[Side, tuple[SideReader, Partitions]]
 
 _LINES_BETWEEN = 1024
 """Written between two calls of the progress."""
@@ -45,16 +47,14 @@ class Comparison:
         self._rules = settings.rules()
         self._rows = {"before": 0, "after": 0}
         self._fields = settings.key_fields or self._found_key()
+        self._unchanged, self._duplicates = 0, [0, 0]
         try:
-            sides = self._read()
+            sides, self._operations = self._compared()
         except LacksKey:
             if settings.key_fields:
                 raise
             self._fields = ()  # the first rows have the fields that were found, others do not
-            sides = self._read()
-        self._unchanged, self._duplicates = 0, [0, 0]
-        left = self._left(sides)
-        self._operations = self._operations_of([self._check(side, parts) for side, parts in left.items()])
+            sides, self._operations = self._compared()
         self.summary = self._summed_up(sides)
 
     def operations(self) -> Generator[Operation]:
@@ -74,49 +74,54 @@ class Comparison:
         samples = [sample(source, self._settings) for source in self._sources.values()]
         return row_keys.find_key(samples[0], samples[1], self._rules)
 
-    def _read(self) -> dict[Side, tuple[SideReader, Partitions]]:
+    def _compared(self) -> tuple[Sides, Operations]:
         if self._settings.tolerance and not self._fields:
             raise Invalid("a tolerance needs rows with a key, and none was found: name its fields", field="key_fields")
-        sides: dict[Side, tuple[SideReader, Partitions]] = {}
         begun = nullcontext() if self._assistant is None else self._assistant(self._fields, self._settings)
         with begun as assistant:
-            for side, source in self._sources.items():
-                entries = self._partitions(8)
-                reader = SideReader(side, source, self._fields, self._settings, assistant)
-                with closing(reader.read_into(entries)) as reading:
-                    for _ in reading:
-                        self._rows[side] = reader.rows
-                        self._report(side)
-                sides[side] = reader, entries
+            sides = self._read(assistant)
+            left = self._left(sides, assistant)
+            checked = [self._check(side, parts, assistant) for side, parts in left.items()]
+        return sides, self._operations_of(checked)
+
+    def _read(self, assistant: Assistant | None) -> Sides:
+        """Raises LacksKey."""
+        sides: Sides = {}
+        for side, source in self._sources.items():
+            entries = self._partitions(8)
+            reader = SideReader(side, source, self._fields, self._settings, assistant)
+            with closing(reader.read_into(entries)) as reading:
+                for _ in reading:
+                    self._rows[side] = reader.rows
+                    self._report(side)
+            sides[side] = reader, entries
         return sides
 
-    def _left(self, sides: dict[Side, tuple[SideReader, Partitions]]) -> dict[Side, Partitions]:
+    def _left(self, sides: Sides, assistant: Assistant | None) -> dict[Side, Partitions]:
         """The entries whose bytes are on one side only, by their place."""
         left: dict[Side, Partitions] = {"before": self._partitions(16), "after": self._partitions(16)}
         room = self._settings.memory_bytes // 2
-        for found in joined(sides["before"][1], sides["after"][1], self._spill, room):
+        for found in joined(sides["before"][1], sides["after"][1], self._spill, room, assistant):
             self._unchanged += found.unchanged
             self._duplicates[0] += found.duplicates_before
             self._duplicates[1] += found.duplicates_after
             by_side: dict[Side, list[bytes]] = {"before": found.before, "after": found.after}
             for side, entries in by_side.items():
                 size = sides[side][0].size_bytes
-                for entry in entries:
-                    left[side].add_to(by_offset(int.from_bytes(entry[OFFSET]), size), entry)
+                left[side].add_all([by_offset(offset, size) for offset in offsets_of(entries)], entries)
             self._report("join")
         return left
 
-    def _check(self, side: Side, left: Partitions) -> Checked:
-        hashed = not self._settings.trusted_hash and not self._settings.ignore
+    def _check(self, side: Side, left: Partitions, assistant: Assistant | None) -> Checked:
         return check(
+            side,
             self._sources[side],
             left,
             self._partitions(16),
-            self._rules,
+            Checker(self._fields, self._settings),
             spill=self._spill,
-            keyed=bool(self._fields),
-            hashed=hashed,
             report=lambda: self._report("check"),
+            assistant=assistant,
         )
 
     def _operations_of(self, sides: list[Checked]) -> Operations:
@@ -145,7 +150,7 @@ class Comparison:
     def _is_close(self, old: bytes, new: bytes) -> bool:
         return row_form(old, self._rules).is_close(row_form(new, self._rules))
 
-    def _summed_up(self, sides: dict[Side, tuple[SideReader, Partitions]]) -> Summary:
+    def _summed_up(self, sides: Sides) -> Summary:
         before, after = sides["before"][0], sides["after"][0]
         found = self._operations
         return Summary(

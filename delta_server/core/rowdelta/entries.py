@@ -1,9 +1,10 @@
 """Makes the entries of a block of rows (joining.py)."""
 
 import re
+from collections import deque
 from collections.abc import Callable
 from itertools import accumulate, repeat
-from operator import add
+from operator import add, call
 from typing import Any
 
 import msgspec
@@ -68,9 +69,8 @@ class EntryMaker:
         if made.rows < made.lines or made.lacking:
             return b""
         parts: list[list[bytes]] = [[] for _ in range(COUNT)]
-        appends = [part.append for part in parts]
-        for entry in made.entries:
-            appends[entry[0]](entry)
+        appends = map([part.append for part in parts].__getitem__, b"".join(made.entries)[:: ENTRY.size])
+        deque(map(call, appends, made.entries), maxlen=0)
         sizes = [(len(part) * ENTRY.size).to_bytes(_SIZE_BYTES) for part in parts]
         return b"".join([*sizes, *[b"".join(part) for part in parts]])
 

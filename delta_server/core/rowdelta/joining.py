@@ -13,7 +13,7 @@ from struct import Struct
 import msgspec
 
 from delta_server.core.rowdelta.partitions import COUNT, Partitions
-from delta_server.core.rowdelta.ports import Spill
+from delta_server.core.rowdelta.ports import Assistant, Spill
 
 ENTRY = Struct(">16s16sQI?")
 """Digest of the key, digest of the row, offset and size of its text, whether it is one of several."""
@@ -27,6 +27,11 @@ _ROW = 32
 _TIMES = 9
 """What dictionaries of entries take in memory, in sizes of these: 4 where few differ, 9 where all do."""
 
+_WORTH_BYTES = 16 << 10
+"""Of a part that an assistant is given: smaller ones are joined sooner than sent."""
+
+_COUNTS = Struct(">IIII")
+_offset = Struct(">32xQ5x").iter_unpack
 _key_and_digest = Struct(">16s16s13x").iter_unpack
 _several = b"\x01"
 
@@ -42,10 +47,21 @@ class Joined(msgspec.Struct, frozen=True):
     duplicates_after: int = 0
 
 
-def joined(before: Partitions, after: Partitions, spill: Spill, memory_bytes: int) -> Iterator[Joined]:
-    """Both sides in partitions by the first byte of their entries, which are taken out of them."""
-    for part in range(COUNT):
-        yield from _part([before, after], part, Room(spill, memory_bytes))
+def joined(
+    before: Partitions, after: Partitions, spill: Spill, memory_bytes: int, assistant: Assistant | None = None
+) -> Iterator[Joined]:
+    """Both sides in partitions by the first byte of their entries, which are taken out of them. An assistant, if there
+    is one, joins every other part; each of us has half of the memory then."""
+    sides, room = [before, after], Room(spill, memory_bytes if assistant is None else memory_bytes // 2)
+    for part in range(0, COUNT, 2):
+        given = _given(assistant, sides, part, room)
+        yield from _part(sides, part + 1, room)
+        if given is None:
+            yield from _part(sides, part, room)
+        else:
+            assert assistant is not None
+            answer = assistant.take()
+            yield unpacked(answer) if answer else join(*given)
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -54,6 +70,27 @@ class Room(msgspec.Struct, frozen=True):
 
     def fits(self, size_bytes: int) -> bool:
         return size_bytes * _TIMES <= self.memory_bytes
+
+
+def _given(assistant: Assistant | None, sides: list[Partitions], part: int, room: Room) -> tuple[bytes, bytes] | None:
+    """Both sides of the part, where the assistant joins it now."""
+    size = sum([side.size(part) for side in sides])
+    if assistant is None or size < _WORTH_BYTES or not room.fits(size) or not assistant.is_ready():
+        return None
+    before, after = [b"".join(side.take(part)) for side in sides]
+    assistant.give_part(before, after)
+    return before, after
+
+
+def packed(found: Joined) -> bytes:
+    counts = len(found.before), found.unchanged, found.duplicates_before, found.duplicates_after
+    return b"".join([_COUNTS.pack(*counts), *found.before, *found.after])
+
+
+def unpacked(answer: bytes) -> Joined:
+    count_before, *counts = _COUNTS.unpack_from(answer)
+    left = entries_of(answer[_COUNTS.size :])
+    return Joined(left[:count_before], left[count_before:], *counts)
 
 
 def _part(sides: list[Partitions], part: int, room: Room, *, one_key: bool = False) -> Iterator[Joined]:
@@ -75,7 +112,7 @@ def _part(sides: list[Partitions], part: int, room: Room, *, one_key: bool = Fal
     below = [Partitions(room.spill, room.memory_bytes // 8) for _ in sides]
     for side, parts in zip(sides, below, strict=True):
         for piece in side.take(part):
-            parts.add(_entries(_as_several(piece) if one_key else piece), byte)
+            parts.add(entries_of(_as_several(piece) if one_key else piece), byte)
     for each in range(COUNT):
         yield from _part(below, each, room, one_key=one_key)
 
@@ -97,14 +134,18 @@ def _one_row(sides: list[Partitions], part: int) -> Iterator[Joined]:
     for place, side in enumerate(sides):
         done = 0
         for piece in side.take(part):
-            entries = _entries(_as_several(piece))
+            entries = entries_of(_as_several(piece))
             left = entries[max(0, pairs - done) :]
             done += len(entries)
             yield Joined([] if place else left, left if place else [], 0)
 
 
-def _entries(piece: bytes) -> list[bytes]:
+def entries_of(piece: bytes) -> list[bytes]:
     return [piece[at : at + ENTRY.size] for at in range(0, len(piece), ENTRY.size)]
+
+
+def offsets_of(entries: list[bytes]) -> list[int]:
+    return [offset for (offset,) in _offset(b"".join(entries))]
 
 
 def _as_several(piece: bytes) -> bytes:
@@ -134,7 +175,7 @@ def _left(entries: bytes, own: dict[bytes, bytes], other: dict[bytes, bytes]) ->
 
 
 def _join_several(before: bytes, after: bytes, duplicates_before: int, duplicates_after: int) -> Joined:
-    sides = [_entries(before), _entries(after)]
+    sides = [entries_of(before), entries_of(after)]
     several = {key for side in sides for key, count in Counter([e[:KEY_BYTES] for e in side]).items() if count > 1}
     several |= {entry[:KEY_BYTES] for side in sides for entry in side if entry[-1]}
     rows = [Counter([entry[:_ROW] for entry in side]) for side in sides]

@@ -4,7 +4,7 @@ Those of one part keep the order in which they came, whatever goes to disk and w
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import call
 
 from delta_server.core.rowdelta.ports import Spill
@@ -31,10 +31,12 @@ class Partitions:
         """By the value of one of their bytes; all are of one size."""
         if not records:
             return
-        text = b"".join(records)
-        found = map(self._appends.__getitem__, text[byte :: len(records[0])])
-        deque(map(call, found, records), maxlen=0)
-        self._count(len(text))
+        self.add_all(b"".join(records)[byte :: len(records[0])], records)
+
+    def add_all(self, parts: Iterable[int], records: list[bytes]) -> None:
+        """Each to the part of the same place; all are of one size."""
+        deque(map(call, map(self._appends.__getitem__, parts), records), maxlen=0)
+        self._count(len(records) * len(records[0]) if records else 0)
 
     def add_parts(self, parts: list[bytes]) -> None:
         """Records of all parts, in their order."""

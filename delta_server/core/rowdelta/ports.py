@@ -27,22 +27,31 @@ class Source(Protocol):
 
 
 class Assistant(Protocol):
-    """Makes entries of blocks beside us (entries.py)."""
+    """Works beside us: makes entries of blocks (entries.py), joins those of a part (joining.py), and reads rows again
+    (checking.py)."""
 
     def is_ready(self) -> bool:
         """It may take a while to begin."""
         ...
 
     def reads(self, side: Side) -> bool:
-        """Blocks of this side by itself: then it may be given some before what it made of the last ones is taken."""
+        """This side by itself: then it may be given blocks before what it made of the last ones is taken."""
         ...
 
     def give(self, side: Side, offset: int, blocks: list[bytes]) -> None:
         """Those that follow each other from an offset on."""
         ...
 
+    def give_part(self, before: bytes, after: bytes) -> None:
+        """The entries of both sides, to be joined."""
+        ...
+
+    def give_left(self, side: Side, entries: bytes) -> None:
+        """Those of a side that it reads by itself, in the order of their places."""
+        ...
+
     def take(self) -> bytes:
-        """What it made of the blocks that it was given first, nothing where it could not."""
+        """What it made of what it was given first, nothing where it could not."""
         ...
 
 

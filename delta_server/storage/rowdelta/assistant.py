@@ -1,8 +1,9 @@
-"""A second process that reads every other batch of rows: half of the work on them is done beside the other half.
+"""A second process that does about every other piece of the work beside us: reads rows, joins and checks them.
 
-It is sent how rows are compared, as JSON, and then batches: the offset of each and its bytes, or its size where both
-have the file open. It answers one byte when it is ready, and what `EntryMaker.parted` makes of each batch. It ends when
-its stdin does.
+It is sent how rows are compared, as JSON, and then letters with what follows them: a batch of rows, its offset and its
+bytes, or its size where both have the file open; a part to be joined; entries of rows that are to be read again. It
+answers one byte when it is ready, then what `EntryMaker.parted`, `joining.join` and `Checker.beside` make of each. It
+ends when its stdin does.
 """
 
 import fcntl
@@ -18,8 +19,10 @@ from typing import IO, BinaryIO
 
 import msgspec
 
+from delta_server.core.rowdelta import joining
+from delta_server.core.rowdelta.checking import Checker
 from delta_server.core.rowdelta.entries import EntryMaker
-from delta_server.core.rowdelta.ports import Side
+from delta_server.core.rowdelta.ports import ReadAt, Side
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.storage import child, process_messages
 
@@ -27,10 +30,15 @@ ARGUMENT = "rows-worker"
 """What the program is called with to be this."""
 
 _READY = b"+"
+_BATCH, _PART, _LEFT = b"b", b"p", b"l"
 _NO_FILES: Mapping[Side, int] = MappingProxyType({})
 _PLACE = Struct(">iQQ")
 """Of a batch: the file, or `_NO_FILE` when its bytes follow; its offset and its size."""
 
+_OF_BEFORE = Struct(">Q")
+"""How many bytes of a part are those of `before`."""
+
+_OF_FILE = Struct(">i")
 _NO_FILE = -1
 _PIPE_BYTES = 1 << 20
 _BEGIN = 32
@@ -83,10 +91,13 @@ class ProcessAssistant:
     def give(self, side: Side, offset: int, blocks: list[bytes]) -> None:
         file = self._files.get(side, _NO_FILE)
         place = _PLACE.pack(file, offset, sum(map(len, blocks)))
-        try:
-            self._send(place if file != _NO_FILE else b"".join([place, *blocks]))
-        except OSError:
-            self._is_dead = True
+        self._try_to_send(_BATCH, place, *(blocks if file == _NO_FILE else []))
+
+    def give_part(self, before: bytes, after: bytes) -> None:
+        self._try_to_send(_PART, _OF_BEFORE.pack(len(before)), before, after)
+
+    def give_left(self, side: Side, entries: bytes) -> None:
+        self._try_to_send(_LEFT, _OF_FILE.pack(self._files[side]), entries)
 
     def take(self) -> bytes:
         assert self._process is not None
@@ -106,6 +117,12 @@ class ProcessAssistant:
             )
             _enlarge(self._process.stdout)
             self._send(self._setup)
+        except OSError:
+            self._is_dead = True
+
+    def _try_to_send(self, *pieces: bytes) -> None:
+        try:
+            self._send(b"".join(pieces))
         except OSError:
             self._is_dead = True
 
@@ -142,17 +159,33 @@ def main() -> None:
     if first is None:
         return
     setup = msgspec.json.decode(first, type=_Setup)
-    maker = EntryMaker(setup.fields, setup.settings)
-    _answer(arriving, leaving, maker)
+    _answer(arriving, leaving, EntryMaker(setup.fields, setup.settings), Checker(setup.fields, setup.settings))
 
 
-def _answer(arriving: BinaryIO, leaving: BinaryIO, maker: EntryMaker) -> None:
+def _answer(arriving: BinaryIO, leaving: BinaryIO, maker: EntryMaker, checker: Checker) -> None:
     leaving.write(_READY)
     leaving.flush()
-    while (batch := process_messages.read(arriving)) is not None:
-        file, offset, size = _PLACE.unpack_from(batch)
-        block = batch[_PLACE.size :] if file == _NO_FILE else _read(file, offset, size)
-        process_messages.write(leaving, maker.parted(block, offset) if block else b"")
+    while (message := process_messages.read(arriving)) is not None:
+        kind, given = message[:1], message[1:]
+        if kind == _BATCH:
+            answer = _made(given, maker)
+        elif kind == _PART:
+            parts, of_before = given[_OF_BEFORE.size :], _OF_BEFORE.unpack_from(given)[0]
+            answer = joining.packed(joining.join(parts[:of_before], parts[of_before:]))
+        else:
+            file = _OF_FILE.unpack_from(given)[0]
+            answer = checker.beside(given[_OF_FILE.size :], _reader(file))
+        process_messages.write(leaving, answer)
+
+
+def _reader(file: int) -> ReadAt:
+    return lambda offset, size: os.pread(file, size, offset)
+
+
+def _made(batch: bytes, maker: EntryMaker) -> bytes:
+    file, offset, size = _PLACE.unpack_from(batch)
+    block = batch[_PLACE.size :] if file == _NO_FILE else _read(file, offset, size)
+    return maker.parted(block, offset) if block else b""
 
 
 def _read(file: int, offset: int, size: int) -> bytes:

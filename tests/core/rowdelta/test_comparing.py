@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from random import Random
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from delta_server import rowdelta
 from delta_server.core.errors import Conflict, DeltaError, Invalid, TooLarge
-from delta_server.core.rowdelta import blocks, reading, writing
+from delta_server.core.rowdelta import blocks, checking, joining, reading, writing
+from delta_server.core.rowdelta.checking import Checker
 from delta_server.core.rowdelta.comparing import Comparison
 from delta_server.core.rowdelta.entries import EntryMaker
 from delta_server.core.rowdelta.ports import ReadAt, Side
@@ -379,14 +380,16 @@ def test_operations_are_left_early(tmp_path: Path) -> None:
 
 
 class Beside:
-    """Makes entries as another process would, but where `fails`."""
+    """Does as another process would, but where `fails`."""
 
     def __init__(
         self, fields: tuple[str, ...], chosen: Settings, *, fails: bool = False, reads: Sequence[Side] = ()
     ) -> None:
-        self.maker, self.fails, self.made, self.read = EntryMaker(fields, chosen), fails, 0, reads
-        self.given: list[tuple[int, bytes]] = []
+        self.maker, self.checker = EntryMaker(fields, chosen), Checker(fields, chosen)
+        self.fails, self.made, self.read = fails, Counter[str](), reads
+        self.given: list[tuple[str, Callable[[], bytes]]] = []
         self.most_given = 0
+        self.sources: dict[Side, Text] = {}
 
     def is_ready(self) -> bool:
         return True
@@ -395,14 +398,22 @@ class Beside:
         return side in self.read
 
     def give(self, side: Side, offset: int, blocks: list[bytes]) -> None:
-        self.given.append((offset, b"".join(blocks)))
+        self.given.append(("batch", lambda: self.maker.parted(b"".join(blocks), offset)))
         self.most_given = max(self.most_given, len(self.given))
 
+    def give_part(self, before: bytes, after: bytes) -> None:
+        self.given.append(("part", lambda: joining.packed(joining.join(before, after))))
+
+    def give_left(self, side: Side, entries: bytes) -> None:
+        read_at = self.sources[side].read_at
+        assert read_at is not None
+        self.given.append(("left", lambda: self.checker.beside(entries, read_at)))
+
     def take(self) -> bytes:
-        offset, block = self.given.pop(0)
-        parted = b"" if self.fails else self.maker.parted(block, offset)
-        self.made += bool(parted)
-        return parted
+        kind, make = self.given.pop(0)
+        made = b"" if self.fails else make()
+        self.made[kind] += bool(made)
+        return made
 
 
 def assisted(before: bytes, after: bytes, directory: Path, **kind: Any) -> tuple[Any, Beside]:
@@ -411,6 +422,7 @@ def assisted(before: bytes, after: bytes, directory: Path, **kind: Any) -> tuple
 
     def begin(fields: tuple[str, ...], chosen: Settings) -> Any:
         made.append(Beside(fields, chosen, **kind))
+        made[0].sources = {"before": sides[0], "after": sides[1]}
         return nullcontext(made[0])
 
     with SpillFile(directory) as spill:
@@ -421,6 +433,8 @@ def assisted(before: bytes, after: bytes, directory: Path, **kind: Any) -> tuple
 
 def test_an_assistant_changes_nothing_that_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(joining, "_WORTH_BYTES", 1)
+    monkeypatch.setattr(checking, "_WORTH", 1)
     chance = Random(3)
     rows = [{"id": i % 990, "v": chance.random()} for i in range(1000)]
     before, after = ndjson(rows[::-1]), ndjson([{**row, "v": 1.5} if i % 9 else row for i, row in enumerate(rows)])
@@ -429,7 +443,8 @@ def test_an_assistant_changes_nothing_that_is_found(tmp_path: Path, monkeypatch:
     helped, some = assisted(before, after, tmp_path)
     ahead, ahead_made = assisted(before, after, tmp_path, reads=["after"])
     assert helped == alone == ahead
-    assert (none.made, some.made > 5, ahead_made.made > 5) == (0, True, True)
+    assert (+none.made, some.made["batch"] > 5, ahead_made.made["batch"] > 5) == (Counter(), True, True)
+    assert (some.made["part"] > 5, some.made["left"], ahead_made.made["left"] > 5) == (True, 0, True)
     assert (none.most_given, some.most_given, ahead_made.most_given) == (1, 1, reading.AHEAD + 1)
     assert assisted(before, after, tmp_path, fails=True, reads=["before", "after"])[0] == alone
 

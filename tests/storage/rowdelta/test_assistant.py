@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from delta_server import rowdelta
-from delta_server.core.rowdelta import blocks
+from delta_server.core.rowdelta import blocks, joining
+from delta_server.core.rowdelta.checking import Checker
 from delta_server.core.rowdelta.comparing import Comparison
 from delta_server.core.rowdelta.entries import EntryMaker
 from delta_server.core.rowdelta.ports import Phase, Side
@@ -53,6 +54,28 @@ def test_it_reads_a_file_that_is_open(tmp_path: Path) -> None:
             (tmp_path / "rows").write_bytes(ROWS)
             assistant.give("after", len(ROWS), [ROWS])
             assert assistant.take() == b"", "it is shorter by now"
+
+
+def test_it_joins_and_checks(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_bytes(ROWS)
+    settings = Settings(key_fields=("id",))
+    maker, checker = EntryMaker(("id",), settings), Checker(("id",), settings)
+    old = maker.make(ROWS, 0, what="", line=1).entries
+    new = maker.make(ROWS.replace(b'"v":3', b'"v":4'), 0, what="", line=1).entries
+    before, after = b"".join(old[1:]), b"".join(new)
+    with rowdelta.FileSource(tmp_path / "rows") as source:
+        assert source.file is not None
+        with ProcessAssistant(("id",), settings, files={"before": source.file}, after=1, wait_s=60) as assistant:
+            assert [assistant.is_ready() for _ in range(2)] == [False, True]
+            assistant.give_part(before, after)
+            found = joining.unpacked(assistant.take())
+            assert found == joining.join(before, after)
+            assert (len(found.before), len(found.after)) == (286, 287)
+            assistant.give_left("before", b"".join(found.before))
+            assert assistant.take() == checker.beside(b"".join(found.before), source.read_at or (lambda *_: b""))
+            (tmp_path / "rows").write_bytes(ROWS.replace(b'"v":3', b'"v":9'))
+            assistant.give_left("before", found.before[0])
+            assert assistant.take() == b"", "the row is another by now"
 
 
 def test_it_may_end(assistant: ProcessAssistant) -> None:
