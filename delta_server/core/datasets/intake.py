@@ -13,6 +13,7 @@ import zstandard
 from delta_server.core.datasets.manifest import Format
 from delta_server.core.decompression import Decoder, Undecodable, ZstdDecoder, gzip_decoder
 from delta_server.core.errors import BadRequest, Invalid, TooLarge
+from delta_server.core.rowdelta import mistakes
 from delta_server.core.rowdelta.row_keys import RowReader
 
 _LEVEL = 1
@@ -97,6 +98,7 @@ class _Rows:
         self._held = b""
         """The line that may be the trailer, with what is behind it."""
         self._has_trailer = has_trailer
+        self._begin = b""
 
     def take(self, part: bytes) -> bytes:
         """The whole lines there are now."""
@@ -120,7 +122,10 @@ class _Rows:
             if rest:
                 raise BadRequest("the delivery does not end with a trailer and a line end: it was cut short")
             self._check_trailer(digest())
-        return self._checked(rest + b"\n") if rest else b""
+        last = self._checked(rest + b"\n") if rest else b""
+        if self.count == 1:
+            mistakes.check_one_row(self._begin, "the delivery")
+        return last
 
     def _checked(self, lines: bytes) -> bytes:
         rows = _rows(lines)
@@ -132,6 +137,8 @@ class _Rows:
             for number, line in enumerate(lines.split(b"\n"), self._lines + 1):
                 if len(line.strip(_BLANK)) > self._row_bytes:
                     raise self._too_large(number)
+        if rows and not self.count:
+            self._begin = mistakes.start(lines.lstrip(_BLANK))
         self.count += len(rows)
         self._lines += lines.count(b"\n")
         return lines

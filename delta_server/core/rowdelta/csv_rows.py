@@ -9,6 +9,7 @@ import msgspec
 
 from delta_server.core.errors import Invalid
 from delta_server.core.nearest import quoted
+from delta_server.core.rowdelta import mistakes
 from delta_server.core.rowdelta.blocks import RowTooLarge, blocks
 
 MAX_LINE_BYTES = 8 << 20
@@ -40,6 +41,7 @@ def _rows(lines: Iterator[bytes], what: str) -> Iterator[bytes]:
     """Blocks without quotes are split at their commas: a third of the time."""
     first = next(lines, b"").removeprefix(_MARK)
     head, _, rest = first.partition(b"\n")
+    mistakes.check_separator(head, what)
     if b'"' in head:
         yield from _quoted(chain([first], lines), what, None, 0)
         return

@@ -9,6 +9,7 @@ import msgspec
 from xxhash import xxh3_128
 
 from delta_server.core.errors import DeltaError, Invalid, TooLarge
+from delta_server.core.rowdelta import mistakes
 from delta_server.core.rowdelta.blocks import RowTooLarge, blocks
 from delta_server.core.rowdelta.entries import EntryMaker, Made, parts_of, rows_of
 from delta_server.core.rowdelta.partitions import Partitions
@@ -53,6 +54,7 @@ class SideReader:
         self._offset, self._line, self._lacking, self._first_lacking = 0, 1, 0, 0
         """The offset of what comes next, and the line up to which all is added."""
         self._too_large: RowTooLarge | None = None
+        self._begin: bytes | None = None
 
     def read_into(self, entries: Partitions) -> Generator[None]:
         """Some blocks at a time. Raises Invalid: a line is not JSON; LacksKey at the end."""
@@ -77,6 +79,8 @@ class SideReader:
         if self._too_large is not None:
             line = self._line + self._too_large.place
             raise TooLarge(f"{self.side}, line {line}: a row has more than {self._settings.max_row_bytes} bytes")
+        if self.rows == 1 and self._begin is not None:
+            mistakes.check_one_row(self._begin, self.side)
         if self._lacking:
             field = ", ".join(self._fields)
             raise LacksKey(
@@ -96,6 +100,8 @@ class SideReader:
             some.extend(islice(found, count))
         except RowTooLarge as error:
             self._too_large = error  # for when those before it were looked at
+        if self._begin is None and some:
+            self._begin = mistakes.start(some[0])
         return some
 
     def _give(self, some: list[bytes]) -> _Batch:

@@ -15,6 +15,7 @@ from delta_server.core.arrays.key_names import IDENTIFIER, likeness
 from delta_server.core.diff.diff_settings import Fields, Rules
 from delta_server.core.errors import Invalid
 from delta_server.core.json import columns, json_text, pointer, slices
+from delta_server.core.rowdelta import mistakes
 
 SAMPLE_ROWS = 1000
 _NEARLY = 0.9
@@ -71,7 +72,8 @@ class RowReader:
         except UnicodeDecodeError as error:
             raise Invalid(f"{what}: it is not valid UTF-8 (byte {error.start})") from None
         except msgspec.DecodeError as error:
-            raise Invalid(f"{what}: it is not valid JSON: {json_text.reason(error, line)}") from None
+            hint = f"; if this is an array of rows, {mistakes.GIVE_ELEMENTS}" if line.lstrip()[:1] == b"[" else ""
+            raise Invalid(f"{what}: it is not valid JSON: {json_text.reason(error, line)}{hint}") from None
         except RecursionError:
             raise Invalid(f"{what}: it is nested too deep") from None
 

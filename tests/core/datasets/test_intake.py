@@ -44,6 +44,8 @@ def stored(
         (b"1\n\n2\nx\n3\n", Invalid, r"line 4\b.* not valid JSON"),
         (b"1 2\n3\n", Invalid, r"line 1\b"),
         (b"1\n[2,\n3]\n4 5\n", Invalid, r"line 2\b"),
+        (b'[\n {"id":1},\n {"id":2}\n]\n', Invalid, r"line 1\b.*; if this is an array of rows, give the elements"),
+        (b'\n[{"id":1}, {"id":2}]', Invalid, "the delivery is one row, an array of objects: give the elements"),
         (b"1,2\n", Invalid, r"line 1\b"),
         (b"1,2\n[3\n4]\n", Invalid, r"line 1\b"),
         (b"1\n,\n2\n", Invalid, r"line 2\b"),

@@ -122,9 +122,9 @@ rows_ = st.lists(
 def test_what_changed_is_what_a_dictionary_finds(
     tmp_path: Path, before: list[Any], after: list[Any], key: str | None, passing: bool
 ) -> None:
-    # rows that are lists have no key
+    # rows that are lists have no key; one that is a list of objects alone is taken for a mistake
     given_: dict[str, Any] = {"key_fields": (key,)} if key else {}
-    old, new = (before, after) if key else ([[row] for row in before], [[row] for row in after])
+    old, new = (before, after) if key else ([["", row] for row in before], [["", row] for row in after])
     texts = ndjson(old), ndjson(new)
     found = compared(*texts, tmp_path, passing=passing, memory_bytes=TINY, **given_)
     summary, ops = found
@@ -306,6 +306,13 @@ REFUSED = [
         b'{"id":1}\n\n{"v":1}\n[]\n{"id":null}\n{"id":{}}\n{"id":7}',
         {},
         "4 of 6 rows lack the key field id, the",
+    ),
+    ("an array", b' [{"id":1}, {"id":2}]', {}, "after is one row, an array of objects: give the elements"),
+    (
+        "an array over lines",
+        b'[\n {"id":1}\n]',
+        {},
+        "line 1: it is not valid JSON: it ends too early; if this is an array of",
     ),
     ("no key, where", b'{"id":1}\n\n{"v":1}\n', {}, "the first in line 3"),
     ("part of the key ignored", b"", {"ignore": ("/id",)}, "/id is part of the key, which cannot be ignored"),

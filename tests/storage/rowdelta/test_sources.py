@@ -57,6 +57,8 @@ WRONG = [
     ("gzip that is damaged", "a", gzip.compress(NDJSON)[:20] + b"\0" * 99, "a is not valid gzip"),
     ("too large a window", "a", WIDE.compress(os.urandom(9 << 20)), "a is not valid zstd with a window of at most"),
     ("a column twice", "a.csv", b"x,y,x\n1,2,3\n", 'a.csv: two columns are named "x"'),
+    ("semicolons", "a.csv", b"x;y\n1;2\n", "a.csv: its first line has semicolons where commas are expected: save it"),
+    ("quoted names between tabs", "a.csv", b'"x,1"\t"y"\n1\t2\n', "a.csv: its first line has tabs where commas"),
     ("a cell too few", "a.csv", b"x,y\n1,2\n3\n", "a.csv, line 3: the row has 1 cells, not 2"),
     ("a cell too many", "a.csv", b"x\n1\n2\n1,2\n3\n", "a.csv, line 4: the row has 2 cells, not 1"),
     ("a cell too few, quoted", "a.csv", b'x,"y"\n1,"2\n"\n\n"3"\n4,5\n', "a.csv, line 5: the row has 1 cells, not 2"),
