@@ -105,6 +105,12 @@ def test_moments_are_stepped_swapped_and_typed(server: Server, visit: Open) -> N
     expect(page.locator(".mom.b")).to_contain_text("version 136")
     page.get_by_role("button", name="B one change later").click()
     expect(page.locator(".mom.b")).to_contain_text("version 137")
+    for key, number in (("[", 136), ("]", 137), (".", 200), ("[", 199)):
+        page.keyboard.press(key)
+        expect(page.locator(".mom.b")).to_contain_text(f"version {number}")
+    page.go_back()
+    page.go_back()
+    expect(page.locator(".mom.b")).to_contain_text("version 137")
     page.get_by_role("button", name="Swap A and B").click()
     expect(page.locator(".mom.a")).to_contain_text("version 137")
     page.get_by_title("Choose A").click()
@@ -135,6 +141,8 @@ def test_versions_are_marked_to_be_compared(server: Server, visit: Open) -> None
     window, page = _open(server, visit, f"{ENDPOINT}/versions")
     expect(page.locator("tbody tr[data-row]").first).to_be_visible()
     window.axe()
+    page.keyboard.press("f")
+    expect(page.get_by_role("radio", name="All")).to_be_focused()
     page.locator("tr[data-row] [data-open]").first.focus()
     for _ in range(40):
         page.keyboard.press("j")

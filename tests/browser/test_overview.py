@@ -81,7 +81,10 @@ def test_the_pulse_and_the_filter_stand_in_the_address(server: Server, visit: Op
     expect(page.get_by_role("button", name="show all again")).to_be_visible()
     page.go_back()
     expect(page.get_by_role("button", name="show all again")).to_be_hidden()
-    page.get_by_placeholder("Filter", exact=True).first.fill("nothing of that name")
+    page.keyboard.press("f")
+    filtered = page.get_by_placeholder("Filter", exact=True).first
+    expect(filtered).to_be_focused()
+    filtered.fill("nothing of that name")
     page.get_by_role("button", name="Show all").click()
     expect(page.get_by_role("link", name="quakes", exact=True)).to_be_visible()
     window.axe()

@@ -88,6 +88,12 @@ def test_the_page_that_waits_says_what_came(server: Server, visit: Open) -> None
     assert _send(server, key, "tides") == 201
     page.get_by_role("link", name="tides").wait_for()
     window.axe()
+    event = {"eventType": "high water", "userId": "ann"}
+    sent = httpx.post(f"{server.url}/v1/events", json=event, headers={"authorization": f"Bearer {key}"})
+    assert sent.status_code == 200, sent.text
+    page.get_by_role("link", name="high water").click()
+    expect(page).to_have_url(f"{server.url}/p/{PROJECT}/events/live")
+    expect(page.get_by_role("button", name=re.compile("high water"))).to_be_visible()
 
 
 def test_members_come_and_go_and_come_back(server: Server, visit: Open) -> None:

@@ -42,7 +42,7 @@ export function AskedFrame(props: FrameProps) {
         <SavedActs project={project} kind={kind} spec={spec} />
       </EventsHead>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset does not scroll sideways */}
-      <div class="fields ask-q" role="group" aria-label="The question">
+      <div class="fields ask-q" role="group" aria-label="The question" data-filters>
         {picks}
         <Segments label="Range" options={RANGES} value={range} choose={(name) => setQuery(setRange(usual)(name))} />
       </div>

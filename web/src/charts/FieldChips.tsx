@@ -20,7 +20,7 @@ export function FieldChips({ fields, shown, change }: ChipsProps) {
   };
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset does not scroll sideways
-    <div class="fields" role="group" aria-label="Fields">
+    <div class="fields" role="group" aria-label="Fields" data-filters>
       {offered.map((path) => (
         <button
           key={path}

@@ -53,7 +53,7 @@ export function Summary({
         {apart !== 0 && <span class="quiet"> over {span(apart)}</span>}
         {unchanged > 0 && <span class="quiet">, and {count(unchanged)} unchanged</span>}
       </p>
-      <span class="chips big" role="group" aria-label="Filter by kind">
+      <span class="chips big" role="group" aria-label="Filter by kind" data-filters>
         {present.map((op) => (
           <button
             key={op}
@@ -98,7 +98,7 @@ export function FieldChips({ fields, total, isNoise, filter, set, all }: FieldCh
   const left = fields.length - shown.length;
   const several = inSeveralArrays(fields.map(({ path }) => path));
   return (
-    <div class="fields" role="group" aria-label="Filter by field">
+    <div class="fields" role="group" aria-label="Filter by field" data-filters>
       <button
         type="button"
         class="fchip"

@@ -1,10 +1,12 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { isTyping } from "../state/keys.ts";
 import { query, setQuery } from "../state/location.ts";
 import type { Ends } from "./ends.ts";
 
-/** The keys of the page itself, wherever the focus is: layout, B one change on or back, the chips, the way to the rows. */
+/** The keys of the page itself, wherever the focus is: layout, B one change on or back, the way to the rows. */
 export function useCompareKeys(ends: Ends | undefined): void {
+  const latest = useRef(ends);
+  latest.current = ends; // a key may come before the effects of what is drawn
   useEffect(() => {
     const step = (ms: number | null | undefined) => {
       if (typeof ms === "number") setQuery({ b: new Date(ms).toISOString() });
@@ -12,9 +14,8 @@ export function useCompareKeys(ends: Ends | undefined): void {
     const acts: Record<string, () => void> = {
       v: () => setQuery({ view: query.value.get("view") === "inline" ? null : "inline" }),
       o: () => setQuery({ all: query.value.get("all") === "1" ? null : "1" }),
-      f: () => document.querySelector<HTMLElement>(".chips.big button, .fields button")?.focus(),
-      "[": () => step(ends?.b.previousChange),
-      "]": () => step(ends?.b.nextChange),
+      "[": () => step(latest.current?.b.previousChange),
+      "]": () => step(latest.current?.b.nextChange),
       ".": () => setQuery({ b: null }),
       j: toRows,
       k: toRows,
@@ -28,7 +29,7 @@ export function useCompareKeys(ends: Ends | undefined): void {
     };
     document.addEventListener("keydown", pressed);
     return () => document.removeEventListener("keydown", pressed);
-  }, [ends]);
+  }, []);
 }
 
 /** To the row of a ledger that was focused last, else to the first. */

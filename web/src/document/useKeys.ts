@@ -3,7 +3,6 @@ import { copied } from "../state/copying";
 import { isTyping } from "../state/keys";
 import { go } from "../state/location";
 import { toast } from "../state/toasts";
-import { toFilter } from "../versions/rows";
 import type { PageModel } from "./pagemodel";
 import { copyValue } from "./rowitems";
 
@@ -12,7 +11,6 @@ export function useKeys(model: PageModel): void {
   useEffect(() => {
     const keys = keysOf(model);
     const press = (event: KeyboardEvent): void => {
-      if (event.key === "f" && !event.defaultPrevented && !isBusy(event)) toFilter(event);
       const act = keys[event.key];
       if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isBusy(event)) return;
       event.preventDefault();

@@ -17,7 +17,7 @@ interface BarProps {
 export function QuestionBar({ question, found }: BarProps) {
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset does not scroll sideways
-    <div class="fields ask-q" role="group" aria-label="The question">
+    <div class="fields ask-q" role="group" aria-label="The question" data-filters>
       <Metrics question={question} found={found} />
       <span class="word">by</span>
       <BreakDown question={question} found={found} />

@@ -1,4 +1,4 @@
-import { count, percent } from "../numbers.ts";
+import { count, counted, percent } from "../numbers.ts";
 import { spanText } from "../overview/pulse.ts";
 import { Icon } from "../parts/Icon.tsx";
 import { Segments } from "../parts/Segments.tsx";
@@ -115,7 +115,7 @@ export function notes(meta: Meta, metric: string): string {
     error === undefined ? "" : `an estimate, within ${percent(error)}`,
     whole === undefined ? "" : `whole since ${whole.slice(0, 16).replace("T", " ")}: older events are deleted`,
     meta.merges_pending ? "some persons count twice for some minutes" : "",
-    `${count(meta.rows_scanned)} rows read in ${count(Math.round(meta.took_ms))} ms`,
+    `${counted(meta.rows_scanned, "row")} read in ${count(Math.round(meta.took_ms))} ms`,
   ]
     .filter(Boolean)
     .map((part) => ` · ${part}`)

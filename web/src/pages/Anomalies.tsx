@@ -50,7 +50,7 @@ function FilterBar() {
   const change = (name: string) => (event: Event) =>
     setQuery({ [name]: (event.currentTarget as HTMLSelectElement).value || null });
   return (
-    <div class="filters">
+    <div class="filters" data-filters>
       <Pick label="Kind" any="All kinds" options={KINDS} value={asked.get("kind")} change={change("kind")} />
       <Pick label="Series" any="All series" options={SERIES} value={asked.get("series")} change={change("series")} />
       <label class="pick">

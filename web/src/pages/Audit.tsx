@@ -85,7 +85,7 @@ function FilterBar({ choices, names }: { choices: Names; names: Names }) {
   const change = (name: string) => (event: Event) =>
     setQuery({ [name]: (event.currentTarget as HTMLInputElement | HTMLSelectElement).value });
   return (
-    <div class="filters">
+    <div class="filters" data-filters>
       <select class="pick" aria-label="What was done" value={asked.get("action") ?? ""} onChange={change("action")}>
         <option value="">Everything</option>
         {ACTIONS.map((action) => (

@@ -113,6 +113,7 @@ function Endpoints({ project, view }: { project: string; view: ReturnType<typeof
           <span class="sr">Filter endpoints</span>
           <input
             type="search"
+            data-search
             placeholder="Filter"
             value={sought}
             onInput={(event) => setQuery({ q: event.currentTarget.value }, { replace: true })}

@@ -297,7 +297,7 @@ function Classes({ classes, chosen }: { classes: Readonly<Record<string, number>
     ...known.map(([name, number]) => [name, CLASSES[name as PollClass] ?? name, number] as [string, string, number]),
   ];
   return (
-    <fieldset class="classes" aria-label="Only those">
+    <fieldset class="classes" aria-label="Only those" data-filters>
       {chips.map(([name, text, number]) => (
         <button
           key={name}

@@ -81,7 +81,7 @@ function isOfKind(own: VersionKind, wanted: string): boolean {
 function Kinds({ kind }: { kind: string }) {
   const kinds = { all: "All", content: "Changed", quiet: "Without a change" };
   return (
-    <div class="seg" role="radiogroup" aria-label="Which versions">
+    <div class="seg" role="radiogroup" aria-label="Which versions" data-filters>
       {Object.entries(kinds).map(([name, words]) => (
         // biome-ignore lint/a11y/useSemanticElements: drawn as the other groups of the dashboard are
         <button

@@ -24,7 +24,7 @@ export const KEYS: readonly Key[] = [
   { keys: "t", does: "Switch between light and dark", where: "everywhere", act: switchTheme },
   { keys: "Esc", does: "Close what lies on top", where: "everywhere" },
   { keys: "j k", does: "Next, previous row", where: "everywhere" },
-  { keys: "f", does: "To the filters", where: "everywhere" },
+  { keys: "f", does: "To the filters", where: "everywhere", act: toFilters },
   { keys: "g o", does: "Overview", where: "go to", act: () => inProject() },
   { keys: "g e", does: "Endpoints", where: "go to", act: () => inProject() },
   { keys: "g n", does: "Connect", where: "go to", act: () => inProject("connect") },
@@ -110,6 +110,17 @@ function show(layer: { value: boolean }): void {
 
 function ring(): void {
   document.querySelector<HTMLElement>(".bell")?.click();
+}
+
+/** Where people type what they look for on a page is marked by `data-search`, other filters by `data-filters`. */
+function toFilters(): void {
+  const places = ["[data-search]", "[data-filters] :is(button, select)"];
+  for (const place of places) {
+    const found = document.querySelector<HTMLElement>(`main ${place}`);
+    if (!found) continue;
+    found.focus();
+    return;
+  }
 }
 
 function inProject(...rest: string[]): void {

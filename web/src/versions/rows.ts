@@ -1,18 +1,16 @@
-// Keys of a plain list: j and k, arrows move through its rows, Enter opens, f goes to its filter.
+// Keys of a plain list: j and k, arrows move through its rows, Enter opens.
 
 import type { RefObject } from "preact";
 import { useEffect } from "preact/hooks";
 import { scrollerOf } from "../compare/scroll.ts";
 import { isTyping } from "../state/keys.ts";
 
-/** `j` and `k` come to the rows from wherever the focus is, `f` to what filters them; arrows only move within them:
- * elsewhere they scroll. */
+/** `j` and `k` come to the rows from wherever the focus is; arrows only move within them: elsewhere they scroll. */
 export function useWayToRows(body: RefObject<HTMLElement | null>): void {
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (event.key === "Escape") leaveFilter(event.target);
       if (event.defaultPrevented || isTyping(event.target)) return;
-      if (event.key === "f") toFilter(event);
       if (event.key !== "j" && event.key !== "k") return;
       const own = (event.target as Element | null)?.closest?.("[data-row]");
       if (own && !body.current?.contains(own)) return; // of another list on the page
@@ -21,14 +19,6 @@ export function useWayToRows(body: RefObject<HTMLElement | null>): void {
     document.addEventListener("keydown", press);
     return () => document.removeEventListener("keydown", press);
   }, [body]);
-}
-
-/** Where people type what they look for on a page is marked by `data-search`. */
-export function toFilter(event: KeyboardEvent): void {
-  const input = document.querySelector<HTMLElement>("main [data-search]");
-  if (!input || event.ctrlKey || event.metaKey || event.altKey) return;
-  event.preventDefault(); // the letter is not typed into it
-  input.focus();
 }
 
 /** A filter that is empty lets the keys go on among the rows; from another, Escape takes what stands in it first. */
