@@ -4,9 +4,11 @@ sent is there, once."""
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -93,3 +95,30 @@ def test_deliveries_signed_by_octokit_stripe_standardwebhooks_and_svix(delta: De
     for scheme in SECRETS:
         stored = delta.ask(f"/v1/snapshots?endpoint_id=from-{scheme}")["data"]
         assert len(stored) == 1, scheme
+
+
+def test_deliveries_signed_by_slack(delta: Delta) -> None:
+    from slack_sdk.signature import SignatureVerifier
+
+    secret, body = "8f742231b10e8888abcd99yyyzzz85a5", json.dumps({"event_id": "Ev1", "text": "Zürich ✓"}).encode()
+    delta.ask("/v1/endpoints", {"name": "from-slack"})
+    made = delta.ask(
+        "/v1/endpoints/from-slack/inbound-webhook", {"verify": {"scheme": "slack", "secret": secret}}, method="PUT"
+    )
+    at = str(int(time.time()))
+    signature = SignatureVerifier(secret).generate_signature(timestamp=at, body=body)
+    headers = {
+        "content-type": "application/json",
+        "x-slack-request-timestamp": at,
+        "x-slack-signature": signature or "",
+    }
+
+    def deliver(sent: bytes) -> int:
+        try:
+            with urlopen(Request(delta.url + made["url"], sent, headers), timeout=30) as answer:
+                return int(answer.status)
+        except HTTPError as error:
+            return error.code
+
+    assert [deliver(sent) for sent in (body, body, body.replace(b"Ev1", b"Ev2"))] == [200, 200, 401]
+    assert len(delta.ask("/v1/snapshots?endpoint_id=from-slack")["data"]) == 1
