@@ -52,7 +52,8 @@ NAMED_BY_OTHERS = {
         "features/accounts": "project",
         "features/audit": "project",
         "features/projects": "endpoint",
-        "features/usage": "content endpoint event_block frame pack profile project rollup segment snapshot sync_space",
+        "features/usage": "content endpoint event_block frame pack profile project rollup segment snapshot sync_space"
+        " webhook",
         "storage/events": "project",
     },
     "lists of keys tell of who made them": {"features/accounts": "member user"},

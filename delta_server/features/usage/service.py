@@ -35,12 +35,14 @@ _WORDS = {
     "events_per_month": "events a month",
     "polls": "endpoints that are polled",
     "sync_records": "synced records",
+    "webhooks": "webhooks",
 }
 _DELETE_OR_GROW = {
     "storage_bytes": "delete some of it, or have the project's plan changed",
     "endpoints": "delete one, or have the project's plan changed",
     "polls": "switch polling off for one, or have the project's plan changed",
     "sync_records": "delete some, or have the project's plan changed",
+    "webhooks": "delete one, or have the project's plan changed",
 }
 
 
@@ -61,9 +63,11 @@ class Needs(msgspec.Struct, frozen=True):
     snapshots: int = 0
     events: int = 0
     sync_records: int = 0
+    webhooks: int = 0
 
 
 ONE_ENDPOINT = Needs(endpoints=1)
+ONE_WEBHOOK = Needs(webhooks=1)
 
 
 class Allowance:
@@ -151,13 +155,14 @@ def _rows(needs: Needs) -> tuple[tuple[str, int], ...]:
         ("endpoints", needs.endpoints),
         ("storage_bytes", needs.storage_bytes),
         ("sync_records", needs.sync_records),
+        ("webhooks", needs.webhooks),
         ("snapshots_per_hour", needs.snapshots),
         ("events_per_month", needs.events),
     )
 
 
 def _used(counters: Counters) -> dict[str, int]:
-    """Rows that nothing counts yet have no use; storage, endpoints and records have none until they are counted."""
+    """Storage, endpoints, records and webhooks have no use until they are counted."""
     used = {
         "snapshots_per_hour": counters.hour_snapshots,
         "events_per_month": counters.month_events,
@@ -167,6 +172,7 @@ def _used(counters: Counters) -> dict[str, int]:
             "storage_bytes": counters.occupied.total,
             "endpoints": counters.usage.endpoints,
             "sync_records": counters.sync_records,
+            "webhooks": counters.webhooks,
         }
     return used
 

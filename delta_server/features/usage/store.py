@@ -40,6 +40,7 @@ class Counters(msgspec.Struct, frozen=True):
     hour_snapshots: int
     month_events: int
     sync_records: int
+    webhooks: int
     is_counted: bool
     """False: what was stored by an older version is not all counted yet."""
 
@@ -68,7 +69,7 @@ def counters(tx: Tx, project: int) -> Counters | None:
     """As of now; None while nothing counts."""
     row = tx.one(
         f"SELECT {_USAGE}, {_OCCUPIED}, iif(hour = ?, hour_snapshots, 0), iif(month = ?, month_events, 0),"
-        " sync_records, counted_at"
+        " sync_records, webhooks, counted_at"
         " FROM project_use WHERE project = ?",
         plan_windows.hour(tx.now_ms),
         plan_windows.month(tx.now_ms),
@@ -76,7 +77,7 @@ def counters(tx: Tx, project: int) -> Counters | None:
     )
     if row is None:
         return None
-    return Counters(Usage(*row[:5]), Occupied(*row[5:9]), row[9], row[10], row[11], row[12] > 0)
+    return Counters(Usage(*row[:5]), Occupied(*row[5:9]), row[9], row[10], row[11], row[12], row[13] > 0)
 
 
 def of_endpoint(tx: Tx, endpoint: int) -> tuple[int, int, int] | None:
@@ -208,10 +209,11 @@ SELECT (SELECT count(*) FROM endpoint WHERE project = ?1 AND deleted_at IS NULL)
   (SELECT coalesce(sum(key_bytes), 0) FROM usage_hour WHERE project = ?1) AS key_bytes,
   (SELECT coalesce(sum(100 + octet_length(traits) + octet_length(told_at)), 0) FROM profile WHERE project = ?1)
     AS profile_bytes,
-  (SELECT coalesce(sum(records), 0) FROM sync_space WHERE project = ?1) AS sync_records
+  (SELECT coalesce(sum(records), 0) FROM sync_space WHERE project = ?1) AS sync_records,
+  (SELECT count(*) FROM webhook WHERE project = ?1) AS webhooks
 FROM endpoint_use WHERE endpoint IN (SELECT id FROM endpoint WHERE project = ?1)
 """
-_PROJECT_COLUMNS = [*_USAGE.split(", "), *_OCCUPIED.split(", "), "sync_records"]
+_PROJECT_COLUMNS = [*_USAGE.split(", "), *_OCCUPIED.split(", "), "sync_records", "webhooks"]
 
 
 def project_drift(tx: Tx, project: int) -> tuple[int, ...]:

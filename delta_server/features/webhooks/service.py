@@ -17,6 +17,7 @@ from delta_server.core.webhooks.formats import Destination, Format
 from delta_server.core.webhooks.schedule import RETRIES_S
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
+from delta_server.features.usage import service as usage
 from delta_server.features.webhooks import notifying, rights, schemas, store, subscriptions, targets
 from delta_server.features.webhooks.schemas import (
     NewWebhook,
@@ -37,7 +38,7 @@ from delta_server.storage.vault import Vault
 T = TypeVar("T")
 V = TypeVar("V")
 
-MOST_OF_PROJECT = 50
+MOST_OF_PROJECT = 100
 LONGEST_OVERLAP_MS = 30 * times.DAY_MS
 BY_REQUEST = "request"
 TURNED_OFF_JOB = "webhook off mail"
@@ -53,7 +54,7 @@ class TurnedOff(msgspec.Struct, frozen=True):
 async def create_webhook(
     svc: Services, caller: Caller, project: int, new: NewWebhook, idempotency_key: IdempotencyKey
 ) -> StoredResponse:
-    """Raises Invalid, Conflict where the project has MOST_OF_PROJECT."""
+    """Raises Invalid, QuotaExceeded, Conflict where the project has MOST_OF_PROJECT."""
     if new.format == "apprise":
         await notifying.check(svc, new.url)
     checked = _settings(svc, new)
@@ -70,6 +71,7 @@ async def create_webhook(
         rights.check_recipient(tx, checked)
         if len(store.of_project(tx, project)) >= MOST_OF_PROJECT:
             raise Conflict(f"the project has {MOST_OF_PROJECT} webhooks, which are as many as it may: delete one")
+        usage.allowance(tx, svc.config.plans, project).take(usage.ONE_WEBHOOK)
         user, key = rights.owner_of(caller)
         uid = tx.new_id()
         store.insert(
@@ -89,7 +91,8 @@ async def create_webhook(
         shown = WebhookCreated(schemas.webhook(made), None)
         return _answer(idempotency_key.record(tx, 201, msgspec.json.encode(shown)), shown, secret)
 
-    answer = await svc.db.write(write)
+    async with usage.reporting_exceeded(svc, project):
+        answer = await svc.db.write(write)
     subscriptions.changed(svc)
     return answer
 

@@ -191,7 +191,7 @@ def without_counters(path: Path) -> None:
     for kind, name in objects:
         connection.execute(f"DROP {kind} IF EXISTS {name}")
     connection.execute("ALTER TABLE project DROP COLUMN plan")
-    for name in ("usage.sql", "plan_records.sql"):
+    for name in ("usage.sql", "plan_records.sql", "plan_webhooks.sql"):
         connection.execute(next(each.sql for each in schema.packaged() if each.name.endswith(name)))
     connection.close()
 

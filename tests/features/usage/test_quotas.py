@@ -19,7 +19,7 @@ from tests.features.usage.counting import drifts
 from tests.features.users import people
 from tests.storage.opened import FakeClock
 
-SMALL = Plan(snapshots_per_hour=3, storage_bytes=20_000, endpoints=2, events_per_month=4, sync_records=3)
+SMALL = Plan(snapshots_per_hour=3, storage_bytes=20_000, endpoints=2, events_per_month=4, sync_records=3, webhooks=1)
 
 
 @pytest.fixture
@@ -153,6 +153,19 @@ async def test_synced_records_of_all_spaces(app: Application, limited: httpx.Asy
     assert (await push(limited, keys, "bo", 5, "-r1")).status_code == 200
     assert (await push(limited, keys, "ann", 6, "r3")).status_code == 200
     await refused(await push(limited, keys, "bo", 7, "r9"), 402, "sync_records")
+    assert await drifts(app.services) == {}
+
+
+async def test_webhooks(app: Application, limited: httpx.AsyncClient, keys: Keys) -> None:
+    """One that is turned off counts too."""
+    new = {"name": "w", "url": "https://example.com/hook", "events": ["delta.created"], "enabled": False}
+    made = await check(limited, keys, Row("", "POST", "/v1/webhooks", 201, body=new))
+    await refused(await limited.post("/v1/webhooks", json=new, headers=bearer(keys.project)), 402, "webhooks")
+    await check(limited, keys, Row("another's", "POST", "/v1/webhooks", 201, key="other", body=new))
+    used = (await use(limited, keys))["webhooks"]
+    assert (used["use"], used["limit"], used["resets_at"]) == (1, 1, None)
+    await check(limited, keys, Row("", "DELETE", f"/v1/webhooks/{made['webhook']['id']}", 204))
+    await check(limited, keys, Row("", "POST", "/v1/webhooks", 201, body=new))
     assert await drifts(app.services) == {}
 
 

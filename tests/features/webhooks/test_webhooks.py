@@ -3,8 +3,10 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from delta_server.app import Application
+from delta_server.features.webhooks import service
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.features.webhooks.receiver import Receiver
@@ -116,8 +118,9 @@ async def test_addresses_and_secrets_are_not_in_the_database(
         assert secret.encode() not in data
 
 
-async def test_a_project_has_fifty(client: httpx.AsyncClient, keys: Keys) -> None:
-    for _ in range(50):
+async def test_a_project_has_so_many(client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "MOST_OF_PROJECT", 3)
+    for _ in range(3):
         await make(client, keys.project)
     answer = await client.post("/v1/webhooks", json=NEW, headers=bearer(keys.project))
     assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT")

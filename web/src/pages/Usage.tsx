@@ -81,6 +81,7 @@ const NAMES: Record<string, string> = {
   endpoints: "Endpoints",
   events_per_month: "Events this month",
   sync_records: "Synced records",
+  webhooks: "Webhooks",
 };
 
 function Plan({ answer }: { answer: Answer }) {
