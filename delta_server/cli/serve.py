@@ -1,5 +1,6 @@
 """`serve`: uvicorn around the application object, in this one process."""
 
+import asyncio
 import ctypes
 import gc
 import os
@@ -200,9 +201,14 @@ class _Server(uvicorn.Server):
         self._greeting = greeting
         self._stop_streams = stop_streams
         self._told_to_stop = 0.0
-        self._watchdog_ticks = watchdog_ticks()
+        watchdog = watchdog_ticks()
+        self._step_ticks = min(TICKS_PER_S, watchdog or TICKS_PER_S)
+        self._watchdog_ticks = watchdog - watchdog % self._step_ticks
+        self._is_to_stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         gc.freeze()  # what stays for ever is not looked through again: 23 ms each time, and all threads wait
         gc.set_threshold(*GC_THRESHOLDS)
@@ -215,8 +221,19 @@ class _Server(uvicorn.Server):
         log.info("started", version=__version__, url=url, pid=os.getpid())
         notify("READY=1")
 
+    async def main_loop(self) -> None:
+        """As uvicorn's, several of its ticks at a time, for an idle server to wake seldom; at once where it is to
+        stop."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter = (counter + self._step_ticks) % 864_000
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._step_ticks / TICKS_PER_S):
+                    await self._is_to_stop.wait()
+
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second, from the event loop: as long as that goes on, systemd's watchdog hears of it."""
+        """Once a second, or more often for a hasty watchdog, from the event loop: as long as that goes on, systemd's
+        watchdog hears of it."""
         if self._watchdog_ticks and counter % self._watchdog_ticks == 0:
             notify("WATCHDOG=1")
         if self._certificate is not None and counter % CERTIFICATE_TICKS == 0:
@@ -256,6 +273,9 @@ class _Server(uvicorn.Server):
         if not self.should_exit or now - self._told_to_stop > DOUBLE_SIGNAL_S:
             self._told_to_stop = now
             super().handle_exit(sig, frame)
+            if self._loop is not None:
+                with suppress(RuntimeError):  # it has ended
+                    self._loop.call_soon_threadsafe(self._is_to_stop.set)
 
     def _end_in_time(self) -> None:
         timer = threading.Timer(self._shutdown_seconds, _end_now, [self.kept_listener])

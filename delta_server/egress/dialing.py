@@ -42,7 +42,7 @@ class RequestFailed(Exception):
 
 class Dialer:
     def __init__(self, options: Options) -> None:
-        self._opened = [ip_network(text) for text in options.allow_cidrs]
+        self._opened = tuple(ip_network(text) for text in options.allow_cidrs)
         self._tls: ssl.SSLContext | None = None
 
     async def dial(

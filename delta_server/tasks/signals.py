@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 
 class Signal:
@@ -15,27 +16,34 @@ class Signal:
 
     def __init__(self) -> None:
         self.count = 0
-        self._next: asyncio.Future[None] | None = None
+        self._waiting: dict[asyncio.Future[bool], None] = {}
 
     def notify(self) -> None:
         self.count += 1
-        if self._next is not None and not self._next.done():
-            self._next.set_result(None)
-        self._next = None
+        waiting, self._waiting = self._waiting, {}
+        for each in waiting:
+            _answer(each, is_notified=True)
 
     async def wait(self, timeout_s: float, *, since: int | None = None) -> bool:
         """Wait for the next `notify`, or the next after `count` was `since`; False when `timeout_s` passed first."""
         if since is not None and since != self.count:
             return True
-        if self._next is None:
-            self._next = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        notified: asyncio.Future[bool] = loop.create_future()
+        self._waiting[notified] = None
+        # Neither wait_for, which until Python 3.12 loses a cancel that comes with the notify, so that its loop never
+        # ends, nor a timeout around a shield, which takes twice the time: all loops wait here.
+        timer = loop.call_later(timeout_s, partial(_answer, notified, is_notified=False))
         try:
-            # Not wait_for: until Python 3.12 it loses a cancel that comes with the notify, and its loop never ends.
-            async with asyncio.timeout(timeout_s):
-                await asyncio.shield(self._next)
-        except TimeoutError:
-            return False
-        return True
+            return await notified
+        finally:
+            timer.cancel()
+            self._waiting.pop(notified, None)
+
+
+def _answer(waiting: "asyncio.Future[bool]", *, is_notified: bool) -> None:
+    if not waiting.done():
+        waiting.set_result(is_notified)
 
 
 class WaitingCallers:

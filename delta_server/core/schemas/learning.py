@@ -13,7 +13,7 @@ that weighs more than its level may (LEVELS), is a map: its members become one, 
 what its level may at most. A place never becomes lighter by that, so in any order the same objects become maps.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from typing import Any
 
@@ -122,13 +122,11 @@ class Learner:
                 elif child is not None and not isinstance(below, list):
                     self._pass_over(child, below)
 
-    def _pass_over_elements(self, node: Node, split: Iterable[msgspec.Raw]) -> None:
+    def _pass_over_elements(self, node: Node, split: list[msgspec.Raw]) -> None:
         if (below := node.items) is not None:
-            for element in split:
-                if len(element) >= _SPLIT_FROM:
-                    self._pass_over(below, element)
-                else:
-                    below.seen_raw.add(xxh3_128_digest(element))
+            below.seen_raw.update(map(xxh3_128_digest, split))
+            for element in [each for each in split if len(each) >= _SPLIT_FROM]:
+                self._pass_over(below, element)
 
     def _raw_members(self, node: Node, split: Mapping[str, shapes.Value], *, is_whole: bool = True) -> None:
         """`is_whole`: there are no other members."""

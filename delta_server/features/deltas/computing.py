@@ -72,7 +72,10 @@ async def compute_some(
     put_off: list[Unavailable] = []
     for begin in range(0, len(endpoints), together.ENDPOINTS_AT_ONCE):
         some = endpoints[begin : begin + together.ENDPOINTS_AT_ONCE]
-        queued = await svc.db.read(together.queues, some, share)
+        if len(some) <= together.PEEKED:
+            queued = svc.db.peek(together.queues, some, share)
+        else:
+            queued = await svc.db.read(together.queues, some, share)
         done = await _compute_at_hand(svc, project, queued, on_progress)
         for endpoint, jobs in ((each.endpoint, each.jobs) for each in queued if each.endpoint not in done):
             try:

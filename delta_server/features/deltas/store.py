@@ -51,19 +51,23 @@ _DELTAS_UP = f"""{_DELTAS} WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at
 _DELTAS_AT = f"{_DELTAS} WHERE c.endpoint = ? AND c.captured_at IN ({', '.join('?' * AT_ONCE)}) AND c.dead = 0"
 
 
-def waiting(tx: Tx) -> dict[int, list[int]]:
-    """By project, its endpoints that have contents without their delta: one look into the index for each."""
-    by_project: dict[int, list[int]] = {}
-    for project, endpoint in tx.all(
+def waiting(tx: Tx, most: int = 1 << 62) -> dict[int, list[int]] | None:
+    """By project, its endpoints that have contents without their delta: one look into the index for each. None where
+    more than `most` have, deleted ones among them."""
+    found = tx.all(
         """WITH RECURSIVE waiting (endpoint) AS (
              SELECT MIN(endpoint) FROM content WHERE pending = 1
              UNION ALL
              SELECT (SELECT MIN(endpoint) FROM content WHERE pending = 1 AND endpoint > waiting.endpoint)
-             FROM waiting WHERE endpoint IS NOT NULL)
-           SELECT e.project, e.id FROM waiting JOIN endpoint e ON e.id = waiting.endpoint AND e.deleted_at IS NULL"""
-    ):
+             FROM waiting WHERE endpoint IS NOT NULL LIMIT ?)
+           SELECT e.project, e.id FROM waiting w LEFT JOIN endpoint e ON e.id = w.endpoint AND e.deleted_at IS NULL
+           WHERE w.endpoint IS NOT NULL""",
+        most + 1,
+    )
+    by_project: dict[int, list[int]] = {}
+    for project, endpoint in [row for row in found if row[0] is not None]:
         by_project.setdefault(project, []).append(endpoint)
-    return by_project
+    return by_project if len(found) <= most else None
 
 
 def has_work(tx: Tx) -> bool:
@@ -237,17 +241,11 @@ def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
 
     False when these have none: once they are gone too, the deltas of the next come first. A dead content has none.
     """
+    first = "SELECT id FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at, id LIMIT ?"
     return (
         fields.delete_some(tx, endpoint, limit)
         or lives.delete_some(tx, endpoint, limit)
-        or bool(
-            tx.run(
-                "DELETE FROM delta WHERE content IN"
-                " (SELECT id FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at, id LIMIT ?)",
-                endpoint,
-                limit,
-            )
-        )
+        or bool(tx.run(f"DELETE FROM delta WHERE content IN ({first})", endpoint, limit))
     )
 
 

@@ -14,6 +14,8 @@ PROJECTS_AT_ONCE = 2
 """One project whose deltas take minutes keeps no other waiting."""
 PAUSE_S = 0.02
 """While deltas are computed, other projects' are looked for so often at most, and only when contents have changed."""
+PEEKED = 32
+"""So few endpoints are looked up on the event loop: a reader's thread takes longer to be woken."""
 
 logger = structlog.get_logger()
 
@@ -50,7 +52,9 @@ class _ProjectQueue:
     async def begin_more(self) -> bool:
         """Whether any is being computed."""
         if len(self._tasks) < PROJECTS_AT_ONCE and self._svc.db.peek(store.has_work):
-            waiting = await self._svc.db.read(store.waiting)
+            waiting = self._svc.db.peek(store.waiting, PEEKED)
+            if waiting is None:
+                waiting = await self._svc.db.read(store.waiting) or {}
             now = asyncio.get_running_loop().time()
             self._put_off = {project: until for project, until in self._put_off.items() if until > now}
             free = [project for project in waiting if project not in self._tasks and project not in self._put_off]

@@ -18,6 +18,8 @@ from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
 
 ENDPOINTS_AT_ONCE = 16
+PEEKED = 8
+"""Endpoints whose jobs are read on the event loop, in 1 ms at most."""
 TOGETHER_BYTES = 1 << 18
 MOST_COUNTS = 2048
 """Changes of fields counted in one write."""

@@ -63,6 +63,12 @@ class Ends:
         assert end.ended is not None, "written"
         return end.ended
 
+    async def close(self) -> None:
+        """When nobody waits any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def _alone(self, end: End, project: int) -> None:
         end.begins()
         if end.document is None:

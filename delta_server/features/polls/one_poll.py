@@ -245,7 +245,8 @@ def _verdict(this: _Poll, failure: PollFailed | None) -> Verdict:
 def _end(tx: Tx, this: _Poll, record: PollRow, verdict: Verdict, source: Source) -> Ended:
     """Raises NotFound when the endpoint or its project has been deleted meanwhile."""
     endpoint, row = this.endpoint, this.row
-    endpoints.confirm(tx, endpoint)
+    if record.snapshot is None:  # else its writer has confirmed it
+        endpoints.confirm(tx, endpoint)
     kept = store.insert(tx, endpoint.id, record)
     standing = msgspec.json.encode(verdict.standing).decode()
     is_current = polling.end_poll(

@@ -41,16 +41,10 @@ _COLUMNS = "at, status, ms, bytes, changed, class, snapshot, steps, detail, exce
 
 def insert(tx: Tx, endpoint: int, row: PollRow) -> PollRow:
     """As it is kept: at a time of its own."""
-    at = row.at
-    while tx.one("SELECT 1 FROM poll WHERE endpoint = ? AND at = ?", endpoint, at) is not None:
-        at += 1
-    kept = msgspec.structs.replace(row, at=at)
-    tx.run(
-        f"INSERT INTO poll (endpoint, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        endpoint,
-        *msgspec.structs.astuple(kept),
-    )
-    return kept
+    sql = f"INSERT INTO poll (endpoint, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    while not tx.run(sql, endpoint, *msgspec.structs.astuple(row)):
+        row = msgspec.structs.replace(row, at=row.at + 1)
+    return row
 
 
 def page(

@@ -13,10 +13,12 @@ from delta_server.storage.database import Tx
 
 LOOK_AGAIN_S = 60.0
 HAPPENINGS_AT_ONCE = 256
+PEEKED = 8
+"""So few happenings are read on the event loop."""
 YIELD_FACTOR, MOST_PAUSE_S, QUIET_S = 4, 1.0, 0.05
 """While callers store, it pauses for so many times as long as it took, or until they are quiet."""
 PROJECTS_AT_ONCE, ENDPOINTS_AT_ONCE = 2, 16
-GATHERED_S = 1.0
+GATHERED_S = 2.0
 """What happens within so long is learned from together."""
 
 
@@ -63,8 +65,13 @@ async def learn_some(svc: Services) -> bool:
     waiting = svc.state(Waiting)
     await svc.foreground.yield_until_quiet(quiet_s=QUIET_S, most_s=MOST_PAUSE_S)
     is_behind = False
-    if waiting.seq is None or waiting.seq != svc.db.peek(outbox.newest):
-        waiting.seq, found, is_behind = await svc.db.read(_hear, waiting.seq)
+    newest = svc.db.peek(outbox.newest)
+    if waiting.seq is None or waiting.seq != newest:
+        is_little = waiting.seq is not None and 0 < newest - waiting.seq <= PEEKED
+        if is_little:
+            waiting.seq, found, is_behind = svc.db.peek(_hear, waiting.seq)
+        else:
+            waiting.seq, found, is_behind = await svc.db.read(_hear, waiting.seq)
         for project, endpoint in found:
             waiting.add(project, endpoint)
     if not (turn := waiting.next_turn()):

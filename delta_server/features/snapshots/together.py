@@ -26,7 +26,8 @@ async def append_together(
 ) -> tuple[list[bool], T]:
     """Whether each was stored, with its companion, and the result of `beside`, which is written in the same
     transaction. Each is the latest of an endpoint that is there, no two of the same one. What is large, has a schema to
-    fit, or was refused is left to `create_snapshots`, which says why."""
+    fit or follows a document that is not at hand, for which the others would wait, or was refused, is left to
+    `create_snapshots`, which says why."""
     small = [new for new in news if len(new.body) <= ON_THE_LOOP_BYTES and _is_free(svc, new)]
     stored: set[int] = set()
     async with svc.state(EndpointLocks).hold(lanes.endpoint_of(new).id for new in small):
@@ -54,6 +55,8 @@ async def _rounds(svc: Services, news: Sequence[NewSnapshot]) -> list[Round]:
     tails = svc.db.peek(_tails, [lanes.endpoint_of(new).id for new in news]) if news else []
     for new, (tail, depth) in zip(news, tails, strict=True):
         endpoint = lanes.endpoint_of(new)
+        if tail.head is not None and contents.cached(svc.contents, endpoint.id, tail.head.id) is None:
+            continue
         [planned] = await lanes.plan(svc, endpoint.id, [(new, None)], tail, depth)
         if isinstance(planned, TailSnapshot):
             rounds.append(Round(endpoint, [(new, IdempotencyKey.none())], [planned]))
