@@ -101,9 +101,12 @@ class EventReader(Protocol):
         Raises Invalid for a plan that has no answer (a broken regular expression, bad SQL), TooCostly past the
         deadline or the memory limit."""
 
-    def stream_query(self, project: int, plan: Listing | Plan) -> AsyncGenerator[list[tuple[Any, ...]], None]:
+    def stream_query(
+        self, project: int, plan: Listing | Plan, *, has_caller: bool = True
+    ) -> AsyncGenerator[list[tuple[Any, ...]], None]:
         """As `run_query` but for SQL, a batch of rows at a time, in constant memory; the first batch is the columns'
-        names. Close it (`aclose`) when it is not read to its end."""
+        names. Close it (`aclose`) when it is not read to its end. Without a caller, as the background has none, it is
+        not refused because the project has many open."""
 
     def export_parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
         """The answer as a Parquet file, piece by piece, in constant memory: events by the names that clients send, an

@@ -64,7 +64,8 @@ async def _read_events_of(svc: Services, project: int) -> None:
     since = await svc.db.read(store.read_until, project)
     if since > began:  # the clock has been set back: what came since then may have any time before
         since = 0
-    async with aclosing(svc.event_reader.stream_query(project, _users_since(max(0, since - OVERLAP_MS)))) as batches:
+    users = _users_since(max(0, since - OVERLAP_MS))
+    async with aclosing(svc.event_reader.stream_query(project, users, has_caller=False)) as batches:
         await anext(batches)  # the columns' names
         async for batch in batches:
             for begin in range(0, len(batch), ROWS_AT_ONCE):

@@ -160,8 +160,10 @@ class EmbeddedEventLog:
             return await self._sql.run_query(project, plan)
         return await self._answering.run_query(project, plan)
 
-    def stream_query(self, project: int, plan: Listing | Plan) -> AsyncGenerator[list[tuple[Any, ...]], None]:
-        return self._answering.stream_query(project, plan)
+    def stream_query(
+        self, project: int, plan: Listing | Plan, *, has_caller: bool = True
+    ) -> AsyncGenerator[list[tuple[Any, ...]], None]:
+        return self._answering.stream_query(project, plan, has_caller=has_caller)
 
     def export_parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
         return self._answering.export_parquet(project, plan)

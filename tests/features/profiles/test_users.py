@@ -1,8 +1,13 @@
+from contextlib import AsyncExitStack, aclosing
+
 import httpx
 import pytest
 
 from delta_server.app import Application
+from delta_server.core.errors import RateLimited
 from delta_server.features.profiles import tasks
+from delta_server.features.projects import service as projects
+from delta_server.storage.events.duckdb.engine import MAX_STREAMS
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
@@ -132,6 +137,24 @@ async def test_a_user_whose_event_landed_after_later_ones_were_read_is_known(
     await tasks.read_events(app.services, {})
     listed = (await client.get("/v1/users", headers=bearer(keys.read))).json()["data"]
     assert {user["id"] for user in listed} == {"first", "overtaken"}
+
+
+@pytest.mark.usefixtures("sent")
+async def test_open_exports_keep_no_user_unknown(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    """However many a project has open, and for however long."""
+    services, streams = app.services, AsyncExitStack()
+    [project] = [
+        each for each in await services.db.read(projects.ids_of_all) if services.event_reader.positions(each).newest
+    ]
+    async with streams:
+        for _ in range(MAX_STREAMS // 2):
+            export = services.event_reader.stream_query(project, tasks._users_since(0))
+            await anext(await streams.enter_async_context(aclosing(export)))
+        with pytest.raises(RateLimited):
+            await anext(services.event_reader.stream_query(project, tasks._users_since(0)))
+        await tasks.read_events(services, {})
+    listed = (await client.get("/v1/users", headers=bearer(keys.read))).json()["data"]
+    assert {user["id"] for user in listed} == {"ann", "bob"}
 
 
 @pytest.mark.usefixtures("sent")

@@ -236,19 +236,15 @@ class Engine:
             async with self._instances.large_turn:
                 return await run_in(self._instances.larger)
 
-    async def stream(self, project: int, work: Callable[[QuerySession], Iterator[T]]) -> AsyncGenerator[T, None]:
+    async def stream(
+        self, project: int, work: Callable[[QuerySession], Iterator[T]], *, has_caller: bool = True
+    ) -> AsyncGenerator[T, None]:
         """What the generator `work` yields, one by one and only when it is asked for. Each has the deadline of a whole
         query, and so has the time until the next is asked for; all together have STREAM_S. Close it (`aclose`) when it
-        is not read to its end."""
-        if self._streams.total() >= MAX_STREAMS:
-            raise Unavailable(f"{MAX_STREAMS} exports are running: try again when one has ended", retry_after_s=10)
-        allowed = MAX_STREAMS // (4 if self._turns.have_others_called(project) else 2)
-        if self._streams[project] >= allowed:
-            raise RateLimited(
-                f"{allowed} exports of this project are running: try again when one has ended",
-                retry_after_s=10,
-            )
-        self._streams[project] += 1
+        is not read to its end. Without a caller it is refused for nobody's sake, and nobody for its."""
+        if has_caller:
+            self._refuse_too_many(project)
+        self._streams[project] += has_caller
         job = self._job(project, self._instances.larger)
         job.ends_soon = False
         last = asyncio.get_running_loop().call_later(MAX_STREAM_S, self._end, job, _too_long_a_stream())
@@ -257,8 +253,18 @@ class Engine:
                 yield item
         finally:
             last.cancel()
-            self._streams -= Counter({project: 1})
+            self._streams -= Counter({project: has_caller})
             self._end(job, shutting_down())
+
+    def _refuse_too_many(self, project: int) -> None:
+        if self._streams.total() >= MAX_STREAMS:
+            raise Unavailable(f"{MAX_STREAMS} exports are running: try again when one has ended", retry_after_s=10)
+        allowed = MAX_STREAMS // (4 if self._turns.have_others_called(project) else 2)
+        if self._streams[project] >= allowed:
+            raise RateLimited(
+                f"{allowed} exports of this project are running: try again when one has ended",
+                retry_after_s=10,
+            )
 
     async def close(self) -> None:
         """End what runs, then release everything. May be called twice."""

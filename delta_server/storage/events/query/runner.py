@@ -27,8 +27,12 @@ class QueryRunner:
         kind = type(plan).__name__
         return await self._engine.run(project, lambda session: self._answers.answer(session, plan), apart, kind=kind)
 
-    async def stream_query(self, project: int, plan: Plan) -> AsyncGenerator[list[Row], None]:
-        streamed = self._engine.stream(project, lambda session: self._answers.stream_rows(session, plan))
+    async def stream_query(
+        self, project: int, plan: Plan, *, has_caller: bool = True
+    ) -> AsyncGenerator[list[Row], None]:
+        streamed = self._engine.stream(
+            project, lambda session: self._answers.stream_rows(session, plan), has_caller=has_caller
+        )
         async with aclosing(streamed) as batches:
             async for batch in batches:
                 yield batch

@@ -447,6 +447,8 @@ async def test_while_others_call_a_project_may_have_a_quarter_of_the_streams(eng
         await anext(stream)
     with pytest.raises(RateLimited, match="2 exports of this project are running"):
         await anext(engine.stream(project, numbers))
+    streams.append(engine.stream(project, numbers, has_caller=False))
+    await anext(streams[-1])
     for stream in streams:
         await stream.aclose()
 
