@@ -50,6 +50,9 @@ def _found(tx: Tx) -> None:
         AnomalyRow(0, b"", store.EVENTS, "events", "page", "spike", *many, None, parts),
     ):
         store.put(tx, project, row)
+    for of in (quakes, store.EVENTS):
+        store.put_hour(tx, project, of, _ms(datetime.now(UTC)) // HOUR_MS)
+    store.put_states(tx, project, quakes, {("field", "/metadata/count"): b""})
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,7 @@ def server(seeded: Path) -> Iterator[Server]:
     with ThreadPoolExecutor(1) as thread:  # an event loop runs beneath the tests
         thread.submit(asyncio.run, write()).result()
     env = {"DELTA_ADMIN_EMAIL": EMAIL, "DELTA_ADMIN_PASSWORD": PASSWORD, "DELTA_ANOMALIES_DETECTION": "false"}
+    env["DELTA_ANOMALIES_RETENTION_DAYS"] = "0"
     with server_process.serving(seeded, **env) as running:
         visitors.seed(running)
         yield running
@@ -113,3 +117,35 @@ def test_they_are_marked_on_the_chart_of_events(server: Server, visit: Open, dar
     window.follow(f"/p/{PROJECT}/events?f=eventType:is:signup")
     expect(page.get_by_role("region", name="In all of it")).to_be_visible()
     expect(marked).to_have_count(0)
+
+
+@BOTH
+def test_an_alert_of_what_is_unusual_is_tried_and_saved(
+    server: Server, visit: Open, dark: bool, size: tuple[int, int]
+) -> None:
+    window = visit(server, dark=dark, size=size)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/alerts?rule=new")
+    page.get_by_label("What raises it").select_option("anomaly")
+    verdict, fires = page.locator(".pos"), page.locator(".fires tbody tr")
+    expect(verdict).to_contain_text("would have fired 1 time")
+    expect(fires).to_contain_text("page: 24 events in an hour")
+    page.get_by_role("combobox", name="Of endpoint").fill("quakes")
+    expect(fires).to_have_count(2)
+    expect(fires.filter(has_text="/type")).to_contain_text(HOSTILE)
+    page.get_by_role("combobox", name="Field", exact=True).fill("/metadata/count")
+    expect(fires).to_have_count(1)
+    expect(fires).to_contain_text("/metadata/count: 133, where 118 to 128 are usual")
+    page.get_by_label("How unusual").select_option("far")
+    expect(verdict).to_contain_text("would have fired never")
+    page.get_by_label("Limit value").fill("5")
+    expect(verdict).to_contain_text("would have fired 1 time")
+    expect(page.locator(".lims [aria-current]")).to_contain_text("unusual by 5 deviations or more")
+    window.axe()
+    fits(page)
+    page.get_by_role("button", name="Save").click()
+    name = f"Odd counts {size[0]}"
+    page.get_by_role("dialog").get_by_label("Name").fill(name)
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    saved = page.get_by_role("region", name="Rules").get_by_role("link", name=name)
+    expect(saved).to_contain_text("quakes · /metadata/count unusual by 5 deviations or more")

@@ -39,13 +39,15 @@ class Standing(msgspec.Struct, array_like=True):
 
 class Memory(msgspec.Struct):
     """`standings` by record, `` for a path without `*`; `extreme` the greatest or least number there was. `last` is the
-    measure of what was judged last, which was of `seen_at`; `recent` those before it and it, the newest last."""
+    measure of what was judged last, which was of `seen_at`; `recent` those before it and it, the newest last. `begun`
+    says of each series when the anomaly began that was raised last."""
 
     standings: dict[str, Standing] = {}
     extreme: float | None = None
     last: float | None = None
     seen_at: int | None = None
     recent: list[float | None] = []
+    begun: dict[str, int] = {}
 
     def note(self, at_ms: int, number: float | None) -> None:
         """What was judged, and its measure."""

@@ -1,6 +1,7 @@
 """Rules of alerts: what makes one raise and clear, and who hears of it when. Each kind has its fields, and no others.
 
-Most kinds judge versions of a document, one after the other; `silence`, `metric` and `usual` judge time as it passes.
+Most kinds judge versions of a document, one after the other; `silence`, `metric` and `usual` judge time as it passes,
+and `anomaly` what was found without configuration, of an endpoint or of events.
 """
 
 import math
@@ -33,6 +34,7 @@ Kind: TypeAlias = Literal[
     "silence",
     "metric",
     "usual",
+    "anomaly",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 Op: TypeAlias = Literal["gt", "gte", "lt", "lte"]
@@ -58,8 +60,15 @@ _NEEDS: Mapping[str, frozenset[str]] = {
     "silence": frozenset({"length"}),
     "metric": frozenset({"query", "op", "value"}),
     "usual": frozenset({"query"}),
+    "anomaly": frozenset(),
 }
-_MAY: Mapping[str, frozenset[str]] = {"silence": frozenset({"of"}), "usual": frozenset({"value"})}
+_MAY: Mapping[str, frozenset[str]] = {
+    "silence": frozenset({"of"}),
+    "usual": frozenset({"value"}),
+    "anomaly": frozenset({"path", "value"}),
+}
+MAY_SWEEP = frozenset({"usual", "anomaly"})
+"""Kinds that have a limit where none is said."""
 _IN_A_ROW = frozenset({"threshold", "appears", "disappears", "matches", "metric", "usual"})
 """Kinds whose condition can last."""
 _CLEAR_VALUE = frozenset({"threshold", "metric"})
@@ -67,6 +76,9 @@ OF_PATHS = frozenset(kind for kind, needs in _NEEDS.items() if "path" in needs)
 OF_DELTAS = frozenset({"places", "similarity"})
 OF_VERSIONS = OF_PATHS | OF_DELTAS
 OF_EVENTS = frozenset({"metric", "usual"})
+OF_EITHER = OF_EVENTS | {"anomaly"}
+"""Kinds that name no endpoint, or need not."""
+OF_ENDPOINTS = frozenset(KINDS) - OF_EVENTS
 LASTING = frozenset({"threshold", "matches"})
 """Kinds of which the version in force says whether they are raised: a new rule is judged by it at once."""
 _WIRE = {"length": "for"}
@@ -155,6 +167,13 @@ def _check_fields(rule: Rule) -> None:
         raise Invalid(f"a rule of the kind {rule.kind} has no clear.value: leave it out", field="clear.value")
 
 
+_ABOVE_0 = {
+    "change": "a share in percent",
+    "usual": "how many deviations are usual",
+    "anomaly": "how many deviations off it is at least",
+}
+
+
 def _check_value(rule: Rule) -> None:
     value, clear = rule.value, rule.clear.value if rule.clear else None
     for field, number in (("value", value), ("clear.value", clear)):
@@ -162,9 +181,8 @@ def _check_value(rule: Rule) -> None:
             raise Invalid(f"{field} must be a number that a double can hold", field=field)
     if value is None:
         return
-    if rule.kind in ("change", "usual") and value <= 0:
-        said = "a share in percent" if rule.kind == "change" else "how many deviations are usual"
-        raise Invalid(f"value must be {said}, above 0", field="value")
+    if rule.kind in _ABOVE_0 and value <= 0:
+        raise Invalid(f"value must be {_ABOVE_0[rule.kind]}, above 0", field="value")
     if rule.kind == "places" and value < 0:
         raise Invalid("value must be a number of places, 0 or more", field="value")
     if rule.kind == "similarity" and not 0 < value <= 1:
@@ -200,5 +218,6 @@ def limit_text(rule: Rule) -> str:
         "similarity": f"similarity under {number}",
         "silence": f"no {'version' if rule.of == 'versions' else 'snapshot'} for {rule.length}",
         "usual": "out of its usual range",
+        "anomaly": f"unusual by {number} deviations or more" if number else "unusual",
     }
     return texts.get(rule.kind) or f"{_OPS[rule.op or 'gt']} {number}"

@@ -7,6 +7,8 @@ import msgspec
 
 from delta_server.core.alerts.judging import Judge, Memory, Version, measure
 from delta_server.core.alerts.rules import Rule
+from delta_server.core.history import series
+from delta_server.core.history.series import Line
 
 
 class Timed(msgspec.Struct, frozen=True):
@@ -68,3 +70,11 @@ class Trial:
             return 0.0
         last_ms = max(0, until_ms - self.times[-1]) if self._open else 0
         return min(1.0, (self._raised_ms + last_ms) / (max(until_ms, self.times[-1]) - self.times[0]))
+
+
+def thinned(times: Sequence[int], values: Sequence[float | None], most: int) -> tuple[list[int], list[float | None]]:
+    """A series: where the number changes, and of very many changes the extremes."""
+    kept = [n for n, value in enumerate(values) if not n or value != values[n - 1]]
+    shown = [None if (value := values[n]) is None else repr(value).encode() for n in kept]
+    at, [line] = series.thinned([times[n] for n in kept], [Line("", None, shown)], most)
+    return at, [None if value is None else float(value) for value in line.values]

@@ -32,7 +32,7 @@ def read(watched: Watched, settings: DiffSettings, known: KnownKeys, bodies: Seq
     numbers = [_read(path, settings, known, bodies, of_any_kind=False) for path in watched.numbers]
     codes = [_read(path, settings, known, bodies, of_any_kind=True) for path in watched.codes]
     return [
-        Found([_sum(readings[at]) for readings in numbers], [_texts(readings[at]) for readings in codes])
+        Found([total(readings[at]) for readings in numbers], [_texts(readings[at]) for readings in codes])
         for at in range(len(bodies))
     ]
 
@@ -60,7 +60,8 @@ def _read(
         return [{} for _ in bodies]
 
 
-def _sum(reading: Mapping[str, bytes]) -> float | None:
+def total(reading: Mapping[str, bytes]) -> float | None:
+    """Of what one version has, by record."""
     if not reading:
         return None
     whole = sum(float(raw) for raw in list(reading.values())[:MOST_SUMMED])

@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import row_below
-from delta_server.features.alerts import schemas, service, trial_schemas, trying
+from delta_server.features.alerts import of_anomalies, schemas, service, trial_schemas, trying
 from delta_server.features.alerts.schemas import (
     AlertPage,
     AlertRule,
@@ -50,8 +50,9 @@ async def try_rule(
     rule, span = trying.check(caller, data, now_ms)
     named = data.rule.endpoint
     of = project if named is None else endpoints.resolve(services, project, named)
+    try_one = of_anomalies.try_rule if rule.kind == "anomaly" else trying.try_rule
     return await run_in_turn(
-        request, services, project, lambda svc: trying.try_rule(svc, of, rule, span, data.sweep)
+        request, services, project, lambda svc: try_one(svc, of, rule, span, data.sweep)
     )  # fmt: skip
 
 

@@ -34,6 +34,8 @@ class Finding(msgspec.Struct, frozen=True):
     label: str | None = None
     limit: str | None = None
     """What raised it, where the rule alone does not say."""
+    known_ms: int | None = None
+    """When it could be known, where that was later."""
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -116,10 +118,10 @@ class _Writer:
         )
         if alert.sent not in _UNSENT:
             after = msgspec.structs.replace(alert, cleared_at=finding.at_ms, most=verdict.most)
-            self._say(after, self._telling(finding.at_ms), verdict.value)
+            self._say(after, self._telling(finding), verdict.value)
 
     def _raise(self, finding: Finding) -> None:
-        verdict, telling = finding.verdict, self._telling(finding.at_ms)
+        verdict, telling = finding.verdict, self._telling(finding)
         new = NewAlert(
             record=verdict.record,
             label=finding.label,
@@ -139,11 +141,11 @@ class _Writer:
     def _snapshot(self, at_ms: int) -> bytes | None:
         return None if self._endpoint is None else snapshots.first_at(self._tx, self._endpoint.id, at_ms)
 
-    def _telling(self, at_ms: int) -> Telling:
+    def _telling(self, finding: Finding) -> Telling:
         now_ms, muted_until = self._tx.now_ms, self._row.muted_until
         if muted_until is not None and muted_until > now_ms:
             return Telling("muted", None)
-        if at_ms < now_ms - LATE_MS:
+        if (finding.known_ms or finding.at_ms) < now_ms - LATE_MS:
             return Telling("late", None)
         return quiet_hours.telling(self._rule.quiet, self._rule.digest, now_ms, at_once=bool(self._rule.tell))
 

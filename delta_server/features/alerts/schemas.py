@@ -20,7 +20,8 @@ Moment = Annotated[str, documented(maxLength=40)]
 
 
 class RuleOfEndpoint(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`endpoint` is an id or a name: needed but for the kinds `metric` and `usual`, which are about events."""
+    """`endpoint` is an id or a name: needed but for the kinds `metric` and `usual`, which are about events, and
+    `anomaly`, which is about events without it."""
 
     endpoint: Annotated[str, documented(maxLength=200)] | None = None
 
@@ -146,7 +147,7 @@ def rule(row: store.RuleRow, endpoint: str | None, raised: store.Raised, now_ms:
         since=None if raised.since is None else times.format(raised.since),
         judged_at=None if memory.seen_at is None else times.format(memory.seen_at),
         last_value=memory.last,
-        recent=[] if settings.kind == "silence" else memory.recent,
+        recent=[] if settings.kind in ("silence", "anomaly") else memory.recent,
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),
     )
@@ -268,10 +269,11 @@ EXAMPLE_DIGEST: dict[str, Any] = {
 _PARTS = {
     "kind": "What is judged: a `threshold`, a `change` by more than a share, a new `high` or `low`, `appears`, "
     "`disappears`, `matches`; a document's changed `places` or its `similarity`; `silence`; a `metric` of events, or "
-    "whether it is `usual`",
-    "path": "The field: a pointer, with a key in place of an index, or with `*` for each record",
+    "whether it is `usual`; any `anomaly` that is found without configuration",
+    "path": "The field: a pointer, with a key in place of an index, or with `*` for each record (of which `anomaly` "
+    "judges the sum)",
     "op": "How a value lies to raise it: over (`gt`), at least (`gte`), under (`lt`), at most (`lte`)",
-    "value": "The limit: a number; percent with `change`, places with `places`, deviations with `usual`",
+    "value": "The limit: a number; percent with `change`, places with `places`, deviations with `usual` and `anomaly`",
     "expression": "JMESPath over the value that must be true, with `matches`",
     "for": "How long nothing must come, with `silence`",
     "of": "What must come: `snapshots`, or `versions`, which are snapshots with another document",
@@ -292,10 +294,12 @@ FIELDS = {
     "AlertRule.state": "`raised` while any of its alerts is, `muted`, or `quiet`",
     "AlertRule.raised": "How many of its alerts are raised",
     "AlertRule.since": "Since when the first of these is",
-    "AlertRule.judged_at": "When the version was captured that was judged last; null before the first",
+    "AlertRule.judged_at": "When the version was captured that was judged last; null before the first; with `anomaly` "
+    "the end of the last hour",
     "AlertRule.last_value": "The number judged last, of several records the one that went furthest; null where "
-    "nothing was there",
-    "AlertRule.recent": "The numbers judged last, 40 at most, the newest last; those before the rule was made too",
+    "nothing was there; deviations with `anomaly`",
+    "AlertRule.recent": "The numbers judged last, 40 at most, the newest last; those before the rule was made too; "
+    "none with `silence` and `anomaly`",
     "AlertRuleAnswer.rule": "The rule",
     "Clear.value": "A value beyond this one, in the other direction than the rule's, clears",
     "Clear.in_a_row": "So many versions in a row must",
@@ -312,8 +316,8 @@ FIELDS = {
     "Alert.kind": "The rule's kind",
     "Alert.endpoint_id": "The endpoint that it is about; null for events",
     "Alert.endpoint": "Its name; null too while it lies in the bin",
-    "Alert.record": "The record, of rules whose path has a `*`",
-    "Alert.label": "What people call it",
+    "Alert.record": "The record, of rules whose path has a `*`; what was unusual, with `anomaly`",
+    "Alert.label": "What people call it; with `anomaly` a sentence of what was unusual",
     "Alert.state": "`raised` or `cleared`",
     "Alert.raised_at": "When the version that raised it was captured",
     "Alert.cleared_at": "When the one that cleared it was; null while it is raised",

@@ -19,6 +19,8 @@ RECENT_S = 1.0
 
 async def seed(svc: Services, of: EndpointRef | int, rule: Rule) -> Memory:
     """Of an endpoint, or of a project's events."""
+    if rule.kind == "anomaly":
+        return Memory()
     project = of if isinstance(of, int) else of.project
     async with svc.fair_cpu.turn(project, kind="a new rule") as thread:
         svc = msgspec.structs.replace(svc, spare_cpu=thread)

@@ -13,7 +13,7 @@ from delta_server.core.alerts.rules import Rule
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Invalid, NotFound
 from delta_server.features.accounts import service as accounts
-from delta_server.features.alerts import checking, metrics, schemas, seeding, store, watching
+from delta_server.features.alerts import checking, metrics, of_anomalies, schemas, seeding, store, watching
 from delta_server.features.alerts.schemas import (
     AlertRule,
     AlertRuleAnswer,
@@ -23,6 +23,7 @@ from delta_server.features.alerts.schemas import (
     RuleChange,
 )
 from delta_server.features.alerts.store import NewRow, RuleRow
+from delta_server.features.anomalies import service as anomalies
 from delta_server.features.audit import service as audit
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
@@ -42,7 +43,7 @@ async def create_rule(
     svc: Services, caller: Caller, project: int, new: NewRule, idempotency_key: IdempotencyKey
 ) -> StoredResponse:
     """Raises Invalid, NotFound for the endpoint, Forbidden, Conflict for too many."""
-    checking.check_reads(caller, new.kind)
+    checking.check_reads(caller, new.kind, of_events=new.endpoint is None)
     rule, name = checking.checked(new, svc.clock.now_ms()), names.check(new.name)
     muted_until = _muted_until(svc, new.muted_until)
     memory = await _seed(svc, project, new.endpoint, rule)
@@ -62,12 +63,13 @@ async def create_rule(
                 settings=_text(_with_webhooks(tx, project, rule)),
                 muted_until=muted_until,
                 memory=_text(memory),
-                judged=_begin(tx, endpoint, rule),
+                judged=_begin(tx, project, endpoint, rule),
                 due_at=_first_due(tx, rule),
             ),
         )
         if endpoint is not None:
             watching.begin(tx, endpoint)
+            of_anomalies.watch(tx, project, endpoint.id)
         _record(tx, row, "alert_rule.create", {"kind": rule.kind})
         return idempotency_key.record(tx, 201, msgspec.json.encode(AlertRuleAnswer(_shown(tx, row))))
 
@@ -97,11 +99,11 @@ async def update_rule(svc: Services, caller: Caller, project: int, text: str, ch
         before = find(tx, project, text)
         old = schemas.settings_of(before)
         new = _with_webhooks(tx, project, _changed(old, change))
-        checking.check_reads(caller, new.kind)
-        if (new.kind in rules.OF_EVENTS) != (before.endpoint is None):
+        of_events = before.endpoint is None
+        checking.check_reads(caller, new.kind, of_events=of_events)
+        if new.kind not in (rules.OF_EITHER if of_events else rules.OF_ENDPOINTS):
             raise Invalid("a rule stays with its endpoint, or with events: make another one", field="kind")
-        if new.kind in rules.OF_EVENTS:
-            metrics.check(new)
+        checking.check_subject(new, of_events=of_events)
         store.update_rule(
             tx,
             project,
@@ -113,10 +115,11 @@ async def update_rule(svc: Services, caller: Caller, project: int, text: str, ch
         if new.condition != old.condition:
             store.clear_all(tx, project, before.id)
             endpoint = _ref(tx, before)
-            judged, due_at = _begin(tx, endpoint, new), _first_due(tx, new)
+            judged, due_at = _begin(tx, project, endpoint, new), _first_due(tx, new)
             store.restart_rule(tx, project, before.id, memory=_text(memory), judged=judged, due_at=due_at)
             if endpoint is not None:
                 watching.begin(tx, endpoint)
+                of_anomalies.watch(tx, project, endpoint.id)
         changed = [_wire(name) for name in change.__struct_fields__ if getattr(change, name) is not UNSET]
         after = find(tx, project, text)
         _record(tx, after, "alert_rule.update", {"changed": changed})
@@ -204,8 +207,10 @@ def _check_room(tx: Tx, project: int, endpoint: EndpointRef | None) -> None:
         raise Conflict(f"the endpoint has {MOST_OF_ENDPOINT} rules, which are as many as it may: delete one")
 
 
-def _begin(tx: Tx, endpoint: EndpointRef | None, rule: Rule) -> tuple[int, int]:
+def _begin(tx: Tx, project: int, endpoint: EndpointRef | None, rule: Rule) -> tuple[int, int]:
     """The position behind which versions are judged: that of the newest, or before it where it says what holds now."""
+    if rule.kind == "anomaly":
+        return tx.now_ms, anomalies.newest_change(tx, project, None if endpoint is None else endpoint.id)
     if rule.kind in rules.OF_EVENTS:
         return metrics.last_end(rule, tx.now_ms), 0
     head = None if endpoint is None else contents.head(tx, endpoint.id)
@@ -267,6 +272,8 @@ def _delete(tx: Tx, project: int, text: str) -> None:
     found = find(tx, project, text)
     store.delete_rule(tx, project, found.id)
     watching.end_if_last(tx)
+    if found.endpoint is not None:
+        of_anomalies.watch(tx, project, found.endpoint)
     _record(tx, found, "alert_rule.delete", {})
 
 

@@ -13,7 +13,7 @@ from delta_server.core.alerts.trial import Timed
 from delta_server.core.alerts.words import usual_text
 from delta_server.core.errors import DeltaError, NotFound
 from delta_server.core.history.timeline_span import Position
-from delta_server.features.alerts import metrics, raising, schemas, store
+from delta_server.features.alerts import metrics, of_anomalies, raising, schemas, store
 from delta_server.features.alerts.raising import Finding, Judged
 from delta_server.features.alerts.store import RuleRow
 from delta_server.features.endpoints import service as endpoints
@@ -49,6 +49,8 @@ async def judge_due(svc: Services) -> None:
 
 async def _judge(svc: Services, row: RuleRow) -> bool:
     rule = schemas.settings_of(row)
+    if rule.kind == "anomaly":
+        return await of_anomalies.judge(svc, row)
     if rule.kind in rules.OF_EVENTS:
         end_ms = metrics.last_end(rule, svc.clock.now_ms())
         found = await metrics.steps(svc, row.project, rule, row.judged_at, end_ms)

@@ -96,7 +96,7 @@ EXAMPLE_TRIED: dict[str, Any] = {
 }
 
 FIELDS = {
-    "TrialAnswer.tried": "How many versions were judged",
+    "TrialAnswer.tried": "How many versions were judged; hours with `anomaly`",
     "TrialAnswer.from": "When the first of them was captured",
     "TrialAnswer.to": "When the last of them was",
     "TrialAnswer.share": "The share of the time in which it was raised",
@@ -104,19 +104,21 @@ FIELDS = {
     "TrialAnswer.fired": "The newest 500 of these, the newest last",
     "TrialAnswer.series": "What was judged, along time",
     "TrialAnswer.sweep": "How many it would have raised with other values",
-    "TrialAnswer.complete": "False when there was no time for all versions: `from` and `to` say for which there was",
+    "TrialAnswer.complete": "False when there was no time for all versions, or not all hours were looked at for "
+    "anomalies: `from` and `to` say for which there was",
     "TrialAnswer.took_ms": "How long the trial took",
     "FiredAlert.from": "When it would have been raised",
     "FiredAlert.to": "When cleared; null: it still would be",
     "FiredAlert.value": "The value that would have raised it; a long one is cut",
     "FiredAlert.most": "The value that went furthest since",
     "FiredAlert.snapshot_id": "The snapshot; null where none raises it",
-    "FiredAlert.record": "The record, of rules whose path has a `*`",
-    "FiredAlert.label": "What people call it",
+    "FiredAlert.record": "As an alert has it",
+    "FiredAlert.label": "As an alert has it",
     "FiredAlert.sent": "As an alert has it",
     "FiredAlert.sent_at": "When it would have been sent",
     "TrialSeries.times": "When each value holds from; of very many, the least and greatest of neighbours",
-    "TrialSeries.values": "The number that is judged; of several records the one that goes furthest",
+    "TrialSeries.values": "The number that is judged; of several records the one that goes furthest, or with `anomaly` "
+    "their sum",
     "TrialSeries.usual": "The usual range at each time, with `usual`",
     "SweptValue.value": "The value tried",
     "SweptValue.fired": "How many alerts",

@@ -10,12 +10,12 @@ from delta_server.core import ids, times
 from delta_server.core.alerts import quiet_hours, rules
 from delta_server.core.alerts.judging import Version
 from delta_server.core.alerts.rules import Rule
-from delta_server.core.alerts.trial import Episode, Timed, Trial
+from delta_server.core.alerts.trial import Episode, Timed, Trial, thinned
 from delta_server.core.caller import Caller
 from delta_server.core.diff.diff_settings import KnownKeys
 from delta_server.core.errors import Invalid
 from delta_server.core.history import series
-from delta_server.core.history.series import Line, Reader
+from delta_server.core.history.series import Reader
 from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.alerts import checking, metrics, schemas
 from delta_server.features.alerts.trial_schemas import FiredAlert, NewTrial, SweptValue, TrialAnswer, TrialSeries
@@ -51,9 +51,9 @@ class Tried(msgspec.Struct, frozen=True):
 
 def check(caller: Caller, given: NewTrial, now_ms: int) -> tuple[Rule, TimelineSpan]:
     """Raises Invalid, Forbidden."""
-    checking.check_reads(caller, given.rule.kind)
+    checking.check_reads(caller, given.rule.kind, of_events=given.rule.endpoint is None)
     rule = checking.checked(given.rule, now_ms)
-    if given.sweep and rule.value is None and rule.kind != "usual":
+    if given.sweep and rule.value is None and rule.kind not in rules.MAY_SWEEP:
         raise Invalid("sweep tries other values, and a rule of this kind has none to try", field="sweep")
     for value in given.sweep:
         rules.check(rules.with_value(rule, value))
@@ -74,20 +74,20 @@ async def try_rule(
         tried = await on_events(svc, of, rule, span, sweep)
     else:
         tried = await on_endpoint(svc, of, rule, span, sweep, ends_at=began_s + TRY_S)
-        uids = await svc.db.read(_snapshots, of.id, [episode.from_ms for episode in tried.own.episodes])
+        uids = await svc.db.read(snapshots_at, of.id, [episode.from_ms for episode in tried.own.episodes])
     return _answer(rule, tried, uids, sweep, began_s)
 
 
 def _answer(rule: Rule, tried: Tried, uids: dict[int, bytes], sweep: Sequence[float], began_s: float) -> TrialAnswer:
-    times_of, values = _thinned(tried.own) if tried.usual is None else (tried.own.times, tried.own.values)
-    reached = tried.own.times
+    reached, values = tried.own.times, tried.own.values
+    times_of, values = thinned(reached, values, MOST_POINTS) if tried.usual is None else (reached, values)
     return TrialAnswer(
         tried=len(reached) if tried.count is None else tried.count,
         from_=times.format(reached[0]) if reached else None,
         to=times.format(reached[-1]) if reached else None,
         share=round(tried.own.share(tried.until_ms), 6),
         fired_count=tried.own.count,
-        fired=[_fired(rule, each, uids, tried.labels) for each in tried.own.episodes],
+        fired=[fired(rule, each, uids.get(each.from_ms), tried.labels.get(each.record)) for each in tried.own.episodes],
         series=TrialSeries([times.format(at) for at in times_of], values, tried.usual),
         sweep=[SweptValue(value, trial.count) for value, trial in zip(sweep, tried.others, strict=True)],
         complete=tried.is_complete,
@@ -200,9 +200,8 @@ def _feed(trials: Sequence[Trial], before: Mapping[str, bytes] | None, versions:
         trial.feed(timed)
 
 
-def _fired(rule: Rule, episode: Episode, uids: dict[int, bytes], labels: dict[str, str | None]) -> FiredAlert:
+def fired(rule: Rule, episode: Episode, uid: bytes | None, label: str | None) -> FiredAlert:
     sent = quiet_hours.telling(rule.quiet, rule.digest, episode.from_ms, at_once=bool(rule.tell))
-    uid = uids.get(episode.from_ms)
     return FiredAlert(
         from_=times.format(episode.from_ms),
         to=None if episode.to_ms is None else times.format(episode.to_ms),
@@ -210,20 +209,12 @@ def _fired(rule: Rule, episode: Episode, uids: dict[int, bytes], labels: dict[st
         most=schemas.raw(episode.most),
         snapshot_id=None if uid is None else ids.text(uid),
         record=episode.record or None,
-        label=labels.get(episode.record),
+        label=label,
         sent=sent.sent,
         sent_at=None if sent.at_ms is None else times.format(sent.at_ms),
     )
 
 
-def _snapshots(tx: Tx, endpoint: int, at: Sequence[int]) -> dict[int, bytes]:
+def snapshots_at(tx: Tx, endpoint: int, at: Sequence[int]) -> dict[int, bytes]:
     """By time, the snapshot that was captured then."""
     return {time_ms: uid for time_ms in set(at) if (uid := snapshots.first_at(tx, endpoint, time_ms)) is not None}
-
-
-def _thinned(trial: Trial) -> tuple[list[int], list[float | None]]:
-    """The series: where the number changes, and of very many changes the extremes."""
-    kept = [n for n, value in enumerate(trial.values) if not n or value != trial.values[n - 1]]
-    shown = [None if trial.values[n] is None else repr(trial.values[n]).encode() for n in kept]
-    at, [line] = series.thinned([trial.times[n] for n in kept], [Line("", None, shown)], MOST_POINTS)
-    return at, [None if value is None else float(value) for value in line.values]

@@ -12,7 +12,7 @@ FEATURE = Feature(
     routes=[api.list_anomalies],
     guards={("GET", "/v1/anomalies"): READ},
     fields=schemas.FIELDS,
-    tables=["anomaly", "anomaly_series", "anomaly_progress"],
+    tables=["anomaly", "anomaly_series", "anomaly_progress", "anomaly_watched"],
     cascades=[
         Cascade("endpoint", lambda _: store.delete_of_endpoint),
         Cascade("project", lambda _: store.delete_of_project),

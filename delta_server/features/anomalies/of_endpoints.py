@@ -36,7 +36,8 @@ LOOK_BACK = 180 * 24
 """Hours of a history that are judged when it is first looked at, the newest."""
 MOST_HOURS = 1_000
 MOST_NUMBERS, MOST_CODES = 24, 12
-"""Fields of an endpoint that are watched; those whose series somebody asked for come first."""
+"""Fields of an endpoint that are watched; those that rules of alerts are about come first, then those whose series
+somebody asked for."""
 READ_AN_HOUR = 4
 MOST_READ, PART_BYTES = 400, 8 << 20
 """Versions of a part, and their documents together: one hour at least."""
@@ -116,7 +117,7 @@ def _plan(tx: Tx, project: int, endpoint: int, oldest: int, until: int) -> _Plan
     end = min(until, first + MOST_HOURS)
     if of is None or first >= end:
         return None
-    watched, wanted = _watched(tx, endpoint), list[tuple[int, WalkedContent]]()
+    watched, wanted = _watched(tx, project, endpoint), list[tuple[int, WalkedContent]]()
     if watched.numbers or watched.codes:
         wanted, end = _chosen(tx, endpoint, first, end)
     span = first * HOUR_MS, end * HOUR_MS
@@ -124,10 +125,12 @@ def _plan(tx: Tx, project: int, endpoint: int, oldest: int, until: int) -> _Plan
     return _Plan(of, begin, first, end, until, versions, durations, watched, wanted)
 
 
-def _watched(tx: Tx, endpoint: int) -> Watched:
+def _watched(tx: Tx, project: int, endpoint: int) -> Watched:
     numbers, codes = schemas.watchable(tx, endpoint)
-    asked = history.kept_of(tx, endpoint)
-    return Watched(list(dict.fromkeys([*asked, *numbers]))[:MOST_NUMBERS], codes[:MOST_CODES])
+    wanted, asked = store.watched(tx, project, endpoint), history.kept_of(tx, endpoint)
+    first = [path for path in wanted if path not in codes]
+    codes.sort(key=lambda path: path not in wanted)
+    return Watched(list(dict.fromkeys([*first, *asked, *numbers]))[:MOST_NUMBERS], codes[:MOST_CODES])
 
 
 def _chosen(tx: Tx, endpoint: int, first: int, end: int) -> tuple[list[tuple[int, WalkedContent]], int]:

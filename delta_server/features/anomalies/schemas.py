@@ -37,6 +37,18 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+def text(row: AnomalyRow) -> str:
+    return sentence(
+        row.kind,
+        row.series,
+        row.name,
+        value=row.value,
+        expected=(row.low, row.high),
+        label=row.label,
+        breakdown=row.breakdown,
+    )
+
+
 def anomaly(row: AnomalyRow, endpoint: NamedEndpoint | None) -> Anomaly:
     is_number = row.kind != "new_value"
     return Anomaly(
@@ -55,15 +67,7 @@ def anomaly(row: AnomalyRow, endpoint: NamedEndpoint | None) -> Anomaly:
         deviations=round(row.deviations, 2) if is_number else None,
         new_value=row.label,
         breakdown=row.breakdown,
-        text=sentence(
-            row.kind,
-            row.series,
-            row.name,
-            value=row.value,
-            expected=(row.low, row.high),
-            label=row.label,
-            breakdown=row.breakdown,
-        ),
+        text=text(row),
     )
 
 

@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from delta_server.core import ids
 from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.anomalies import schemas, store
+from delta_server.features.anomalies.following import News as News
+from delta_server.features.anomalies.following import Recorded as Recorded
+from delta_server.features.anomalies.following import newest_change as newest_change
+from delta_server.features.anomalies.following import news as news
+from delta_server.features.anomalies.following import next_look as next_look
+from delta_server.features.anomalies.following import recorded as recorded
+from delta_server.features.anomalies.following import watch as watch
 from delta_server.features.anomalies.schemas import Anomaly
+from delta_server.features.anomalies.schemas import text as text
+from delta_server.features.anomalies.store import AnomalyRow as AnomalyRow
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import NamedEndpoint
 from delta_server.services import Services

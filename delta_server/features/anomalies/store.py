@@ -17,7 +17,7 @@ Series = tuple[str, str]
 
 
 class AnomalyRow(msgspec.Struct, frozen=True):
-    """`id` and `uid` are given when it is stored."""
+    """`id`, `uid` and `changed_at` are given when it is stored."""
 
     id: int
     uid: bytes
@@ -34,10 +34,12 @@ class AnomalyRow(msgspec.Struct, frozen=True):
     deviations: float
     label: str | None
     breakdown: Sequence[Contribution]
+    changed_at: int = 0
 
 
 _COLUMNS = (
-    "id, uid, endpoint, series, name, kind, began_at, ended_at, peak_at, value, low, high, deviations, label, breakdown"
+    "id, uid, endpoint, series, name, kind, began_at, ended_at, peak_at, value, low, high, deviations, label,"
+    " breakdown, changed_at"
 )
 
 
@@ -78,6 +80,29 @@ def behind(tx: Tx, project: int, endpoints: Sequence[int], hour: int) -> list[in
     return [endpoint for endpoint in endpoints if endpoint not in done]
 
 
+# Fields that somebody wants to be watched
+
+
+def watched(tx: Tx, project: int, endpoint: int) -> list[str]:
+    sql = "SELECT path FROM anomaly_watched WHERE project = ? AND endpoint = ? ORDER BY path"
+    return [row[0] for row in tx.all(sql, project, endpoint)]
+
+
+def put_watched(tx: Tx, project: int, endpoint: int, paths: Sequence[str]) -> None:
+    """In place of those before."""
+    tx.run("DELETE FROM anomaly_watched WHERE project = ? AND endpoint = ?", project, endpoint)
+    tx.many(
+        "INSERT OR IGNORE INTO anomaly_watched (project, endpoint, path) VALUES (?, ?, ?)",
+        [(project, endpoint, path) for path in paths],
+    )
+
+
+def has_series(tx: Tx, project: int, endpoint: int, path: str) -> bool:
+    """Whether anything was read of a field, a number or a code."""
+    sql = "SELECT 1 FROM anomaly_series WHERE project = ? AND endpoint = ? AND kind IN ('field', 'codes') AND name = ?"
+    return tx.one(sql, project, endpoint, path) is not None
+
+
 # Anomalies
 
 
@@ -94,11 +119,12 @@ def put(tx: Tx, project: int, row: AnomalyRow) -> AnomalyRow | None:
         row.began_at,
     )
     breakdown = msgspec.json.encode(row.breakdown).decode()
-    values = (row.kind, row.ended_at, row.peak_at, row.value, row.low, row.high, row.deviations, row.label)
+    changed_at = max(tx.now_ms, newest_change(tx, project, row.endpoint) + 1)
+    values = (row.kind, row.ended_at, row.peak_at, row.value, row.low, row.high, row.deviations, row.label, changed_at)
     if known is not None:
         tx.run(
             "UPDATE anomaly SET kind = ?, ended_at = ?, peak_at = ?, value = ?, low = ?, high = ?, deviations = ?,"
-            " label = ?, breakdown = ? WHERE project = ? AND id = ?",
+            " label = ?, changed_at = ?, breakdown = ? WHERE project = ? AND id = ?",
             *values,
             breakdown if row.breakdown else known[1],
             project,
@@ -108,8 +134,8 @@ def put(tx: Tx, project: int, row: AnomalyRow) -> AnomalyRow | None:
     uid = tx.new_id()
     tx.run(
         "INSERT INTO anomaly (uid, project, endpoint, series, name, began_at,"
-        " kind, ended_at, peak_at, value, low, high, deviations, label, breakdown)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " kind, ended_at, peak_at, value, low, high, deviations, label, changed_at, breakdown)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         uid,
         project,
         row.endpoint,
@@ -153,6 +179,29 @@ def page(
     return list(map(_row, rows))
 
 
+def newest_change(tx: Tx, project: int, endpoint: int) -> int:
+    """Its `changed_at`, 0 where there is none."""
+    row = tx.one("SELECT max(changed_at) FROM anomaly WHERE project = ? AND endpoint = ?", project, endpoint)
+    return (row and row[0]) or 0
+
+
+def changed_after(
+    tx: Tx, project: int, endpoint: int, *, path: str | None, after: int, limit: int
+) -> list[AnomalyRow]:  # fmt: skip
+    """As they are now, what changed last comes last; with a path, those of that field."""
+    where = "" if path is None else " AND series = 'field' AND name = ?"
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM anomaly WHERE project = ? AND endpoint = ? AND changed_at > ?{where}"
+        " ORDER BY changed_at LIMIT ?",
+        project,
+        endpoint,
+        after,
+        *([] if path is None else [path]),
+        limit,
+    )
+    return list(map(_row, rows))
+
+
 @frees_space
 def delete_before(tx: Tx, before_ms: int, limit: int) -> bool:
     """Up to `limit` that ended so long ago; False when there are none."""
@@ -182,6 +231,8 @@ def delete_of_endpoint(tx: Tx, endpoint: int, limit: int) -> bool:
             "DELETE FROM anomaly_series WHERE id IN (SELECT id FROM anomaly_series WHERE endpoint = ? LIMIT ?)",
             "DELETE FROM anomaly_progress WHERE (project, endpoint) IN"
             " (SELECT project, endpoint FROM anomaly_progress WHERE endpoint = ? LIMIT ?)",
+            "DELETE FROM anomaly_watched WHERE (project, endpoint, path) IN"
+            " (SELECT project, endpoint, path FROM anomaly_watched WHERE endpoint = ? LIMIT ?)",
         )
     )
 
@@ -195,9 +246,12 @@ def delete_of_project(tx: Tx, project: int, limit: int) -> bool:
             "DELETE FROM anomaly_series WHERE id IN (SELECT id FROM anomaly_series WHERE project = ? LIMIT ?)",
             "DELETE FROM anomaly_progress WHERE (project, endpoint) IN"
             " (SELECT project, endpoint FROM anomaly_progress WHERE project = ? LIMIT ?)",
+            "DELETE FROM anomaly_watched WHERE (project, endpoint, path) IN"
+            " (SELECT project, endpoint, path FROM anomaly_watched WHERE project = ? LIMIT ?)",
         )
     )
 
 
 def _row(row: Row) -> AnomalyRow:
-    return AnomalyRow(*(*row[:-1], msgspec.json.decode(row[-1], type=list[Contribution])))
+    *first, breakdown, changed_at = row
+    return AnomalyRow(*(*first, msgspec.json.decode(breakdown, type=list[Contribution]), changed_at))

@@ -11,13 +11,12 @@ from delta_server.core import times
 from delta_server.core.errors import DeltaError
 from delta_server.core.history.activity import HOUR_MS
 from delta_server.features.anomalies import of_endpoints, of_events, store
+from delta_server.features.anomalies.following import GRACE_MS
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.projects import service as projects
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
-GRACE_MS = 5 * 60_000
-"""What belongs to an hour comes in for so long after it: events that are sent late, deltas."""
 RUN_S = 20.0
 """A run; what is left is done in the next one."""
 AT_ONCE = 50

@@ -1,6 +1,14 @@
 import type { Schemas } from "../api.ts";
 import { type Has, Line, Numbered, type PartProps, Pick, Typed } from "./inputs.tsx";
-import { isOfEvents, KINDS, lowers, OPS } from "./rule.ts";
+import { type Draft, isOfEvents, KINDS, lowers, OPS } from "./rule.ts";
+
+/** How many deviations off is far. */
+const FAR = 6;
+
+function unitOf({ kind, value }: Draft): string | null {
+  const unit = kind === "anomaly" && typeof value === "number" ? "deviations" : KINDS[kind].unit;
+  return unit ? ` ${unit} ` : null;
+}
 
 /** What a value must be to raise it. */
 export function Condition({ draft, set, has }: PartProps & { has: Has }) {
@@ -14,8 +22,18 @@ export function Condition({ draft, set, has }: PartProps & { has: Has }) {
           choose={(op) => set({ op: op as keyof typeof OPS })}
         />
       ) : null}
-      {has("value") ? <Numbered label="Limit value" value={draft.value ?? 0} set={(value) => set({ value })} /> : null}
-      {KINDS[draft.kind].unit ? ` ${KINDS[draft.kind].unit} ` : null}
+      {draft.kind === "anomaly" ? (
+        <Pick
+          label="How unusual"
+          value={typeof draft.value === "number" ? "far" : ""}
+          options={{ "": "at all", far: "by at least" }}
+          choose={(far) => set({ value: far ? FAR : null })}
+        />
+      ) : null}
+      {has("value") && (draft.kind !== "anomaly" || typeof draft.value === "number") ? (
+        <Numbered label="Limit value" value={draft.value ?? 0} set={(value) => set({ value })} />
+      ) : null}
+      {unitOf(draft)}
       {has("expression") ? (
         <Typed
           label="Condition"

@@ -2,7 +2,7 @@ import { zone } from "../state/zone.ts";
 import { Clear, Condition, InARow } from "./Condition.tsx";
 import { Quiet, Tell } from "./Hearers.tsx";
 import { Line, Pick } from "./inputs.tsx";
-import { type Draft, isOfEvents, KINDS, type Kind, type Part, withKind } from "./rule.ts";
+import { type Draft, hasPart, isOfEvents, KINDS, type Kind, type Part, withKind } from "./rule.ts";
 import { Subject } from "./Subject.tsx";
 
 interface RuleFormProps {
@@ -16,7 +16,7 @@ interface RuleFormProps {
 
 /** A rule as sentences: when it is raised, when cleared, who is told, and when nobody is. */
 export function RuleForm({ project, draft, isNew, canChange, change }: RuleFormProps) {
-  const has = (part: Part) => KINDS[draft.kind].parts.includes(part);
+  const has = (part: Part) => hasPart(draft.kind, part);
   const set = (part: Partial<Draft>) => change({ ...draft, ...part });
   return (
     <fieldset class="sent" disabled={!canChange}>

@@ -18,6 +18,7 @@ export function Subject({
     [project, isNew],
   );
   const endpoint = draft.endpoint ?? "";
+  const isFree = draft.kind === "anomaly";
   const isKnown = !isNew || named.data?.data.some(({ name }) => name === endpoint);
   const fields = useLoad(
     (signal) =>
@@ -28,12 +29,12 @@ export function Subject({
   );
   return (
     <>
-      {has("path") ? (
+      {has("path") && !(isFree && endpoint === "") ? (
         <Typed
           label="Field"
           list={`${id}-fields`}
           value={draft.path ?? ""}
-          placeholder="/field"
+          placeholder={isFree ? "anything" : "/field"}
           wide
           set={(path) => set({ path })}
         />
@@ -46,7 +47,7 @@ export function Subject({
             label="Of endpoint"
             list={`${id}-endpoints`}
             value={endpoint}
-            placeholder="endpoint"
+            placeholder={isFree ? "all events" : "endpoint"}
             disabled={!isNew}
             set={(name) => set({ endpoint: name })}
           />

@@ -6,7 +6,7 @@ import { Problem } from "../problem.ts";
 import { query, setQuery } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { clock, longDay, roughly, zoneName } from "../time/clock.ts";
-import { type Draft, hasLevel, isOfEvents, KINDS, lacksSubject, subjectText, type Trial } from "./rule.ts";
+import { type Draft, hasLevel, isOfEvents, KINDS, lacksSubject, stepsOf, subjectText, type Trial } from "./rule.ts";
 import { TrialChart } from "./TrialChart.tsx";
 
 const RANGES = { "24h": "24 h", "3d": "3 d", "30d": "30 d", all: "All" } as const;
@@ -65,7 +65,7 @@ export function TrialView(props: TrialViewProps) {
             <Then atMs={atMs} />
           </button>
         )}
-        {trial ? <Verdict trial={trial} of={isOfEvents(draft) ? "step" : "version"} /> : null}
+        {trial ? <Verdict trial={trial} of={stepsOf(draft)} /> : null}
         <Segments
           label="Range"
           options={RANGES}
@@ -86,10 +86,12 @@ export function TrialView(props: TrialViewProps) {
         <div class="trial-blank" />
       )}
       <p class="keyline quiet" aria-hidden="true">
-        <span>
-          <i class="k-line" />
-          {subjectText(draft) || KINDS[draft.kind].name} {draft.endpoint ? `of ${draft.endpoint}` : ""}
-        </span>
+        {draft.kind === "anomaly" && !draft.path ? null : (
+          <span>
+            <i class="k-line" />
+            {subjectText(draft) || KINDS[draft.kind].name} {draft.endpoint ? `of ${draft.endpoint}` : ""}
+          </span>
+        )}
         {draft.kind === "usual" ? (
           <span>
             <i class="k-usual" />
@@ -157,7 +159,7 @@ function Verdict({ trial, of }: { trial: Trial; of: string }) {
       <span>
         {quiet > 0 ? ` · ${quiet} in quiet hours` : ""} · raised {percent(trial.share)} of the time ·{" "}
         {counted(trial.tried, of)} tried
-        {trial.complete ? "" : ", no time for more"}
+        {trial.complete ? "" : of === "hour" ? ", others were not looked at" : ", no time for more"}
         {trial.series.values.at(-1) === null ? " · nothing is there now" : ""}
       </span>
     </p>

@@ -3,13 +3,17 @@ import {
   changeOf,
   type Draft,
   draftOf,
+  hasLevel,
+  isOfEvents,
   KINDS,
   type Kind,
+  lacksSubject,
   limitText,
   normal,
   type Rule,
   readDraft,
   same,
+  stepsOf,
   withKind,
   withValue,
 } from "./rule.ts";
@@ -25,7 +29,7 @@ test("a saved rule is edited as what it says, and no more", () => {
 test.each(Object.keys(KINDS) as Kind[])("%s has what it needs, and nothing of the kind before", (kind) => {
   const found = withKind({ ...DRAFT, in_a_row: 2, name: "n" }, kind, "UTC");
   const own = Object.keys(found).filter((name) => !["kind", "name"].includes(name));
-  expect(KINDS[kind].parts).toEqual(expect.arrayContaining(own));
+  expect([...KINDS[kind].parts, ...(KINDS[kind].may ?? [])]).toEqual(expect.arrayContaining(own));
   for (const part of KINDS[kind].parts)
     if (!["in_a_row", "clear", "of"].includes(part)) expect(own.concat("endpoint")).toContain(part);
   expect(limitText(found)).not.toContain("undefined");
@@ -40,6 +44,18 @@ test("a question is kept from kind to kind of events, at the hours of the reader
     range: "1h",
     timezone: "Europe/Paris",
   });
+});
+
+test("an anomaly may be of an endpoint's field, of the endpoint or of events, and by how much is said or not", () => {
+  const found = withKind(DRAFT, "anomaly", "UTC");
+  expect(found).toEqual({ kind: "anomaly", endpoint: "quakes", path: "/metadata/count" });
+  expect([isOfEvents(found), stepsOf(found), limitText(found)]).toEqual([false, "hour", "unusual"]);
+  expect(normal({ ...found, path: "" })).toEqual({ kind: "anomaly", endpoint: "quakes" });
+  const ofEvents = normal({ ...found, endpoint: "", value: 6 });
+  expect(ofEvents).toEqual({ kind: "anomaly", value: 6 });
+  expect([isOfEvents(ofEvents), lacksSubject(ofEvents), hasLevel(ofEvents)]).toEqual([true, false, false]);
+  expect(limitText(ofEvents)).toBe("unusual by 6 deviations or more");
+  expect(withKind(ofEvents, "threshold", "UTC")).toEqual({ kind: "threshold", path: "", op: "gt", value: 6 });
 });
 
 test("what clears moves along with the limit", () => {

@@ -15,6 +15,8 @@ interface KindOfRule {
   /** What raises, behind "when". */
   name: string;
   parts: readonly Part[];
+  /** What it may have too. */
+  may?: readonly Part[];
   /** What stands behind the value: a unit. */
   unit?: string;
 }
@@ -36,6 +38,7 @@ export const KINDS: Readonly<Record<Kind, KindOfRule>> = {
     parts: ["query", "value", "in_a_row", "clear"],
     unit: "deviations",
   },
+  anomaly: { name: "something is unusual", parts: [], may: ["endpoint", "path", "value"] },
 };
 
 export const OPS = { gt: "over", gte: "at least", lt: "under", lte: "at most" } as const;
@@ -67,6 +70,7 @@ export function normal(draft: Draft): Draft {
   const kept = ALL.flatMap((name) => {
     const value = draft[name];
     const isNothing = value === null || value === undefined || (name === "in_a_row" && value === 1);
+    if (draft.kind === "anomaly" && (value === "" || (name === "path" && !draft.endpoint))) return [];
     if (isNothing || (Array.isArray(value) && value.length === 0)) return [];
     return [[name, name === "query" ? plainQuery(value as Query, draft.kind) : value]];
   });
@@ -85,7 +89,7 @@ const USUAL_VALUES: Partial<Record<Kind, number>> = { change: 10, places: 10, si
 
 /** Another kind keeps what it needs too, and begins with the rest; what is usual is so at the hours of `zone`. */
 export function withKind(draft: Draft, kind: Kind, zone: string): Draft {
-  const { parts } = KINDS[kind];
+  const { parts, may = [] } = KINDS[kind];
   const own: Partial<Draft> = Object.fromEntries(
     parts.flatMap((part) => {
       if (part === "value" && kind in USUAL_VALUES) return [[part, USUAL_VALUES[kind]]];
@@ -97,6 +101,7 @@ export function withKind(draft: Draft, kind: Kind, zone: string): Draft {
           : [];
     }),
   );
+  for (const part of may) if (part !== "value" && draft[part]) Object.assign(own, { [part]: draft[part] });
   const { name, quiet, digest, tell } = draft;
   if (kind === "metric" && own.query) own.query = { range: "1h", ...own.query };
   if (kind === "usual" && draft.kind !== "usual" && own.query) own.query = { ...own.query, timezone: zone };
@@ -143,6 +148,8 @@ export function limitText(draft: Draft): string {
   const { name, parts, unit } = KINDS[draft.kind];
   if (draft.kind === "threshold" || draft.kind === "metric") return `${OPS[draft.op ?? "gt"]} ${draft.value}`;
   if (draft.kind === "usual") return `more than ${draft.value} deviations off`;
+  if (draft.kind === "anomaly")
+    return typeof draft.value === "number" ? `unusual by ${draft.value} deviations or more` : "unusual";
   if (draft.kind === "silence") return `${name} ${draft.for}`;
   return parts.includes("value") ? `${name} ${draft.value} ${unit ?? ""}`.trim() : name;
 }
@@ -153,8 +160,20 @@ export function subjectText(draft: Draft): string {
 }
 
 /** Whether it judges events, hour by hour or as its question says, and no versions. */
-export function isOfEvents({ kind }: Draft): boolean {
-  return kind === "metric" || kind === "usual";
+export function isOfEvents({ kind, endpoint }: Draft): boolean {
+  return kind === "metric" || kind === "usual" || (kind === "anomaly" && !endpoint);
+}
+
+/** What is judged one after the other. */
+export function stepsOf(draft: Draft): "hour" | "step" | "version" {
+  if (draft.kind === "anomaly") return "hour";
+  return isOfEvents(draft) ? "step" : "version";
+}
+
+/** Whether it has such a part, or may have it. */
+export function hasPart(kind: Kind, part: Part): boolean {
+  const { parts, may = [] } = KINDS[kind];
+  return parts.includes(part) || may.includes(part);
 }
 
 /** Whether nothing is named yet that it could judge. */

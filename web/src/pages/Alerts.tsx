@@ -273,14 +273,14 @@ function Refused({ error }: { error: unknown }) {
 }
 
 const TYPING_MS = 150;
-const DEVIATIONS_APART = 0.5;
+const DEVIATIONS_APART: Partial<Record<Draft["kind"], number>> = { usual: 0.5, anomaly: 1 };
 const RANGES_MS = { "24h": 864e5, "3d": 3 * 864e5, "30d": 30 * 864e5 } as const;
 
 /** Tried a moment after the last change; the answer before it stays until then. */
 function useTrial(project: string, draft: Draft, saved: number | null, turn: number) {
   const [step, setStep] = useState<number | null>(null);
   const range = query.value.get("range") ?? "";
-  const apart = draft.kind === "usual" ? DEVIATIONS_APART : hasLevel(draft) ? step : null;
+  const apart = DEVIATIONS_APART[draft.kind] ?? (hasLevel(draft) ? step : null);
   const sweeps = typeof draft.value === "number" && apart !== null;
   const positive = !["threshold", "metric"].includes(draft.kind);
   const sweep = sweeps ? sweepOf(draft.value as number, apart, saved).filter((value) => !positive || value > 0) : [];
