@@ -3,8 +3,6 @@
 import asyncio
 import random
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,13 +24,12 @@ from delta_server.storage.events import verify as verify_module
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.verify import Verifier
 from delta_server.storage.sqlite.options import Storage
-from tests.conftest import built, started
+from tests.cli.served import make_key, serving
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FAST
 
 NOW = times.parse("2026-05-10T00:00:00Z", field="")
 DAY = times.DAY_MS
-KEY = "key"
 
 
 def events(now_ms: int, day: int, count: int, first: int) -> list[Event]:
@@ -65,8 +62,7 @@ async def _fill(services: Services, project: int) -> None:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("filled")
-    made = CliRunner().invoke(cli, ["key", "create", "--project", "home", "--data-dir", str(directory)])
-    (directory / KEY).write_text(made.stdout.split()[-1])
+    make_key(directory)
 
     async def fill() -> None:
         config = Config(storage=Storage(data_dir=directory))
@@ -199,15 +195,6 @@ def test_old_files_are_checked_by_decoding(data_dir: Path, place: str) -> None:
 
 SPANS = {"segment": (9, 8), "events of a block": (2, 1.5)}
 """Days before NOW in which the first of its kind has its events."""
-
-
-@asynccontextmanager
-async def serving(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"authorization": f"Bearer {(data_dir / KEY).read_text()}"}
-    async with started(built(Config(storage=Storage(data_dir=data_dir)), None)) as application:
-        transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
-            yield client
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 import asyncio
 import random
 import shutil
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,10 @@ from delta_server.features.profiles import service as profiles
 from delta_server.storage import row_checksums
 from delta_server.storage.row_checksums import MAX_NAMED, ChecksummedTable
 from delta_server.storage.sqlite.options import Storage
-from tests.conftest import built, started
+from tests.cli.served import make_key, serving
 from tests.often import seeds
 from tests.storage.opened import FAST
 
-KEY = "key"
 VERSIONS = 40
 SAID = [
     {"type": "identify", "userId": "ann", "traits": {"plan": "pro", "city": "Ghent"}},
@@ -50,15 +48,6 @@ QUESTIONS = [
 def document(number: int) -> Any:
     items = [{"id": n, "price": number // (n + 1), "name": f"thing {n}"} for n in range(5)]
     return {"n": number, "items": items, "text": "x" * (number % 7)}
-
-
-@asynccontextmanager
-async def serving(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"authorization": f"Bearer {(data_dir / KEY).read_text()}"}
-    async with started(built(Config(storage=Storage(data_dir=data_dir)), None)) as application:
-        transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
-            yield client
 
 
 async def fill(data_dir: Path) -> None:
@@ -88,8 +77,7 @@ async def leave_updates(data_dir: Path) -> None:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With chunks of times of both kinds, and runs of the record index."""
     directory = tmp_path_factory.mktemp("filled")
-    made = CliRunner().invoke(cli, ["key", "create", "--project", "home", "--data-dir", str(directory)])
-    (directory / KEY).write_text(made.stdout.split()[-1])
+    make_key(directory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lives, "FOLDED_FROM", 10)
         patch.setattr(change_times, "MOST_OPEN", 8)

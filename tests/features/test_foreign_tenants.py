@@ -391,6 +391,10 @@ def _lasting(answer: httpx.Response) -> str:
     return re.sub(r'"last_used_at": [^,}]*', "", json.dumps(found))
 
 
+def assert_same(before: dict[str, Any], now: dict[str, Any]) -> None:
+    assert {ask: text for ask, text in now.items() if text != before[ask]} == {}, before
+
+
 @pytest.fixture
 def tenants(app: Application, client: httpx.AsyncClient, keys: Keys) -> Tenants:
     return Tenants(app, client, keys)
@@ -422,7 +426,8 @@ async def test_a_stranger_finds_nothing_by_id(tenants: Tenants) -> None:
     for owner, stranger in BOTH_WAYS:
         for ask in BY_ID:
             await tenants.send(stranger, ask.of(tenants.ids[owner]), status=404)
-    assert {name: await tenants.shown(name) for name in TENANTS} == before
+    for name in TENANTS:
+        assert_same(before[name], await tenants.shown(name))
     for owner in TENANTS:
         for ask in BY_ID:
             await tenants.send(owner, ask.of(tenants.ids[owner]))
@@ -440,7 +445,7 @@ async def test_a_stranger_changes_nothing_by_name(tenants: Tenants, owner: str, 
     await tenants.send(stranger, Ask("DELETE", f"/v1/projects/{tenants.ids[stranger]['project']}"))
     await endpoints_tasks.remove_deleted(tenants.app.services)
     await projects_tasks.remove_deleted(tenants.app.services)
-    assert await tenants.shown(owner) == before
+    assert_same(before, await tenants.shown(owner))
 
 
 @pytest.mark.parametrize(("first", "second"), BOTH_WAYS)

@@ -47,3 +47,13 @@ async def keys_in(svc: Services, address: str) -> list[str]:
     """Of objects."""
     store = await svc.contents.cold.store(address)
     return sorted([blob.key async for blob in store.list("") if "/" in blob.key and "s/" in blob.key])
+
+
+def harm(path: Path, how: str) -> None:
+    """Of an object in a folder: one bit of it is another ("flip"), or it is deleted."""
+    if how == "delete":
+        path.unlink()
+        return
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)

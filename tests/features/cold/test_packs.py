@@ -20,7 +20,7 @@ from delta_server.storage.cold import moving
 from delta_server.storage.cold.pieces import PAUSE_MS, ColdPieces, ColdStorageAway
 from delta_server.storage.contents import cold_packs, contents, maintenance, verification
 from tests.features.cold.opened import AFTER_DAYS, HISTORY, LEAST, filled, free, fresh, large, moved, read_all, server
-from tests.features.cold.stores import KINDS, keys_in, place
+from tests.features.cold.stores import KINDS, harm, keys_in, place
 from tests.storage.contents.opened import append, append_batch, kill
 from tests.storage.opened import FakeClock
 
@@ -311,8 +311,8 @@ async def test_one_that_was_cut_off_is_no_store_that_is_away(tmp_path: Path) -> 
             assert svc.contents.cold.away == []
 
 
-@pytest.mark.parametrize(("harm", "said"), [("flip", "is not what was moved there"), ("delete", "is not there")])
-async def test_damage_costs_what_is_in_it(tmp_path: Path, harm: str, said: str) -> None:
+@pytest.mark.parametrize(("how", "said"), [("flip", "is not what was moved there"), ("delete", "is not there")])
+async def test_damage_costs_what_is_in_it(tmp_path: Path, how: str, said: str) -> None:
     clock, folder = FakeClock(), tmp_path / "cold"
     async with server(tmp_path, str(folder), clock) as svc:
         endpoint, ids = await filled(svc, clock)
@@ -320,10 +320,7 @@ async def test_damage_costs_what_is_in_it(tmp_path: Path, harm: str, said: str) 
         [(pack, key), *_] = await svc.db.read(
             lambda tx: tx.all("SELECT pack, key FROM cold_object WHERE pack IS NOT NULL ORDER BY pack")
         )
-        path = folder / key
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
-        path.write_bytes(data) if harm == "flip" else path.unlink()
+        harm(folder / key, how)
         lost, others = dict[int, str](), []
         for id, body in zip(ids, HISTORY, strict=True):
             try:

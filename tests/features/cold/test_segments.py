@@ -22,7 +22,7 @@ from delta_server.storage.cold.pieces import PAUSE_MS, ColdStorageAway
 from delta_server.storage.database import Tx
 from delta_server.storage.events.segments import cold_segments, parts
 from tests.features.cold.opened import AFTER_DAYS, server
-from tests.features.cold.stores import KINDS, keys_in, place
+from tests.features.cold.stores import KINDS, harm, keys_in, place
 from tests.storage.contents.opened import new_endpoint
 from tests.storage.opened import START_MS, FakeClock
 
@@ -258,8 +258,8 @@ async def test_a_deleted_project_leaves_nothing(tmp_path: Path) -> None:
         assert await keys_in(svc, str(folder)) == []
 
 
-@pytest.mark.parametrize(("harm", "said"), [("flip", "is not what was moved there"), ("delete", "is not there")])
-async def test_damage_costs_one_segment(tmp_path: Path, harm: str, said: str) -> None:
+@pytest.mark.parametrize(("how", "said"), [("flip", "is not what was moved there"), ("delete", "is not there")])
+async def test_damage_costs_one_segment(tmp_path: Path, how: str, said: str) -> None:
     clock, folder = FakeClock(), tmp_path / "cold"
     async with server(tmp_path, str(folder), clock) as svc:
         project = await filled(svc, clock)
@@ -267,10 +267,7 @@ async def test_damage_costs_one_segment(tmp_path: Path, harm: str, said: str) ->
         [(segment, key), *_] = await svc.db.read(
             lambda tx: tx.all("SELECT segment, key FROM cold_object WHERE segment IS NOT NULL ORDER BY segment")
         )
-        path = folder / key
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
-        path.write_bytes(data) if harm == "flip" else path.unlink()
+        harm(folder / key, how)
         with pytest.raises(DatabaseFailed, match=f"segment {segment} of events is damaged: .*{said}"):
             await users(svc, project)
         assert (await users(svc, project, START_MS + 15 * DAY_MS)).total() == EVENTS

@@ -5,6 +5,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from structlog.testing import capture_logs
 from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config.sections import Config, Log
+from delta_server.core.errors import Conflict
 from delta_server.features.deltas import service as deltas
 from delta_server.features.snapshots import tasks
 from delta_server.storage.contents import maintenance, verification
@@ -126,9 +128,16 @@ async def test_all_at_once(app: Application, clock: FakeClock, seed: int) -> Non
         assert [log for log in logs if log["log_level"] == "error"] == []
         assert (await verification.verify(app.services.contents)).broken == []
         await _check_all_there(storm)
-        await maintenance.pack_everything(app.services.contents)
+        await _pack_everything(app)
         assert (await verification.verify(app.services.contents)).broken == []
         await _check_all_there(storm)
+
+
+async def _pack_everything(app: Application) -> None:
+    """The server's own loops may still pack, and win each of the few races that it runs."""
+    while True:
+        with suppress(Conflict):
+            return await maintenance.pack_everything(app.services.contents)
 
 
 async def _check_all_there(storm: Storm) -> None:
