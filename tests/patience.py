@@ -11,6 +11,7 @@ _SERVERS = {
     "delta_server.features.deltas.listing": "MAX_SEARCH_S",
     "delta_server.features.deltas.trying": "TRY_S",
     "delta_server.features.history.walk": "SEARCH_S",
+    "delta_server.tasks.row_comparisons": "LEFT_S",
 }
 
 

@@ -11,6 +11,8 @@ from email.policy import SMTP as POLICY
 
 import msgspec
 
+from tests.patience import PATIENT_S
+
 
 class Received(msgspec.Struct, frozen=True):
     sender: str
@@ -46,16 +48,20 @@ class MailServer:
         self._logins = logins
         self._changed = asyncio.Condition()
 
-    async def received(self, count: int) -> list[Received]:
-        """As soon as there are so many."""
+    async def received(self, count: int, *, to: str | None = None) -> list[Received]:
+        """As soon as there are so many, or so many to an address."""
         async with self._changed:
-            await asyncio.wait_for(self._changed.wait_for(lambda: len(self.mails) >= count), 30)
-        return self.mails
+            enough = lambda: len(self._sent(to)) >= count  # noqa: E731 - a condition of one line
+            await asyncio.wait_for(self._changed.wait_for(enough), PATIENT_S)
+        return self._sent(to)
+
+    def _sent(self, to: str | None) -> list[Received]:
+        return self.mails if to is None else [mail for mail in self.mails if to in mail.recipients]
 
     async def heard(self, verb: str, count: int = 1) -> None:
         async with self._changed:
             enough = lambda: sum(line.startswith(verb) for line in self.said) >= count  # noqa: E731 - a condition of one line
-            await asyncio.wait_for(self._changed.wait_for(enough), 30)
+            await asyncio.wait_for(self._changed.wait_for(enough), PATIENT_S)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):

@@ -23,6 +23,8 @@ READ_TIMEOUT_S = 30.0
 
 WAIT_S = 60.0
 """So long a comparison waits for a place that is asked to."""
+LEFT_S = 2.0
+"""And any other: who asks for another part of a delta has just left the one before, which takes a moment to end."""
 MOST_WAITING = 32
 
 log = structlog.get_logger("delta.rowdelta")
@@ -55,10 +57,10 @@ class RowComparisons:
     def _is_full(self, project: int, most: int) -> bool:
         return len(self._running) >= most or self._by_project[project] >= max(1, most - 1)
 
-    async def _until_free(self, project: int, most: int) -> None:
+    async def _until_free(self, project: int, most: int, wait_s: float) -> None:
         """Or until others have taken too long."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(wait_s):
                 while self._is_full(project, most) and len(self._waiting) < MOST_WAITING:
                     freed = asyncio.get_running_loop().create_future()
                     self._waiting.append(freed)
@@ -88,9 +90,8 @@ class RowComparisons:
         self, task: Task, *, project: int, of: int, started_at: int, most: int, waits: bool = False
     ) -> AsyncIterator["RowComparison"]:
         """One of at most `most`; at the end of the block its process is killed, and what it left in a folder of its own
-        in `task.spill` is deleted. `waits`: for a place, a while. Raises RateLimited."""
-        if waits:
-            await self._until_free(project, most)
+        in `task.spill` is deleted. `waits`: for a place, as long as it takes others. Raises RateLimited."""
+        await self._until_free(project, most, WAIT_S if waits else LEFT_S)
         progress = Progress(uuid4().hex, project, of, started_at)
         with self._place(progress, most):
             async with (

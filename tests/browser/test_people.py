@@ -4,6 +4,7 @@ import asyncio
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
@@ -26,11 +27,11 @@ REFUSED = re.compile("status of 40[13]")
 
 
 class Around(msgspec.Struct):
-    """`mail` is the link in the next mail."""
+    """`mail` is the link in the next mail to an address."""
 
     server: Server
     provider: IdentityProvider
-    mail: Callable[[], str]
+    mail: Callable[[str], str]
 
     def api(self, email: str = EMAIL) -> httpx.Client:
         """Somebody's own."""
@@ -43,7 +44,7 @@ class Around(msgspec.Struct):
         with self.api() as owner:
             invitation = {"email": email, "role": role}
             owner.post(f"/v1/projects/{PROJECT}/invitations", json=invitation).raise_for_status()
-        accepted = {"token": self.mail().rpartition("=")[2], "password": PASSWORD, "name": ""}
+        accepted = {"token": self.mail(email).rpartition("=")[2], "password": PASSWORD, "name": ""}
         httpx.post(f"{self.server.url}/v1/invitations/accept", json=accepted).raise_for_status()
 
 
@@ -100,14 +101,13 @@ def _running(mails: MailServer, provider: IdentityProvider) -> Iterator[asyncio.
         loop.close()
 
 
-def _links(mails: MailServer, loop: asyncio.AbstractEventLoop) -> Callable[[], str]:
-    read = 0
+def _links(mails: MailServer, loop: asyncio.AbstractEventLoop) -> Callable[[str], str]:
+    read = Counter[str]()
 
-    def link() -> str:
-        nonlocal read
-        read += 1
-        received = asyncio.run_coroutine_threadsafe(mails.received(read), loop).result(60)
-        return next(line.strip() for line in received[read - 1].text.splitlines() if "/link#" in line)
+    def link(to: str) -> str:
+        read[to] += 1
+        received = asyncio.run_coroutine_threadsafe(mails.received(read[to], to=to), loop).result()
+        return next(line.strip() for line in received[read[to] - 1].text.splitlines() if "/link#" in line)
 
     return link
 
@@ -214,7 +214,7 @@ def test_who_registers_confirms_and_who_forgets_sets_another_password(around: Ar
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Make the account").click()
     expect(page.get_by_role("heading")).to_have_text("Look into your mail")
-    page.goto(around.mail())
+    page.goto(around.mail("new@example.com"))
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("heading")).to_have_text("Your address is confirmed")
@@ -230,7 +230,7 @@ def test_who_registers_confirms_and_who_forgets_sets_another_password(around: Ar
     forgotten.get_by_label("E-mail address").fill("new@example.com")
     forgotten.get_by_role("button", name="Send a link").click()
     expect(forgotten.get_by_role("heading")).to_have_text("Look into your mail")
-    link = around.mail()
+    link = around.mail("new@example.com")
     forgotten.goto(link)
     forgotten.get_by_label("New password").fill("another long password")
     forgotten.get_by_role("button", name="Set the password").click()
@@ -255,7 +255,7 @@ def test_who_is_invited_joins_the_project_and_leaves_it(around: Around, visit: O
 
     window = visit(around.server)
     window.expected = REFUSED
-    link = around.mail()
+    link = around.mail("bo@example.com")
     assert link == shown
     page = window.go(link.removeprefix(around.server.url))
     page.get_by_label("Your name").fill("Bo")

@@ -25,6 +25,7 @@ from delta_server.tasks import row_comparisons
 from tests.conftest import Keys, bearer, built, client_of, make_keys, started, started_in
 from tests.features.datasets.test_deliveries import CURRENT, SHOP, get, post, put
 from tests.features.rows import Row, check
+from tests.patience import PATIENT_S
 from tests.secret_sweep import SWEEP
 from tests.storage.opened import FakeClock
 
@@ -248,7 +249,7 @@ async def test_another_delivery_that_came_meanwhile_is_not_promoted(
     assert await get(client, keys, CURRENT) == b'{"id":9}\n'
 
 
-async def test_a_comparison_ends_when_its_caller_leaves(tmp_path: Path) -> None:
+async def test_a_comparison_ends_when_its_caller_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     config = Config(
         storage=Storage(data_dir=tmp_path / "data"), log=Log(level="error"), datasets=Datasets(comparisons=1)
@@ -266,7 +267,16 @@ async def test_a_comparison_ends_when_its_caller_leaves(tmp_path: Path) -> None:
         assert len(list((tmp_path / "data" / SPILL_NAME).iterdir())) == 1
         [job] = (await client.get(f"{SHOP}/jobs", headers=bearer(keys.read))).json()["data"]
         assert (await client.get(f"{SHOP}/jobs/{job['id']}", headers=bearer(keys.read))).json()["id"] == job["id"]
+        monkeypatch.setattr(row_comparisons, "LEFT_S", 0)
         await get(client, keys, f"{SHOP}/delta", 429)
+        monkeypatch.setattr(row_comparisons, "LEFT_S", PATIENT_S)
+        asked = asyncio.ensure_future(get(client, keys, f"{SHOP}/delta"))
+        while not svc.state(row_comparisons.RowComparisons)._waiting:
+            await asyncio.sleep(0)
+        await following.aclose()
+        assert (await asked).endswith(b"}}\n"), "who asks as another leaves waits for that"
+        following = comparing.follow(svc, 1, pair)
+        assert b"progress" in await anext(following)
         promoting = asyncio.ensure_future(client.post(f"{SHOP}/promote?confirm=x", headers=bearer(keys.write)))
         while not svc.state(row_comparisons.RowComparisons)._waiting:
             await asyncio.sleep(0)
