@@ -26,6 +26,7 @@ from delta_server.storage.sqlite.options import Storage
 from delta_server.storage.system_clock import SystemClock
 from tests.secret_sweep import SWEEP
 from tests.started import Forked
+from tests.storage.opened import begin
 
 ROOT = Path(__file__).parent.parent
 FROM_SOURCE = (sys.executable, "-m", "delta_server")
@@ -119,7 +120,7 @@ def create_key(directory: Path, project: str | None, *, scopes: Sequence[str] = 
     account's key where `project` is None, a public one with `write`."""
 
     async def made() -> str:
-        storage = Storage(data_dir=directory / "delta-data")
+        storage = Storage(data_dir=begin(directory / "delta-data"))
         db = SqliteDatabase.open(storage, SystemClock(), tuning=Tuning(rests_small=False))
         try:
             return await db.write(_made_key, project, tuple(scopes), write)

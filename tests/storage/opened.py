@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,13 @@ def _empty_database() -> bytes:
 
 @asynccontextmanager
 async def opened(
-    data_dir: Path, clock: FakeClock | None = None, *, tuning: Tuning = FAST, **options: Any
+    data_dir: Path, clock: FakeClock | None = None, *, tuning: Tuning = FAST, begins: bool = True, **options: Any
 ) -> AsyncIterator[SqliteDatabase]:
-    """The database in `data_dir`, closed at the end. `options` are fields of the config's storage section."""
+    """The database in `data_dir`, closed at the end; a new one is a copy unless it is told otherwise, or of another
+    kind. `options` are fields of the config's storage section."""
+    if begins and tuning is FAST:
+        with suppress(OSError):  # which the opening is to meet itself
+            begin(data_dir)
     storage = msgspec.structs.replace(Storage(data_dir=data_dir), **options)
     db = SqliteDatabase.open(storage, clock or FakeClock(), tuning=tuning)
     try:

@@ -111,7 +111,7 @@ async def test_the_settings_of_the_file_and_its_connections(tmp_path: Path):
 
 async def test_only_the_owner_may_read_the_files(tmp_path: Path):
     data_dir = tmp_path / "new" / "data"
-    async with opened(data_dir) as db:
+    async with opened(data_dir, begins=False) as db:
         await db.write(lambda tx: tx.run(CREATE))
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data_dir.iterdir()}
     assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
@@ -236,7 +236,7 @@ from pathlib import Path
 from tests.storage.opened import opened
 
 async def main():
-    async with opened(Path(sys.argv[1])) as db:
+    async with opened(Path(sys.argv[1]), begins=False) as db:
         await db.write(lambda tx: tx.run("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)"))
         await db.read(lambda tx: tx.all("SELECT * FROM item"))
         await db.optimize(); await db.checkpoint(); await db.vacuum(10)

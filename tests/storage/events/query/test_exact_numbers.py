@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -9,16 +10,19 @@ import msgspec
 import pytest
 
 from delta_server.core.events.event import Event
+from delta_server.core.option_types import MIB
 from delta_server.core.query import filters, metrics
 from delta_server.core.query.plan import Aggregate, Field, Metric, Order
 from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.query import answers
 from delta_server.storage.events.query.answers import Answers
 from delta_server.storage.events.query.read_view import ALWAYS
 from delta_server.storage.events.query.runner import QueryRunner
-from delta_server.storage.sqlite.adapter import SqliteDatabase
+from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
+from tests.conftest import shared_fixture
 from tests.storage.events.stored import make_project, put_block, seal
-from tests.storage.opened import START_MS
+from tests.storage.opened import FAST, START_MS, begin, opened
 
 X = Field("data.x", "data", "json", ("x",))
 COUNT = Metric("count", "count")
@@ -32,8 +36,15 @@ class Stored:
         self._db, self._engine = db, engine
         self._log = QueryRunner(db, engine, Answers({}, answers.compile_aggregate))
         self._projects = 0
+        self._put: dict[tuple[str, ...], int] = {}
 
     async def put(self, texts: list[str]) -> int:
+        """Into a project that has nothing else."""
+        if tuple(texts) not in self._put:
+            self._put[tuple(texts)] = await self._put_new(texts)
+        return self._put[tuple(texts)]
+
+    async def _put_new(self, texts: list[str]) -> int:
         self._projects += 1
         project = await self._db.write(make_project, f"numbers {self._projects}")
         events = [
@@ -49,13 +60,23 @@ class Stored:
     async def ask(self, project: int, *names: str, by: tuple[Field, ...] = (), where: Any = None) -> list[Any]:
         asked = tuple(metrics.parse(name, at="") for name in names)
         condition = filters.parse([where], now_ms=0) if where is not None else None
-        plan = Aggregate(ALWAYS, asked, by, condition)
+        return await self.run(project, Aggregate(ALWAYS, asked, by, condition))
+
+    async def run(self, project: int, plan: Aggregate) -> list[Any]:
         return (await self._log.run_query(project, plan)).rows
 
 
-@pytest.fixture
-def stored(db: SqliteDatabase, engine: Engine) -> Stored:
-    return Stored(db, engine)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@shared_fixture
+async def stored(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stored]:
+    """One for all: each test has its own projects, or only reads."""
+    folder = begin(tmp_path_factory.mktemp("numbers"))
+    async with opened(folder) as db:
+        engine = Engine(folder / DATABASE_NAME, Events(query_threads=2, query_memory_bytes=256 * MIB), FAST)
+        yield Stored(db, engine)
+        await engine.close()
 
 
 @pytest.mark.parametrize(
@@ -172,12 +193,11 @@ def _shown(cell: Any) -> Any:
     return str(cell) if isinstance(cell, int | Decimal) and not -(1 << 53) < cell < 1 << 53 else cell
 
 
-async def test_large_sums_are_in_order(stored: Stored, db: SqliteDatabase, engine: Engine) -> None:
+async def test_large_sums_are_in_order(stored: Stored) -> None:
     project = await stored.put([str((1 << 60) + n) for n in (1, 0, 3, 2)])
     order = (Order("max_data.x", True),)
     plan = Aggregate(ALWAYS, (metrics.parse("max_data.x", at=""),), (X,), None, (), order)
-    answer = await QueryRunner(db, engine, Answers({}, answers.compile_aggregate)).run_query(project, plan)
-    assert [row[1] for row in answer.rows] == [(1 << 60) + n for n in (3, 2, 1, 0)]
+    assert [row[1] for row in await stored.run(project, plan)] == [(1 << 60) + n for n in (3, 2, 1, 0)]
 
 
 async def test_many_groups_and_fields_at_once(stored: Stored) -> None:
