@@ -30,6 +30,7 @@ _TIMES = 9
 _WORTH_BYTES = 16 << 10
 """Of a part that an assistant is given: smaller ones are joined sooner than sent."""
 
+_FEW = 16
 _COUNTS = Struct(">IIII")
 _offset = Struct(">32xQ5x").iter_unpack
 _key_and_digest = Struct(">16s16s13x").iter_unpack
@@ -47,29 +48,37 @@ class Joined(msgspec.Struct, frozen=True):
     duplicates_after: int = 0
 
 
-def joined(
-    before: Partitions, after: Partitions, spill: Spill, memory_bytes: int, assistant: Assistant | None = None
-) -> Iterator[Joined]:
-    """Both sides in partitions by the first byte of their entries, which are taken out of them. An assistant, if there
-    is one, joins every other part; each of us has half of the memory then."""
-    sides, room = [before, after], Room(spill, memory_bytes if assistant is None else memory_bytes // 2)
-    for part in range(0, COUNT, 2):
-        given = _given(assistant, sides, part, room)
-        yield from _part(sides, part + 1, room)
-        if given is None:
-            yield from _part(sides, part, room)
-        else:
-            assert assistant is not None
-            answer = assistant.take()
-            yield unpacked(answer) if answer else join(*given)
-
-
 class Room(msgspec.Struct, frozen=True):
     spill: Spill
     memory_bytes: int
 
     def fits(self, size_bytes: int) -> bool:
         return size_bytes * _TIMES <= self.memory_bytes
+
+
+def joined(
+    before: Partitions, after: Partitions, spill: Spill, memory_bytes: int, assistant: Assistant | None = None
+) -> Iterator[Joined]:
+    """Both sides in partitions by the first byte of their entries, which are taken out of them. An assistant, if there
+    is one, joins every other part; each of us has half of the memory then."""
+    room = Room(spill, memory_bytes if assistant is None else memory_bytes // 2)
+    yield from _parts([before, after], room, assistant, COUNT)
+
+
+def _parts(
+    sides: list[Partitions], room: Room, assistant: Assistant | None, count: int, *, one_key: bool = False
+) -> Iterator[Joined]:
+    """The first `count` parts, an even number. Those of few are parted as finely as can be, where they do not fit."""
+    few = 0 if count < COUNT else _FEW
+    for part in range(0, count, 2):
+        given = None if one_key else _given(assistant, sides, part, room)
+        yield from _part(sides, part + 1, room, assistant if given is None else None, few, one_key=one_key)
+        if given is None:
+            yield from _part(sides, part, room, assistant, few, one_key=one_key)
+        else:
+            assert assistant is not None
+            answer = assistant.take()
+            yield unpacked(answer) if answer else join(*given)
 
 
 def _given(assistant: Assistant | None, sides: list[Partitions], part: int, room: Room) -> tuple[bytes, bytes] | None:
@@ -93,8 +102,11 @@ def unpacked(answer: bytes) -> Joined:
     return Joined(left[:count_before], left[count_before:], *counts)
 
 
-def _part(sides: list[Partitions], part: int, room: Room, *, one_key: bool = False) -> Iterator[Joined]:
-    """What does not fit in memory is parted again, by the first byte in which entries differ."""
+def _part(
+    sides: list[Partitions], part: int, room: Room, assistant: Assistant | None, few: int, *, one_key: bool = False
+) -> Iterator[Joined]:
+    """What does not fit in memory is parted again, by the first byte in which entries differ: in `few` parts where that
+    may do, for each has its price."""
     size = sum([side.size(part) for side in sides])
     if not size:
         return
@@ -110,11 +122,12 @@ def _part(sides: list[Partitions], part: int, room: Room, *, one_key: bool = Fal
         yield from _one_row(sides, part)
         return
     below = [Partitions(room.spill, room.memory_bytes // 8) for _ in sides]
+    count = few if few and room.fits(2 * size // few) else COUNT
     for side, parts in zip(sides, below, strict=True):
         for piece in side.take(part):
-            parts.add(entries_of(_as_several(piece) if one_key else piece), byte)
-    for each in range(COUNT):
-        yield from _part(below, each, room, one_key=one_key)
+            entries = entries_of(_as_several(piece) if one_key else piece)
+            parts.add_all([value * count // COUNT for value in piece[byte :: ENTRY.size]], entries)
+    yield from _parts(below, room, assistant, count, one_key=one_key)
 
 
 def _first_difference(pieces: Iterable[bytes]) -> int:
