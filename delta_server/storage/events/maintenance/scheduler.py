@@ -91,8 +91,6 @@ class MaintenanceScheduler:
 
         What came in meanwhile is for the next time. Raises the failure of `project`; one of all projects' is logged.
         """
-        if not self._db.peek(catalog.is_any_waiting):  # as nearly always, where few events come
-            return 0
         now_ms = self._clock.now_ms()
         due = [
             found

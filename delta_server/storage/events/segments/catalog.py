@@ -47,10 +47,6 @@ def waiting(tx: Tx, excluded: Collection[int] = ()) -> list[WaitingBlocks]:
     return [WaitingBlocks(*row) for row in rows]
 
 
-def is_any_waiting(tx: Tx) -> bool:
-    return tx.one("SELECT 1 FROM event_block LIMIT 1") is not None
-
-
 def delete_blocks(tx: Tx, project: int, last_id: int, excluded: Collection[int] = ()) -> int:
     """Up to `last_id`, as sealed ones, but those with the seqs `excluded`; how many."""
     tx.run(
