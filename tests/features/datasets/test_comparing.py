@@ -275,6 +275,8 @@ async def test_a_comparison_ends_when_its_caller_leaves(tmp_path: Path, monkeypa
             await asyncio.sleep(0)
         await following.aclose()
         assert (await asked).endswith(b"}}\n"), "who asks as another leaves waits for that"
+        await put(client, keys, many[many.index(b"\n") + 1 :] + b'{"id":-1,"of":"another"}\n')
+        pair = comparing.pair_of(found, await deliveries.manifest_of(svc, found), Settings())
         following = comparing.follow(svc, 1, pair)
         assert b"progress" in await anext(following)
         promoting = asyncio.ensure_future(client.post(f"{SHOP}/promote?confirm=x", headers=bearer(keys.write)))

@@ -62,8 +62,8 @@ class TestErasures:
     ) -> None:
         stream, read, erased = app.services.event_reader.stream_query, asyncio.Event(), asyncio.Event()
 
-        async def halting(project: int, plan: Any) -> AsyncIterator[Any]:
-            async for batch in stream(project, plan):
+        async def halting(project: int, plan: Any, *, has_caller: bool) -> AsyncIterator[Any]:
+            async for batch in stream(project, plan, has_caller=has_caller):
                 read.set()
                 await erased.wait()
                 yield batch

@@ -35,6 +35,8 @@ interface MomentsProps {
   bucketMs: number | null;
   whole: Span | null;
   zone: string;
+  /** Whether the changes beside A and B are theirs, or still those of the moments before. */
+  isSettled: boolean;
   presets: (side: Side) => Preset[];
   choose: (side: Side, moment: Moment) => void;
   swap: () => void;
@@ -59,7 +61,7 @@ function OneMoment({ side, end, props }: { side: Side; end: End | null; props: M
       class="icon"
       aria-label={`${name} one change ${word}`}
       disabled={ms === null || ms === undefined}
-      onClick={() => typeof ms === "number" && props.choose(side, { kind: "time", ms })}
+      onClick={() => props.isSettled && typeof ms === "number" && props.choose(side, { kind: "time", ms })}
     >
       <Icon name={icon} />
     </button>

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { Icon } from "../parts/Icon.tsx";
 import { isTyping } from "../state/keys.ts";
 import { Pieces } from "./LedgerRow.tsx";
@@ -29,7 +29,7 @@ export function Peek({ row, titles, whole, close }: PeekProps): JSX.Element {
     }
     return () => controller.abort();
   }, [row, whole]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (event.key === "Escape" && !event.defaultPrevented && !isTyping(event.target)) close();
     };

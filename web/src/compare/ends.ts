@@ -9,6 +9,13 @@ import type { End } from "./Moments.tsx";
 export interface Ends {
   a: End;
   b: End;
+  /** What the address asked for. */
+  asked: string;
+}
+
+/** What a comparison's address asks for, as one text. */
+export function askedOf(a: string | null, b: string | null): string {
+  return `${a ?? ""} ${b ?? ""}`;
 }
 
 /** A moment as it stands in the address: a time in UTC, or a snapshot's id; nothing for the latest. */
@@ -43,10 +50,11 @@ async function loadEnds(place: Place, a: string | null, b: string | null, signal
     a || !known ? null : changeNear(place, { ...known, order: "desc" }, signal),
   ]);
   const later = endOf(latest, "B");
-  if (a) return { a: endOf(own, "A"), b: later };
+  const asked = askedOf(a, b);
+  if (a) return { a: endOf(own, "A"), b: later, asked };
   const change = known ? quick : await changeNear(place, { to: iso(later.ms + 1), order: "desc" }, signal);
   const earlier = change === null ? null : await versionAt(place, { kind: "time", ms: change - 1 }, signal);
-  return { a: endOf(earlier, "A"), b: later };
+  return { a: endOf(earlier, "A"), b: later, asked };
 }
 
 function endOf(snapshot: Snapshot | null, name: string): End {
@@ -59,12 +67,20 @@ function iso(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** The same ends with the changes beside them, which come later: the comparison does not wait for these. */
-export function useNeighbours(place: Place, ends: Ends | undefined): Ends | undefined {
-  const load = (signal: AbortSignal) =>
-    ends
-      ? Promise.all([neighboursOf(place, ends.a.ms, signal), neighboursOf(place, ends.b.ms, signal)])
-      : Promise.resolve(null);
+/**
+ * The same ends with the changes beside them, which come later: the comparison does not wait for these. Until then they
+ * have those of the ends before, which nobody steps by: `isSettled` says whose they are.
+ */
+export function useNeighbours(place: Place, ends: Ends | undefined): { ends: Ends | undefined; isSettled: boolean } {
+  const load = async (signal: AbortSignal) => {
+    if (!ends) return null;
+    const beside = await Promise.all([neighboursOf(place, ends.a.ms, signal), neighboursOf(place, ends.b.ms, signal)]);
+    return { of: ends, beside };
+  };
   const { data } = useLoad(load, [place, ends]);
-  return useMemo(() => ends && { a: { ...ends.a, ...data?.[0] }, b: { ...ends.b, ...data?.[1] } }, [ends, data]);
+  const found = useMemo(
+    () => ends && { ...ends, a: { ...ends.a, ...data?.beside[0] }, b: { ...ends.b, ...data?.beside[1] } },
+    [ends, data],
+  );
+  return { ends: found, isSettled: ends !== undefined && data?.of === ends };
 }

@@ -7,7 +7,7 @@ import type { Preset, Side } from "./Moments.tsx";
 const DAY_MS = 86_400_000;
 
 interface Known {
-  ends: Ends | undefined;
+  ends: Pick<Ends, "a" | "b"> | undefined;
   firstMs: number | null;
   /** When this browser last looked at the endpoint. */
   lookedMs: number | null;

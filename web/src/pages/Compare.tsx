@@ -38,7 +38,7 @@ export default function Compare({ params }: PageProps) {
   const compared = useComparison(pair, ask, filter, all);
   const error = ends.error ?? compared.error;
   const placed = useNeighbours(place, ends.data);
-  useCompareKeys(placed);
+  useCompareKeys(placed.ends, placed.isSettled);
   return (
     <main id="main" class="wrap app compare">
       <Head
@@ -49,7 +49,7 @@ export default function Compare({ params }: PageProps) {
         all={all}
         setAll={(all) => setQuery({ all: all ? "1" : null })}
       />
-      <MomentsLine place={place} ends={placed} />
+      <MomentsLine place={place} {...placed} />
       {error ? (
         <Failed place={place} error={error} again={ends.error ? ends.again : compared.again} />
       ) : compared.data && ends.data ? (
@@ -79,7 +79,7 @@ function Failed({ place, error, again }: { place: Place; error: unknown; again: 
 }
 
 /** The two moments, and where they stand in the endpoint's history. */
-function MomentsLine({ place, ends }: { place: Place; ends: Ends | undefined }) {
+function MomentsLine({ place, ends, isSettled }: { place: Place; ends: Ends | undefined; isSettled: boolean }) {
   const history = useLoad((signal) => timeline(place, signal), [place]);
   const lookedAt = useMemo(() => lastLooked(place.project, place.endpoint), [place]);
   const { data } = history;
@@ -96,6 +96,7 @@ function MomentsLine({ place, ends }: { place: Place; ends: Ends | undefined }) 
       bucketMs={data?.bucketMs ?? null}
       whole={data?.whole ?? null}
       zone={zone.value}
+      isSettled={isSettled}
       presets={(side) => presetsOf(known, side)}
       choose={(side, chosen) => setQuery({ [side]: textOf(chosen) })}
       swap={() => ends && setQuery({ a: at(ends.b), b: at(ends.a) })}
