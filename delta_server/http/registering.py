@@ -42,7 +42,7 @@ class LateRoute(HTTPRoute):
             self.route_handler_map[method] = handler, model
         return model
 
-    async def handle(self, scope: HTTPScope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+    async def handle(self, scope: HTTPScope, receive: Receive, send: Send) -> None:  # type: ignore[override]  # as HTTPRoute's own
         self.parameters(scope["method"])
         await super().handle(scope, receive, send)
 

@@ -29,7 +29,10 @@ export function useCompareKeys(ends: Ends | undefined, isSettled: boolean): void
       o: () => setQuery({ all: query.value.get("all") === "1" ? null : "1" }),
       "[": () => step("previousChange"),
       "]": () => step("nextChange"),
-      ".": () => setQuery({ b: null }),
+      ".": () => {
+        waiting.current = null;
+        setQuery({ b: null });
+      },
       j: toRows,
       k: toRows,
     };
