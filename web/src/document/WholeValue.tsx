@@ -12,7 +12,7 @@ export function WholeValue({ model }: { model: PageModel }): VNode | null {
   const { tree } = model;
   const node = tree.node();
   const opened = tree.opened.value;
-  if (model.wholeRow.value !== tree.focus.value || !opened || node < 0 || isContainer(opened.doc, node)) return null;
+  if (tree.whole.value !== tree.focus.value || !opened || node < 0 || isContainer(opened.doc, node)) return null;
   const raw = rawText(opened.doc, node);
   const change = opened.marks.rows[opened.marks.byNode.get(node) ?? -1];
   const text = raw.startsWith('"') ? unquoted(raw) : raw;
@@ -21,7 +21,7 @@ export function WholeValue({ model }: { model: PageModel }): VNode | null {
       <header>
         <code>{tree.path()}</code>
         <span class="meta">{text.length.toLocaleString()} characters</span>
-        <button class="icon" type="button" aria-label="Close" onClick={() => (model.wholeRow.value = -1)}>
+        <button class="icon" type="button" aria-label="Close" onClick={() => (tree.whole.value = -1)}>
           <Icon name="close" />
         </button>
       </header>

@@ -35,8 +35,6 @@ export class PageModel {
   readonly ignored = signal<readonly string[]>([]);
   /** The pattern that is about to be ignored. */
   readonly ignoring = signal<string | null>(null);
-  /** The row whose value is shown whole; -1 of none. */
-  readonly wholeRow = signal(-1);
   /** Two marked moments. */
   readonly range = signal<Span | null>(null);
   readonly marks = { a: signal<number | null>(null), b: signal<number | null>(null) };
@@ -260,12 +258,13 @@ export class PageModel {
   }
 
   toggleWhole(row: number): void {
-    this.wholeRow.value = this.wholeRow.peek() === row ? -1 : row;
+    const { whole } = this.tree;
+    whole.value = whole.peek() === row ? -1 : row;
   }
 
   /** Escape closes what lies on top. */
   closeTop(): void {
-    if (this.wholeRow.peek() >= 0) this.wholeRow.value = -1;
+    if (this.tree.whole.peek() >= 0) this.tree.whole.value = -1;
     else this.closeHistory();
   }
 

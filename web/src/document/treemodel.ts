@@ -14,6 +14,8 @@ export class TreeModel {
   readonly show = signal<Show>("all");
   readonly focus = signal(0);
   readonly cell = signal(0);
+  /** The row whose value is shown whole; -1 of none. */
+  readonly whole = signal(-1);
   readonly query = signal("");
   readonly hits = signal<{ nodes: Int32Array; total: number } | null>(null);
   /** By how many rows what is focused has come elsewhere: the view scrolls along. */
@@ -51,6 +53,7 @@ export class TreeModel {
     const row = isKept ? outline.reveal(node) : node < 0 ? -1 : outline.rows.indexOf(node);
     if (outline.rows.length !== shown) this.changed.value += 1;
     this.focus.value = row >= 0 ? row : Math.min(before, outline.rows.length - 1);
+    this.whole.value = row >= 0 && this.whole.peek() === before ? row : -1;
     if (row >= 0 && row !== before) this.shift.value = { rows: row - before, at: this.shift.peek().at + 1 };
   }
 
