@@ -18,7 +18,7 @@ from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.storage import process_messages
 from delta_server.storage.child import EXIT_DEADLINE
 from delta_server.storage.child_process import Child
-from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long, too_long
+from delta_server.storage.events.duckdb.failures import HeldTooLong, NoMemory, too_long
 from delta_server.storage.sqlite.transaction import shutting_down
 
 log = structlog.get_logger("delta.workers")
@@ -261,7 +261,7 @@ class _WorkerProcess:
         assert self._process is not None
         code = await self._process.wait()
         if self._released:
-            return held_too_long()
+            return HeldTooLong()
         log.warning("a query ended its process", exit_code=code)
         if code == EXIT_DEADLINE:
             return too_long(self._seconds)

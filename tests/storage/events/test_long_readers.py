@@ -1,6 +1,8 @@
 """Who reads for long does not keep the write-ahead log: it stays under twice its bound while others write."""
 
 import asyncio
+import queue
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ from delta_server.core.events.event import Event
 from delta_server.core.option_types import MIB
 from delta_server.core.query.plan import Aggregate, Field, Listing, Metric, Plan, Sql
 from delta_server.storage.database import Tx
+from delta_server.storage.eventlog import QueryResult
 from delta_server.storage.events import log
 from delta_server.storage.events.duckdb import engine as engine_module
 from delta_server.storage.events.duckdb import instance
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.query import answers
@@ -158,6 +162,34 @@ async def test_what_reads_one_state_for_long_is_ended_before_the_log_is_too_long
     with pytest.raises(Unavailable):
         await asked
     await found.write_much()
+
+
+@pytest.mark.parametrize("ended", [1, log.RUNS])
+async def test_a_query_that_had_to_end_runs_again(found: Opened, ended: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused only when that happens each time."""
+    await found.append(0, 10)
+    began: queue.SimpleQueue[threading.Event] = queue.SimpleQueue()
+    answer = found.events._answering._answers.answer
+
+    def slow(session: QuerySession, plan: Plan) -> QueryResult:
+        runs.append(held := threading.Event())
+        if len(runs) <= ended:
+            began.put(held)
+            held.wait(30)
+        return answer(session, plan)
+
+    runs: list[threading.Event] = []
+    monkeypatch.setattr(found.events._answering._answers, "answer", slow)
+    asked = asyncio.ensure_future(found.events.run_query(found.project, Aggregate(ALWAYS, (Metric("n", "count"),))))
+    for _ in range(ended):
+        held = await asyncio.to_thread(began.get, True, 30)
+        found.events._engine.release(0.0)
+        held.set()
+    if ended < log.RUNS:
+        assert (await asked).rows == [(10,)]
+    else:
+        with pytest.raises(Unavailable, match="so much was written"):
+            await asked
 
 
 async def test_another_process_that_reads_for_long_does_not_stop_writes(

@@ -24,7 +24,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
 from delta_server.storage.cold.pieces import ColdPieces
-from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long, too_long, translated
+from delta_server.storage.events.duckdb.failures import HeldTooLong, NoMemory, too_long, translated
 from delta_server.storage.events.duckdb.instance import Instance, QuerySession
 from delta_server.storage.events.duckdb.shares import Apart, InstancePool, mark_shared
 from delta_server.storage.events.options import Events
@@ -286,7 +286,7 @@ class Engine:
         """End what callers wait for and what has held a state of the database for longer than that."""
         for job in list(self._jobs):
             if job.is_evictable and job.held_s > held_s:
-                job.stop(held_too_long())
+                job.stop(HeldTooLong())
 
     def _job(self, project: int, instance: Instance | None = None, *, has_caller: bool = True) -> _Job:
         instance = instance or self._instances.choose(project, self._jobs)

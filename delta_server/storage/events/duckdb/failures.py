@@ -53,8 +53,11 @@ def too_long(seconds: float) -> TooCostly:
     )
 
 
-def held_too_long() -> Unavailable:
-    return Unavailable("so much was written while this was read that it had to end: try again", retry_after_s=5)
+class HeldTooLong(Unavailable):
+    """It was ended because the write-ahead log was long: it may run again, for that is short now."""
+
+    def __init__(self) -> None:
+        super().__init__("so much was written while this was read that it had to end: try again", retry_after_s=5)
 
 
 def translated(error: Exception) -> Exception:

@@ -177,9 +177,8 @@ async def test_the_first_question_is_answered_in_the_server_while_a_process_star
 ) -> None:
     runner = QueryRunner(db, engine, here._answers, apart)
     assert (await runner.run_query(filled, PLANS["a count"])).rows == [(1_502,)]
-    starting = apart._shared[AHEAD]._starting
-    assert starting is not None
-    await starting
+    if (starting := apart._shared[AHEAD]._starting) is not None:  # it may be faster than the answer
+        await starting
     assert (await runner.run_query(filled, PLANS["a count"])).rows == [(1_502,)]
     assert apart._shared[AHEAD]._idle[0].questions == 1
 
