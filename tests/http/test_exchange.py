@@ -1,6 +1,8 @@
 """How soon the body of a request must come, and where answers are compressed."""
 
+import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from delta_server.config.sections import Limits
 from delta_server.http import encodings
 from delta_server.http.errors import RequestTimeout
-from delta_server.http.exchange import LEAST_RATE, STALL_SECONDS, BodyLimit, Budgets, Exchange
+from delta_server.http.exchange import COUNTED_ANSWER_BYTES, LEAST_RATE, STALL_SECONDS, BodyLimit, Budgets, Exchange
 from delta_server.http.inflight import MemoryBudget
 from tests.storage.opened import FakeClock
 
@@ -16,8 +18,17 @@ MIB = 1 << 20
 PASSED_S = 20
 
 
-def exchanged(method: str, headers: dict[bytes, bytes], piece: bytes, clock: FakeClock) -> Exchange:
-    """One whose client sends `piece` again and again, and takes whatever comes."""
+async def _at_once() -> None: ...
+
+
+def exchanged(
+    method: str,
+    headers: dict[bytes, bytes],
+    piece: bytes,
+    clock: FakeClock,
+    taken: Callable[[], Awaitable[None]] = _at_once,
+) -> Exchange:
+    """One whose client sends `piece` again and again, and has taken what comes when `taken` says so."""
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": piece, "more_body": True}
@@ -28,7 +39,7 @@ def exchanged(method: str, headers: dict[bytes, bytes], piece: bytes, clock: Fak
     return Exchange(
         method, headers, receive, nothing,
         request_id="r", limits=Limits(), budgets=Budgets(*budgets), address="a", body_pending=lambda: True,
-        taken=nothing, clock=clock,
+        taken=taken, clock=clock,
     )  # fmt: skip
 
 
@@ -81,3 +92,22 @@ async def test_large_pieces_of_a_streamed_answer_are_compressed_away_from_the_lo
     for number in range(3):
         await exchange.send({"type": "http.response.body", "body": b"x" * size, "more_body": number < 2})
     assert [thread == threading.get_ident() for thread in threads] == [is_on_the_loop] * 3
+
+
+@pytest.mark.parametrize(("size", "is_counted"), [(COUNTED_ANSWER_BYTES + 1, True), (COUNTED_ANSWER_BYTES, False)])
+async def test_a_large_answer_counts_until_its_last_piece_is_taken(
+    size: int, is_counted: bool, clock: FakeClock
+) -> None:
+    took = asyncio.Event()
+
+    async def taken() -> None:
+        await took.wait()
+
+    exchange = exchanged("GET", {}, b"", clock, taken)
+    await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
+    sent = asyncio.ensure_future(exchange.send({"type": "http.response.body", "body": b"x" * size}))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert sent.done() is not is_counted
+    took.set()
+    await sent
