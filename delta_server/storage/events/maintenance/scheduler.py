@@ -99,9 +99,7 @@ class MaintenanceScheduler:
             and (everything or seal.is_due(found, self._options, now_ms))
             and (project is not None or not self._pauses.holds(found.project, now_ms))
         ]
-        sealed = sum(
-            [await self._isolated(project, self._seal(found.project, found.events), found.project) for found in due]
-        )
+        sealed = await self._seal_in_turn(project, {found.project: found.events for found in due})
         if sealed:
             await self._keys.run(now_ms)  # every append looks into every run there is: 0.3 us an event
         return sealed
@@ -139,16 +137,23 @@ class MaintenanceScheduler:
     def _record(self, project: int, companion: object | None, tx: Tx, erased: ErasedSegment) -> None:
         store_companion(tx, self._companions, project, companion, erased)
 
-    async def _seal(self, project: int, events: int) -> int:
-        """Seal the oldest `events` events, a segment's worth at a time."""
-        sealed = 0
-        while sealed < events:
-            async with self._blocks.hold([project]):
-                found = await self._seal_next(project)
-            if not found:
-                break
-            sealed += found
-        return sealed
+    async def _seal_in_turn(self, requested: int | None, left: dict[int, int]) -> int:
+        """Seal the oldest events of each project, so many as `left` says, a segment's worth at a time: who has much
+        waiting delays the others by one."""
+        total = 0
+        while left:
+            for project in list(left):
+                sealed = await self._isolated(requested, self._seal(project), project)
+                total += sealed
+                left[project] -= sealed
+                if sealed == 0 or left[project] <= 0:
+                    del left[project]
+        return total
+
+    async def _seal(self, project: int) -> int:
+        """A segment's worth; 0 when nothing waits."""
+        async with self._blocks.hold([project]):
+            return await self._seal_next(project)
 
     async def _seal_next(self, project: int) -> int:
         """0 when nothing waits."""

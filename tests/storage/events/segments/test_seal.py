@@ -90,6 +90,15 @@ async def test_a_segment_for_each_day_that_is_worth_it(log: Kept) -> None:
     assert found[1].types == {"view": 60}
 
 
+async def test_who_has_much_waiting_delays_the_others_by_one_segment(log: Kept) -> None:
+    for first in range(0, 192, 64):
+        await log.append_events(made(64, first=first))
+    await log.append_events(made(64), log.other)
+    assert await log.scheduler.seal() == 4 * 64
+    rows = await log.db.read(lambda tx: tx.all("SELECT project FROM segment ORDER BY id"))
+    assert [row[0] for row in rows] == [log.project, log.other, log.project, log.project]
+
+
 async def test_duplicates_are_known_after_sealing_and_a_new_start(tmp_path: Path) -> None:
     async with kept(tmp_path) as log:
         await log.append_events(made(70))
