@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import EMAIL, PASSWORD, PROJECT, Open
+from tests.browser.source import Answer, source
 from tests.server_process import Server, serving
 
 IN = {"project_id": PROJECT}
@@ -19,7 +20,7 @@ def _rows(count: int, price: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    env = {"DELTA_ADMIN_EMAIL": EMAIL, "DELTA_ADMIN_PASSWORD": PASSWORD}
+    env = {"DELTA_ADMIN_EMAIL": EMAIL, "DELTA_ADMIN_PASSWORD": PASSWORD, "DELTA_EGRESS_ALLOW_CIDRS": "127.0.0.1/32"}
     with serving(tmp_path_factory.mktemp("datasets"), **env) as server, httpx.Client(base_url=server.url) as client:
         signed_in = client.post("/v1/auth/login", json={"email": EMAIL, "password": PASSWORD}).json()
         client.headers["authorization"] = f"Bearer {signed_in['access_token']}"
@@ -35,7 +36,22 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         for each in prices:
             document = {"items": [{"price": each}]}
             assert client.post("/v1/snapshots", params={**IN, "endpoint": "prices"}, json=document).status_code == 201
+        _keep_aside(client)
         yield server
+
+
+def _keep_aside(client: httpx.Client) -> None:
+    """Three polled documents that do not fit."""
+    said: list[bytes] = []
+    with source(lambda path, authorization: Answer(said[-1])) as api:
+        polling = {"url": f"{api.url}/", "interval": "1d", "retries": 0, "enabled": False}
+        client.post("/v1/endpoints", json={"name": "polled", "polling": polling}, params=IN)
+        rule = {"mode": "reject", "schema": {"properties": {"price": {"type": "number"}}}}
+        client.post("/v1/snapshots", params={**IN, "endpoint": "polled"}, json={"price": 1})
+        client.put("/v1/endpoints/polled/schema/enforcement", json=rule, params=IN)
+        for price in range(3):
+            said.append(json.dumps({"price": str(price)}).encode())
+            assert client.post("/v1/endpoints/polled/poll", params=IN).status_code == 200
 
 
 def test_a_delivery_that_lacks_most_rows(filled: Server, visit: Open) -> None:
@@ -74,3 +90,21 @@ def test_a_schema_and_what_it_would_refuse(filled: Server, visit: Open) -> None:
     expect(page.get_by_role("status").filter(has_text="would not fit")).to_contain_text("2 of the last 3 documents")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The enforcement is saved")).to_be_visible()
+
+
+def test_what_was_kept_aside_is_accepted_or_discarded(filled: Server, visit: Open) -> None:
+    window = visit(filled)
+    window.sign_in()
+    page = window.page
+    window.settle(f"/p/{PROJECT}/e/polled/schema")
+    rows = page.get_by_role("region", name="Kept aside").get_by_role("listitem")
+    expect(rows).to_have_count(3)
+    expect(rows.first).to_contain_text("/price")
+    rows.first.get_by_role("button", name="Discard").click()
+    expect(rows).to_have_count(2)
+    rows.last.get_by_role("button", name="Accept").press("Enter")
+    expect(page.get_by_text("1 document stored")).to_be_visible()
+    expect(rows).to_have_count(1)
+    rows.first.get_by_role("button", name="Accept").click()
+    expect(rows).to_have_count(0)
+    expect(page.get_by_role("row", name="price")).to_contain_text("integer or string")

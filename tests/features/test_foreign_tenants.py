@@ -52,7 +52,7 @@ ELSEWHERE = {
     ("PUT", "/v1/projects/{}/members/{}"), ("DELETE", "/v1/projects/{}/members/{}"),
     ("POST", "/v1/projects/{}/transfer"), ("POST", "/v1/projects/{}/restore"), ("POST", "/v1/endpoints/{}/restore"),
     ("POST", "/v1/endpoints/preview"), ("GET", "/v1/polls/failing"),
-    ("GET", "/v1/endpoints/{}/schema/kept-aside/{}"),
+    ("GET", "/v1/endpoints/{}/schema/kept-aside/{}"), ("DELETE", "/v1/endpoints/{}/schema/kept-aside/{}"),
 }  # fmt: skip
 """What makes things, is an account's or a person's, or has a test of its own; routes that take events, and those open
 to all, too."""
@@ -212,6 +212,8 @@ BY_ID = [
     Ask("POST", "/v1/export/features", {"labels": {"event_type": "seen"}, "features": OF_DOCUMENT}),
     get("/v1/endpoints/{endpoint}/schema/enforcement"),
     get("/v1/endpoints/{endpoint}/schema/kept-aside"),
+    Ask("POST", "/v1/endpoints/{endpoint}/schema/kept-aside/accept", {}),
+    Ask("DELETE", "/v1/endpoints/{endpoint}/schema/kept-aside"),
     Ask("PUT", "/v1/endpoints/{endpoint}/schema/enforcement", {"mode": "off"}),
     Ask("POST", "/v1/endpoints/{endpoint}/schema/try", {}),
     Ask("POST", "/v1/endpoints/{endpoint}/preview", {"retention": {"keep_last": 1}}),

@@ -43,6 +43,8 @@ Action: TypeAlias = Literal[
     "invitation.revoke",
     "identity.link",
     "identity.unlink",
+    "kept_aside.accept",
+    "kept_aside.discard",
     "key.create",
     "key.first_use",
     "key.revoke",

@@ -7,11 +7,12 @@ import msgspec
 import zstandard
 
 from delta_server.core import ids, times
-from delta_server.core.errors import DoesNotFit, FieldError, TooCostly
+from delta_server.core.errors import Conflict, DoesNotFit, FieldError, NotFound, TooCostly
 from delta_server.core.packs import codec
 from delta_server.core.schemas import fitting
 from delta_server.core.schemas.fitting import Misfit
 from delta_server.core.sync import record_schema
+from delta_server.features.audit import service as audit
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef, NamedEndpoint
 from delta_server.features.enforcement import store
@@ -21,7 +22,7 @@ from delta_server.features.enforcement.store import Rule as Rule
 from delta_server.features.enforcement.store import SchemaSource as SchemaSource
 from delta_server.services import Services
 from delta_server.storage import outbox
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 
 VIOLATED = "schema.violated"
 MOST_S = 20.0
@@ -116,6 +117,42 @@ def _keep(tx: Tx, endpoint: EndpointRef, body: bytes, packed: bytes, misfits: st
     store.keep_aside(
         tx, endpoint.id, captured_at=tx.now_ms, size=len(body), hash=codec.digest(body), misfits=misfits, body=packed
     )
+
+
+async def kept_named(svc: Services, endpoint: EndpointRef, uids: Sequence[bytes]) -> list[KeptAside]:
+    """Those of these that are there, accepted or not, the first first."""
+    return await svc.db.read(store.kept_named, endpoint.id, uids)
+
+
+def accept(tx: Tx, endpoint: EndpointRef, kept: KeptAside, snapshot: bytes) -> None:
+    """In the transaction that stores it. Raises Conflict."""
+    if not store.accept(tx, endpoint.id, kept.id, snapshot):
+        raise Conflict("it was accepted or discarded meanwhile")
+    audit.record_in(tx, endpoint.project, "kept_aside.accept", target=_target(kept.uid), name=endpoint.name)
+
+
+async def discard(svc: Services, endpoint: EndpointRef, uid: bytes | None) -> None:
+    """One that was kept aside, or all of them. Raises NotFound."""
+    await svc.db.write(_discard, endpoint, uid)
+
+
+@frees_space
+def _discard(tx: Tx, endpoint: EndpointRef, uid: bytes | None) -> None:
+    endpoints.confirm(tx, endpoint)
+    if uid is not None and not store.discard(tx, endpoint.id, uid):
+        raise not_kept()
+    if uid is None and not store.discard_all(tx, endpoint.id):
+        return
+    target = f"endpoint {ids.text(endpoint.uid)}" if uid is None else _target(uid)
+    audit.record_in(tx, endpoint.project, "kept_aside.discard", target=target, name=endpoint.name)
+
+
+def _target(uid: bytes) -> str:
+    return f"kept document {ids.text(uid)}"
+
+
+def not_kept() -> NotFound:
+    return NotFound("no such document is kept aside: GET .../schema/kept-aside lists them")
 
 
 async def list_kept(svc: Services, endpoint: EndpointRef, before: int, limit: int) -> list[KeptAside]:

@@ -29,6 +29,8 @@ from delta_server.features.polling.store import that_failed as that_failed
 from delta_server.storage.database import Tx
 from delta_server.storage.vault import Vault
 
+SOURCE_NAME = "poll"
+"""The `source` of snapshots that were polled."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 

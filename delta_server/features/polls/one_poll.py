@@ -27,8 +27,6 @@ from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
 
-SOURCE_NAME = "poll"
-"""The `source` of snapshots that were polled."""
 LOOKED_AT_AGAIN_MS = 3_600_000
 """After so long, where the project lies in the bin."""
 
@@ -146,7 +144,7 @@ async def _written(
     if found is not None and found.document is not None:
         now_ms = svc.clock.now_ms()
         end.document = NewSnapshot(
-            endpoint, found.document, now_ms, SOURCE_NAME, checked=True, is_latest=True, companion=end.write
+            endpoint, found.document, now_ms, polling.SOURCE_NAME, checked=True, is_latest=True, companion=end.write
         )
     try:
         ended = await ends.write(end, endpoint.project, at_once=at_once)

@@ -2,21 +2,23 @@
 
 from typing import Any
 
-from litestar import MediaType, Request, Response, get, post, put
+from litestar import MediaType, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET
 
 from delta_server.core import ids
 from delta_server.core.cursors import encode_cursor, row_below
-from delta_server.core.errors import NotFound
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.enforcement import service as enforcement
+from delta_server.features.schemas import accepting, enforcing
 from delta_server.features.schemas import enforcement_schemas as schemas
-from delta_server.features.schemas import enforcing
 from delta_server.features.schemas.enforcement_schemas import (
+    AcceptedDocuments,
     Enforcement,
     EnforcementChange,
     KeptDocument,
+    KeptToAccept,
     SchemaTrial,
     SchemaTry,
 )
@@ -111,8 +113,62 @@ async def get_kept(
     of = endpoints.resolve(services, project, endpoint)
     found = await enforcement.kept_document(services, of, ids.parse(kept_id, "document"))
     if found is None:
-        raise NotFound("no such document was kept aside: GET .../schema/kept-aside lists them")
+        raise enforcement.not_kept()
     return Response(found, media_type=MediaType.JSON)
 
 
-ROUTES = [get_enforcement, put_enforcement, try_schema, list_kept, get_kept]
+@post(
+    "/v1/endpoints/{endpoint:str}/schema/kept-aside/accept",
+    summary="Store polled documents that did not fit after all",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request={"ids": [schemas.EXAMPLE_KEPT["id"]]}, answer={"data": [schemas.EXAMPLE_ACCEPTED]}),
+)
+async def accept_kept(
+    data: JSONBody[KeptToAccept],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    endpoint: FromPath[str],
+) -> AcceptedDocuments:
+    """Each as of the time it was polled, the first first; without `ids` all of them. What is not stored stays where it
+    is, and says why. One that was accepted before is answered with what it became."""
+    of = endpoints.resolve(services, project, endpoint)
+    uids = None if data.ids is UNSET else [ids.parse(id, "document") for id in data.ids]
+    return AcceptedDocuments(await accepting.accept(services, of, uids))
+
+
+@delete(
+    "/v1/endpoints/{endpoint:str}/schema/kept-aside/{kept_id:str}",
+    summary="Discard a polled document that did not fit",
+    tags=_TAGS,
+    opt=example(answer=None),
+)
+async def discard_kept(
+    services: NamedDependency[Services], project: NamedDependency[int], endpoint: FromPath[str], kept_id: FromPath[str]
+) -> None:
+    of = endpoints.resolve(services, project, endpoint)
+    await enforcement.discard(services, of, ids.parse(kept_id, "document"))
+
+
+@delete(
+    "/v1/endpoints/{endpoint:str}/schema/kept-aside",
+    summary="Discard all polled documents that did not fit",
+    tags=_TAGS,
+    opt=example(answer=None),
+)
+async def discard_all_kept(
+    services: NamedDependency[Services], project: NamedDependency[int], endpoint: FromPath[str]
+) -> None:
+    await enforcement.discard(services, endpoints.resolve(services, project, endpoint), None)
+
+
+ROUTES = [
+    get_enforcement,
+    put_enforcement,
+    try_schema,
+    list_kept,
+    get_kept,
+    accept_kept,
+    discard_kept,
+    discard_all_kept,
+]

@@ -49,6 +49,21 @@ class KeptDocument(msgspec.Struct, frozen=True):
     misfits: list[Misfit]
 
 
+class KeptToAccept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    ids: Annotated[list[str], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+
+
+class AcceptedDocument(msgspec.Struct, frozen=True):
+    id: str
+    snapshot_id: str | None
+    code: str | None = None
+    reason: str | None = None
+
+
+class AcceptedDocuments(msgspec.Struct, frozen=True):
+    data: list[AcceptedDocument]
+
+
 def kept(row: KeptAside) -> KeptDocument:
     return KeptDocument(ids.text(row.uid), times.format(row.captured_at), row.size, row.misfits)
 
@@ -69,6 +84,12 @@ FIELDS = {
     "KeptDocument.captured_at": "When it was polled",
     "KeptDocument.size_bytes": "Its size",
     "KeptDocument.misfits": "Where it does not fit, the first 50 places",
+    "KeptToAccept.ids": "Which; all without",
+    "AcceptedDocuments.data": "Each that was asked for, in the order they were polled",
+    "AcceptedDocument.id": "Id of the document that was kept aside",
+    "AcceptedDocument.snapshot_id": "The snapshot it became; null where it was not stored",
+    "AcceptedDocument.code": "Of the error for which it was not stored, `QUOTA_EXCEEDED` for one",
+    "AcceptedDocument.reason": "What stands in the way, and what to do about it",
     "Misfit.path": "JSON Pointer of the place",
     "Misfit.reason": "What the schema says of it",
 }
@@ -80,6 +101,12 @@ EXAMPLE_TRIAL = {
     "refused": 1,
     "snapshots": ["01890a5d-ac96-774b-bcce-b302099a8057"],
     "places": [{"path": "/items/*/price", "documents": 1, "reason": '"12" is not of type "number"'}],
+}
+EXAMPLE_ACCEPTED = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "snapshot_id": "01890a5d-ac96-774b-bcce-b302099a8058",
+    "code": None,
+    "reason": None,
 }
 EXAMPLE_KEPT = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8057",

@@ -2,7 +2,7 @@
 
 from delta_server.features.schemas import api, commands, enforcement_api, enforcement_schemas, schemas, store, tasks
 from delta_server.http.feature import Feature
-from delta_server.http.guards import READ, Access
+from delta_server.http.guards import ADMIN, READ, Access
 from delta_server.services import Cascade
 from delta_server.tasks.loops import Loop
 
@@ -20,6 +20,9 @@ FEATURE = Feature(
         ("POST", "/v1/endpoints/{}/schema/try"): READ,
         ("GET", "/v1/endpoints/{}/schema/kept-aside"): READ,
         ("GET", "/v1/endpoints/{}/schema/kept-aside/{}"): READ,
+        ("POST", "/v1/endpoints/{}/schema/kept-aside/accept"): Access("write", family="endpoints"),
+        ("DELETE", "/v1/endpoints/{}/schema/kept-aside"): ADMIN,
+        ("DELETE", "/v1/endpoints/{}/schema/kept-aside/{}"): ADMIN,
     },
     commands=commands.COMMANDS,
     tables=["endpoint_schema", "endpoint_schema_change"],

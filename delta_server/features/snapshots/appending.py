@@ -251,6 +251,8 @@ def _insert_snapshots(
             new, entry, at, endpoint, created=isinstance(new.endpoint, str) and new.endpoint in created
         )
         enforcement.note(tx, endpoint, at.uid, entry.captured_at, new.misfits)
+        if new.companion is not None:
+            new.companion(tx, at.uid)
         placed[number] = endpoint.id, at.content
         rows.append(at.id)
         counted.setdefault(endpoint.id, {})[entry.captured_at] = 1

@@ -37,7 +37,7 @@ class NewSnapshot(msgspec.Struct, frozen=True):
     is_latest: bool = False
     """The caller gave no time: it comes after all the endpoint has, even when the clock was set back meanwhile."""
     companion: Callable[[Tx, bytes], object] | None = None
-    """Writes what goes with a single one that is the latest, given its id on the wire. It refuses nothing."""
+    """Writes what goes with it, given its id on the wire. Of one that is the latest it refuses nothing."""
 
 
 def new_snapshots(svc: Services, project: int, items: Sequence[ReceivedSnapshot]) -> list[NewSnapshot]:

@@ -63,11 +63,12 @@ async def create_snapshots(
     *,
     with_deltas: bool = False,
     limited: bool = True,
+    enforced: bool = True,
 ) -> CreatedSnapshots:
     """Store `news` all or none, in the order of their times. Those of commands are not `limited`: neither by the
-    project's plan nor by schemas of endpoints, nor counted among those of the hour. Raises QuotaExceeded, DoesNotFit,
-    Conflict after three lost races."""
-    if limited:
+    project's plan nor by schemas of endpoints, nor counted among those of the hour. Not `enforced`: their misfits are
+    known, and accepted. Raises QuotaExceeded, DoesNotFit, Conflict after three lost races."""
+    if limited and enforced:
         misfits = await enforcement.check(svc, [(new.endpoint, new.body) for new in news])
         if any(misfits):
             news = [msgspec.structs.replace(new, misfits=found) for new, found in zip(news, misfits, strict=True)]

@@ -15,6 +15,7 @@ from delta_server.features.polling import service as polling
 from delta_server.features.polls import schemas, service, tasks
 from delta_server.features.polls.running import RunningPolls
 from delta_server.features.projects import service as projects
+from delta_server.features.schemas import accepting
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from tests.features.polls import polled as p
@@ -141,6 +142,19 @@ async def test_what_does_not_fit_the_schema_is_kept_aside(services: Services) ->
     [kept] = await enforcement.list_kept(services, endpoint, 1 << 62, 10)
     assert [misfit.path for misfit in kept.misfits] == ["/price"]
     assert await enforcement.kept_document(services, endpoint, kept.uid) == b'{"price": "1"}'
+
+
+async def test_what_was_accepted_is_known_to_the_next_poll(services: Services) -> None:
+    async with source(json(b'{"price": "1"}')) as api:
+        endpoint = await p.polled(services, api.url)
+        rule = enforcement.Rule("reject", "given", '{"properties":{"price":{"type":"number"}}}', 0)
+        await enforcement.set_rule(services, endpoint, rule)
+        assert (await p.poll(services, endpoint)).error_class == "expect"
+        [accepted] = await accepting.accept(services, endpoint, None)
+        assert accepted.snapshot_id is not None
+        ended = await p.poll(services, endpoint)
+    assert (ended.error_class, ended.changed) == (None, False)
+    assert await p.documents(services, endpoint) == [b'{"price": "1"}']
 
 
 async def test_a_304_costs_no_row_and_no_body(services: Services) -> None:

@@ -78,7 +78,7 @@ export default function Schema({ params }: PageProps) {
       <div class="below">
         <section aria-label="Enforcement">
           <h2>Enforcement</h2>
-          <Enforce place={place} />
+          <Enforce place={place} accepted={schema.again} />
         </section>
         <section aria-label="What changed it">
           <h2>What changed it</h2>

@@ -1,14 +1,14 @@
 import { useState } from "preact/hooks";
 import type { Place } from "../compare/data.ts";
 import { counted } from "../numbers.ts";
-import { Ago } from "../parts/Ago.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import { Locked } from "../parts/Locked.tsx";
 import { Segments } from "../parts/Segments.tsx";
 import { useLoad } from "../state/load.ts";
 import { toast } from "../state/toasts.ts";
-import { type Enforcement, enforcementOf, keptOf, type Mode, save, type Trial, tried } from "./data.ts";
+import { type Enforcement, enforcementOf, type Mode, save, type Trial, tried } from "./data.ts";
+import { KeptAside } from "./KeptAside.tsx";
 
 const MODES: Record<Mode, string> = { off: "Off", warn: "Warn", reject: "Reject" };
 const SAID: Record<Mode, string> = {
@@ -17,12 +17,18 @@ const SAID: Record<Mode, string> = {
   reject: "A document that does not fit is refused; a polled one is kept aside.",
 };
 
-/** What documents are held against, with what that would have refused of the last ones. */
-export function Enforce({ place }: { place: Place }) {
+/** What documents are held against, with what that would have refused of the last ones; those kept aside, which may be
+ * `accepted`. */
+export function Enforce({ place, accepted }: { place: Place; accepted: () => void }) {
   const own = useLoad((signal) => enforcementOf(place, signal), [place]);
   if (own.error) return <Failure tried="Loading the enforcement" error={own.error} retry={own.again} />;
   if (!own.data) return <Loading label="Loading the enforcement" />;
-  return <Form key={own.data.changed_at} place={place} stored={own.data} again={own.again} />;
+  return (
+    <>
+      <Form key={own.data.changed_at} place={place} stored={own.data} again={own.again} />
+      <KeptAside place={place} accepted={accepted} />
+    </>
+  );
 }
 
 function Form({ place, stored, again }: { place: Place; stored: Enforcement; again: () => void }) {
@@ -82,7 +88,6 @@ function Form({ place, stored, again }: { place: Place; stored: Enforcement; aga
             Save
           </button>
         </div>
-        <KeptAside place={place} />
       </div>
     </Locked>
   );
@@ -110,24 +115,5 @@ function Verdict({ trial }: { trial: Trial }) {
         ))}
       </ul>
     </div>
-  );
-}
-
-function KeptAside({ place }: { place: Place }) {
-  const kept = useLoad((signal) => keptOf(place, signal), [place]);
-  if (kept.error) return <Failure tried="Loading what was kept aside" error={kept.error} retry={kept.again} />;
-  if (!kept.data?.length) return null;
-  return (
-    <>
-      <h3>Kept aside</h3>
-      <ul class="places">
-        {kept.data.map(({ id, captured_at, misfits }) => (
-          <li key={id}>
-            <Ago at={captured_at} /> <code>{misfits[0]?.path || "the document"}</code> {misfits[0]?.reason}
-            {misfits.length > 1 && <span class="quiet"> and {misfits.length - 1} more</span>}
-          </li>
-        ))}
-      </ul>
-    </>
   );
 }

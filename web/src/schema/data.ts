@@ -1,6 +1,6 @@
 // What the page of a schema asks the server, and how it says what comes.
 
-import { get, post, put, raw, type Schemas } from "../api.ts";
+import { get, post, put, raw, remove, type Schemas } from "../api.ts";
 import type { Place } from "../compare/data.ts";
 
 export type Schema = Schemas["EndpointSchema"];
@@ -10,6 +10,7 @@ export type Change = Schemas["SchemaChange"];
 export type Enforcement = Schemas["Enforcement"];
 export type Trial = Schemas["SchemaTrial"];
 export type Kept = Schemas["KeptDocument"];
+export type Accepted = Schemas["AcceptedDocument"];
 export type Mode = Enforcement["mode"];
 
 export const SHOWN = {
@@ -58,6 +59,24 @@ export function enforcementOf({ project, endpoint }: Place, signal: AbortSignal)
 export async function keptOf({ project, endpoint }: Place, signal: AbortSignal): Promise<Kept[]> {
   const page = await get("/v1/endpoints/{endpoint}/schema/kept-aside", { in: project, path: { endpoint }, signal });
   return page.data;
+}
+
+/** What they became, and why the others did not; all without ids. */
+export async function accept({ project, endpoint }: Place, ids?: string[]): Promise<Accepted[]> {
+  const answer = await post("/v1/endpoints/{endpoint}/schema/kept-aside/accept", {
+    in: project,
+    path: { endpoint },
+    body: ids ? { ids } : {},
+  });
+  return answer.data;
+}
+
+export function discard({ project, endpoint }: Place, kept_id: string): Promise<unknown> {
+  return remove("/v1/endpoints/{endpoint}/schema/kept-aside/{kept_id}", { in: project, path: { endpoint, kept_id } });
+}
+
+export function discardAll({ project, endpoint }: Place): Promise<unknown> {
+  return remove("/v1/endpoints/{endpoint}/schema/kept-aside", { in: project, path: { endpoint } });
 }
 
 /** A text as the member `schema` of a request: none is what was learned. Throws SyntaxError. */
