@@ -23,6 +23,7 @@ from delta_server.config.sections import Config
 from delta_server.core.events.event import Event
 from delta_server.core.times import DAY_MS
 from delta_server.features.accounts import service as accounts
+from delta_server.features.profiles import tasks as profiles
 from delta_server.features.projects import service as projects
 from delta_server.storage.database import Tx
 from delta_server.storage.events.options import Events
@@ -139,7 +140,7 @@ def questions() -> Iterator[Row]:
 
 
 async def fill(data_dir: Path, count: int, end_ms: int) -> None:
-    """A data directory with the events, all of them sealed, merged and rolled up."""
+    """A data directory with the events, all of them sealed, merged and rolled up, and their users seen."""
     import duckdb
 
     async with app.open_services(Config(storage=Storage(data_dir=data_dir))) as svc:
@@ -150,6 +151,7 @@ async def fill(data_dir: Path, count: int, end_ms: int) -> None:
             if number % 13 == 12:
                 await svc.event_maintenance.run_maintenance(project)
         await svc.event_maintenance.run_maintenance(project, seal=True, compact=True)
+        await profiles.read_events(svc, {})  # a server that has taken them in has seen their users by then
 
 
 def make_project(tx: Tx) -> int:

@@ -1,6 +1,7 @@
 """The loop that tells profiles what waits for them, and when users were seen by events."""
 
 import asyncio
+import time
 from contextlib import aclosing
 
 import structlog
@@ -12,10 +13,12 @@ from delta_server.features.profiles import service, store
 from delta_server.features.profiles.service import ALL_TIME, AT, USER_ID
 from delta_server.features.projects import service as projects
 from delta_server.services import Services
+from delta_server.storage.database import Tx
+from delta_server.storage.slices import SliceSize
 
 LOOK_AGAIN_S = 60.0
-ROWS_AT_ONCE = 100
-"""One write tells of this many users at most: two milliseconds during which other writes wait."""
+FIRST_ROWS, ROWS_AT_ONCE = 100, 800
+"""Users that one write tells of: two milliseconds, and at most, during which other writes wait."""
 OVERLAP_MS = 60_000
 """Events are given their time of arrival a little before they are stored: so far back each round reads again."""
 
@@ -64,14 +67,27 @@ async def _read_events_of(svc: Services, project: int) -> None:
     since = await svc.db.read(store.read_until, project)
     if since > began:  # the clock has been set back: what came since then may have any time before
         since = 0
-    users = _users_since(max(0, since - OVERLAP_MS))
+    users, size = _users_since(max(0, since - OVERLAP_MS)), SliceSize(FIRST_ROWS, most=ROWS_AT_ONCE)
     async with aclosing(svc.event_reader.stream_query(project, users, has_caller=False)) as batches:
         await anext(batches)  # the columns' names
         async for batch in batches:
-            for begin in range(0, len(batch), ROWS_AT_ONCE):
-                rows = [(name, int(first), int(last)) for name, first, last in batch[begin : begin + ROWS_AT_ONCE]]
-                await svc.db.write(service.seen, project, rows)
+            await _write_seen(svc, project, [(name, int(first), int(last)) for name, first, last in batch], size)
     await svc.db.write(store.set_read_until, project, began)
+
+
+async def _write_seen(svc: Services, project: int, users: list[tuple[str, int, int]], size: SliceSize) -> None:
+    done = 0
+    while done < len(users):
+        some = users[done : done + size.now]
+        size.took(await svc.db.write(_seen, project, some))
+        done += len(some)
+
+
+def _seen(tx: Tx, project: int, users: list[tuple[str, int, int]]) -> float:
+    """The seconds it took."""
+    began_s = time.monotonic()
+    service.seen(tx, project, users)
+    return time.monotonic() - began_s
 
 
 def _users_since(received_at: int) -> Aggregate:
