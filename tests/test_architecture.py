@@ -53,7 +53,7 @@ NAMED_BY_OTHERS = {
         "features/audit": "project",
         "features/projects": "endpoint",
         "features/usage": "content endpoint event_block frame pack profile project rollup segment snapshot sync_space"
-        " webhook",
+        " webhook dataset_client dataset_upload",
         "storage/events": "project",
     },
     "lists of keys tell of who made them": {"features/accounts": "member user"},

@@ -13,14 +13,17 @@ from itertools import islice
 import msgspec
 from uuid_utils import uuid7
 
+from delta_server.config.plans import Plans
 from delta_server.core.datasets import manifest as manifests
 from delta_server.core.datasets.intake import Done, Intake
 from delta_server.core.datasets.manifest import Delivery, Format, Manifest
 from delta_server.core.errors import BadRequest, Conflict, Invalid, RateLimited
 from delta_server.features.datasets import deliveries, store
 from delta_server.features.datasets.store import Client
+from delta_server.features.usage import service as usage
 from delta_server.services import Services
 from delta_server.storage.blobs.blobs import WriteStream
+from delta_server.storage.database import Tx
 
 BLOCK_BYTES = 1 << 20
 _PARTS_AT_ONCE = 16
@@ -53,11 +56,45 @@ class _Uploads:
             self._by_project[project] -= 1
 
 
+class _Room:
+    """What the project's plan leaves for a delivery that is being written. `most` bytes may be stored of it before the
+    database is asked again."""
+
+    def __init__(self, svc: Services, project: int, client: Client, resource: str) -> None:
+        self._svc, self._of = svc, (project, client.id, resource)
+        self._plans = svc.config.plans
+        self.most: int | None = 0
+
+    async def begin(self) -> None:
+        self.most = await self._svc.db.write(_begin, self._of, self._plans)
+
+    async def take(self, stored: int, *, whole: bool = False) -> None:
+        """So many bytes are stored, `whole` when no more come. Raises QuotaExceeded."""
+        if self.most is not None and (whole or stored > self.most):
+            self.most = await self._svc.db.write(_reserve, self._of, self._plans, stored)
+
+
+def _begin(tx: Tx, of: tuple[int, int, str], plans: Plans) -> int | None:
+    store.begin_upload(tx, *of)
+    return _reserve(tx, of, plans, 0)
+
+
+def _reserve(tx: Tx, of: tuple[int, int, str], plans: Plans, stored: int) -> int | None:
+    """Count what a delivery takes beyond the one it replaces; how many bytes may be stored of it in all, None where
+    nothing limits them. Raises QuotaExceeded."""
+    replaced, counted = store.more_bytes(tx, *of)
+    more = max(0, stored - replaced)
+    left = usage.allowance(tx, plans, of[0])
+    left.take(usage.Needs(storage_bytes=max(0, more - counted)))
+    store.update_more_bytes(tx, *of, more)
+    return None if left.storage_left is None else left.storage_left + replaced + more
+
+
 async def receive(
     svc: Services, project: int, client: Client, incoming: Incoming, body: AsyncGenerator[bytes, None]
 ) -> Manifest:
-    """`body` becomes the client's current delivery. Raises BadRequest, Invalid, TooLarge, RateLimited, BlobStoreFailed;
-    then nothing was changed."""
+    """`body` becomes the client's current delivery. Raises BadRequest, Invalid, TooLarge, RateLimited, QuotaExceeded,
+    BlobStoreFailed; then nothing was changed."""
     expected = _digest_of(incoming.content_digest)
     options, id = svc.config.datasets, uuid7().hex
     intake = Intake(
@@ -68,11 +105,16 @@ async def receive(
         has_trailer=incoming.has_trailer,
     )
     resource = deliveries.resource_of(client, id, incoming.format)
+    room = _Room(svc, project, client, resource)
     with svc.state(_Uploads).place(project, options.uploads):
-        await svc.db.write(store.begin_upload, project, client.id, resource)
+        await room.begin()
         try:
-            async with aclosing(body), deliveries.blobs_of(svc).create_write_stream(resource) as stream:
-                done, stored = await _copy(svc, intake, body, stream, expected)
+            async with (
+                usage.reporting_exceeded(svc, project),
+                aclosing(body),
+                deliveries.blobs_of(svc).create_write_stream(resource) as stream,
+            ):
+                done, stored = await _copy(svc, intake, body, stream, expected, room)
         except BaseException:
             await svc.db.write(store.end_upload, project, client.id, resource)
             raise
@@ -101,7 +143,12 @@ def _delivery(id: str, form: Format, done: Done, stored: int, at: int) -> Delive
 
 
 async def _copy(
-    svc: Services, intake: Intake, body: AsyncIterator[bytes], stream: WriteStream, expected: bytes | None
+    svc: Services,
+    intake: Intake,
+    body: AsyncIterator[bytes],
+    stream: WriteStream,
+    expected: bytes | None,
+    room: _Room,
 ) -> tuple[Done, int]:
     """What came, and how many bytes of it are stored. One block is worked on while the next one comes."""
     sent = sha256()
@@ -120,6 +167,7 @@ async def _copy(
     try:
         async for block in _blocks(body):
             stored += await taking if taking is not None else 0
+            await room.take(stored)
             taking = asyncio.ensure_future(take(block))
         stored += await taking if taking is not None else 0
     finally:
@@ -130,6 +178,7 @@ async def _copy(
         raise BadRequest("the body is not the one that Content-Digest tells: it was cut short or changed on its way")
     last, done = await svc.large_cpu(intake.end)
     await stream.write(last)
+    await room.take(stored + len(last), whole=True)
     return done, stored + len(last)
 
 

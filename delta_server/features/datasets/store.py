@@ -183,8 +183,34 @@ def delete_unused(tx: Tx, project: int, client: Client, *, with_dataset: bool) -
 
 def begin_upload(tx: Tx, project: int, client: int, resource: str) -> None:
     """Nothing where the client was deleted meanwhile."""
-    sql = "INSERT INTO dataset_upload SELECT ?, id, ? FROM dataset_client WHERE project = ? AND id = ?"
+    sql = (
+        "INSERT INTO dataset_upload (resource, client, started_at)"
+        " SELECT ?, id, ? FROM dataset_client WHERE project = ? AND id = ?"
+    )
     tx.run(sql, resource, tx.now_ms, project, client)
+
+
+def more_bytes(tx: Tx, project: int, client: int, resource: str) -> tuple[int, int]:
+    """What the client's current delivery takes, and what this one that is being written was said to take beyond it."""
+    row = tx.one(
+        "SELECT coalesce(c.manifest ->> '$.current.stored_bytes', 0), u.more_bytes FROM dataset_upload AS u"
+        " JOIN dataset_client AS c ON c.id = u.client WHERE u.resource = ? AND c.project = ? AND c.id = ?",
+        resource,
+        project,
+        client,
+    )
+    return (0, 0) if row is None else (row[0], row[1])
+
+
+def update_more_bytes(tx: Tx, project: int, client: int, resource: str, more: int) -> None:
+    tx.run(
+        "UPDATE dataset_upload SET more_bytes = ? WHERE resource = ? AND client IN (SELECT id FROM dataset_client"
+        " WHERE project = ? AND id = ?)",
+        more,
+        resource,
+        project,
+        client,
+    )
 
 
 def end_upload(tx: Tx, project: int, client: int, resource: str) -> None:

@@ -378,6 +378,8 @@ def require_room(tx: Tx, before: Space, after: Space, limits: Limits) -> None:
                 f"a space may have {limit} {what} (sync.{option}), and {used} are used: delete what is not needed",
                 Quota(f"sync.{option}", used, limit, None),
             )
-    more = after.records - before.records
-    if more > 0:
-        usage.allowance(tx, limits.plans, limits.project).take(usage.Needs(sync_records=more))
+    more = usage.Needs(
+        sync_records=max(0, after.records - before.records), storage_bytes=max(0, after.size_bytes - before.size_bytes)
+    )
+    if more.sync_records or more.storage_bytes:
+        usage.allowance(tx, limits.plans, limits.project).take(more)

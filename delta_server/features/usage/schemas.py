@@ -34,14 +34,15 @@ EXAMPLE = {
         {"name": "endpoints", "use": 4, "limit": 5, "resets_at": None},
         {"name": "events_per_month", "use": 20331, "limit": 100000, "resets_at": "2026-06-01T00:00:00.000Z"},
     ],
-    "occupied": {"document_bytes": 6120113, "event_bytes": 2700000, "key_bytes": 202000, "profile_bytes": 0},
+    "occupied": {"document_bytes": 6120113, "event_bytes": 2700000, "key_bytes": 202000, "profile_bytes": 0}
+    | {"dataset_bytes": 0, "record_bytes": 0},
 }
 EXAMPLE_ROW = {"start": "2026-05-01T12:00:00.000Z", "snapshots": 61, "events": 412, "storage_bytes": 9022113}
 FIELDS = {
     "UsageAnswer.usage": "What the project stores",
     "UsageAnswer.plan": "The plan it has",
     "UsageAnswer.quotas": "What it has used of each row of its plan",
-    "UsageAnswer.occupied": "What it takes in the database; null until what an older version stored is counted",
+    "UsageAnswer.occupied": "What it takes as storage; null until what an older version stored is counted",
     "Usage.endpoints": "How many endpoints it has",
     "Usage.snapshots": "How many snapshots it has",
     "Usage.contents": "How many different documents it has, equal ones in a row counted once",
@@ -55,6 +56,8 @@ FIELDS = {
     "Occupied.event_bytes": "Events and the counts kept of them",
     "Occupied.key_bytes": "Keys by which duplicate events are known",
     "Occupied.profile_bytes": "Profiles of persons and groups",
+    "Occupied.dataset_bytes": "Deliveries of datasets, as they are stored",
+    "Occupied.record_bytes": "The newest versions of synced records",
     "UsageRow.start": "When the hour or the day began",
     "UsageRow.snapshots": "Snapshots that requests added in it",
     "UsageRow.events": "Events that were stored in it",

@@ -85,6 +85,12 @@ class Allowance:
             if wanted and limit is not None and row in self._used and self._used[row] + wanted > limit:
                 raise _exceeded(self._plan_name, row, self._used[row], wanted, limit, self._now_ms)
 
+    @property
+    def storage_left(self) -> int | None:
+        """Bytes; None where nothing limits them."""
+        limit, used = self._plan.storage_bytes, self._used.get("storage_bytes")
+        return None if limit is None or used is None else max(0, limit - used)
+
     def take(self, needs: Needs) -> None:
         """All of it or nothing. Raises QuotaExceeded."""
         self.check(needs)

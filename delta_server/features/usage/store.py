@@ -21,17 +21,20 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Occupied(msgspec.Struct, frozen=True):
-    """What a project takes in the database: documents with the rows of their snapshots, events with their rollups,
-    the keys by which duplicate events are known, and profiles; also what is deleted and not removed yet."""
+    """What a project takes in the database and the blob store: documents with the rows of their snapshots, events with
+    their rollups, the keys by which duplicate events are known, profiles, deliveries of datasets, and the newest
+    versions of synced records; also what is deleted and not removed yet."""
 
     document_bytes: int
     event_bytes: int
     key_bytes: int
     profile_bytes: int
+    dataset_bytes: int
+    record_bytes: int
 
     @property
     def total(self) -> int:
-        return self.document_bytes + self.event_bytes + self.key_bytes + self.profile_bytes
+        return sum(msgspec.structs.astuple(self))
 
 
 class Counters(msgspec.Struct, frozen=True):
@@ -55,8 +58,8 @@ class UsedHour(msgspec.Struct, frozen=True):
 
 
 _USAGE = "endpoints, snapshots, contents, raw_bytes, stored_bytes"
-_OCCUPIED = "document_bytes, event_bytes, key_bytes, profile_bytes"
-_OCCUPIED_BYTES = "document_bytes + event_bytes + key_bytes + profile_bytes"
+_OCCUPIED = ", ".join(Occupied.__struct_fields__)
+_OCCUPIED_BYTES = " + ".join(Occupied.__struct_fields__)
 
 
 def plan_of(tx: Tx, project: int) -> str | None:
@@ -77,7 +80,7 @@ def counters(tx: Tx, project: int) -> Counters | None:
     )
     if row is None:
         return None
-    return Counters(Usage(*row[:5]), Occupied(*row[5:9]), row[9], row[10], row[11], row[12], row[13] > 0)
+    return Counters(Usage(*row[:5]), Occupied(*row[5:11]), row[11], row[12], row[13], row[14], row[15] > 0)
 
 
 def of_endpoint(tx: Tx, endpoint: int) -> tuple[int, int, int] | None:
@@ -209,6 +212,11 @@ SELECT (SELECT count(*) FROM endpoint WHERE project = ?1 AND deleted_at IS NULL)
   (SELECT coalesce(sum(key_bytes), 0) FROM usage_hour WHERE project = ?1) AS key_bytes,
   (SELECT coalesce(sum(100 + octet_length(traits) + octet_length(told_at)), 0) FROM profile WHERE project = ?1)
     AS profile_bytes,
+  (SELECT coalesce(sum(coalesce(manifest ->> '$.current.stored_bytes', 0)
+      + coalesce(manifest ->> '$.previous.stored_bytes', 0)), 0) FROM dataset_client WHERE project = ?1)
+    + (SELECT coalesce(sum(more_bytes), 0) FROM dataset_upload
+      WHERE client IN (SELECT id FROM dataset_client WHERE project = ?1)) AS dataset_bytes,
+  (SELECT coalesce(sum(size_bytes), 0) FROM sync_space WHERE project = ?1) AS record_bytes,
   (SELECT coalesce(sum(records), 0) FROM sync_space WHERE project = ?1) AS sync_records,
   (SELECT count(*) FROM webhook WHERE project = ?1) AS webhooks
 FROM endpoint_use WHERE endpoint IN (SELECT id FROM endpoint WHERE project = ?1)

@@ -11,6 +11,7 @@ from delta_server.app import Application
 from delta_server.config.plans import SHIPPED, Plan, Plans
 from delta_server.config.sections import Config
 from delta_server.core import plan_windows, times
+from delta_server.features.datasets import receiving
 from delta_server.features.users import tokens
 from delta_server.storage.sqlite.options import Storage
 from tests.conftest import Keys, bearer, built, client_of, make_keys, shared, started
@@ -20,6 +21,8 @@ from tests.features.users import people
 from tests.storage.opened import FakeClock
 
 SMALL = Plan(snapshots_per_hour=3, storage_bytes=20_000, endpoints=2, events_per_month=4, sync_records=3, webhooks=1)
+
+NOISE = [hashlib.sha256(bytes((number % 256, number // 256))).hexdigest() for number in range(1000)]
 
 
 @pytest.fixture
@@ -156,6 +159,58 @@ async def test_synced_records_of_all_spaces(app: Application, limited: httpx.Asy
     assert await drifts(app.services) == {}
 
 
+async def test_bytes_of_synced_records(app: Application, limited: httpx.AsyncClient, keys: Keys) -> None:
+    async def put(number: int, size: int) -> httpx.Response:
+        change = {"change_id": f"c{number}", "record_id": "r", "operation": "update", "data": "x" * size}
+        body = {"device_id": "phone", "batch_id": f"b{number}", "changes": [change]}
+        return await limited.post("/v1/sync/notes/delta", json=body, headers=bearer(keys.project))
+
+    assert (await put(1, 15_000)).status_code == 200
+    used = (await use(limited, keys))["storage_bytes"]["use"]
+    assert 15_000 < used < 15_100
+    await refused(await put(2, 20_000), 402, "storage_bytes")
+    await refused(await send(limited, keys, Row("", "POST", "/v1/snapshots", 402, body=snapshot("a", NOISE))), 402,
+        "storage_bytes")  # fmt: skip
+    assert (await put(3, 100)).status_code == 200
+    assert (await use(limited, keys))["storage_bytes"]["use"] < 200
+    assert await drifts(app.services) == {}
+
+
+@pytest.mark.parametrize("block_bytes", [receiving.BLOCK_BYTES, 4_096])
+async def test_deliveries_of_datasets(
+    app: Application, limited: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    """One that is past the limit, by all of it or by what has come, changes nothing; what it replaces makes room."""
+    monkeypatch.setattr(receiving, "BLOCK_BYTES", block_bytes)
+
+    async def put(first: int, count: int, key: str = keys.project) -> httpx.Response:
+        headers = bearer(key) | {"content-type": "text/csv"}
+        content = "\n".join(["hash", *NOISE[first : first + count]])
+        return await limited.put("/v1/datasets/goods/shop/current", content=content, headers=headers)
+
+    async def used() -> int:
+        assert await drifts(app.services) == {}
+        return int((await use(limited, keys))["storage_bytes"]["use"])
+
+    sent = await put(0, 300)
+    assert sent.status_code == 200
+    stored = await used()
+    assert 9_000 < stored < 15_000
+    await refused(await put(300, 700), 402, "storage_bytes")
+    assert await used() == stored
+    assert (await put(300, 300)).status_code == 200
+    assert abs(await used() - stored) < 300
+    await check(limited, keys, Row("", "POST", "/v1/datasets/goods/shop/promote", 200))
+    await refused(await put(0, 300), 402, "storage_bytes")
+    assert (await put(0, 30)).status_code == 200
+    assert stored < await used() < 20_000
+    assert (await put(0, 1000, keys.other)).status_code == 200
+    await check(limited, keys, Row("", "DELETE", "/v1/datasets/goods/shop/previous", 204))
+    assert await used() < 3_000
+    await check(limited, keys, Row("", "DELETE", "/v1/datasets/goods", 204))
+    assert await used() == 0
+
+
 async def test_webhooks(app: Application, limited: httpx.AsyncClient, keys: Keys) -> None:
     """One that is turned off counts too."""
     new = {"name": "w", "url": "https://example.com/hook", "events": ["delta.created"], "enabled": False}
@@ -190,15 +245,14 @@ async def test_endpoints(limited: httpx.AsyncClient, keys: Keys) -> None:
 
 async def test_storage(limited: httpx.AsyncClient, keys: Keys, app: Application) -> None:
     """Until it would be past its limit, by a byte; reading and deleting go on."""
-    noise = [hashlib.sha256(bytes((number % 256, number // 256))).hexdigest() for number in range(1000)]
-    first = await check(limited, keys, Row("", "POST", "/v1/snapshots", 201, body=snapshot("a", noise[:200])))
+    first = await check(limited, keys, Row("", "POST", "/v1/snapshots", 201, body=snapshot("a", NOISE[:200])))
     before = (await use(limited, keys))["storage_bytes"]["use"]
     assert 7_000 < before < 20_000
-    over = await send(limited, keys, Row("", "POST", "/v1/snapshots", 402, body=snapshot("a", noise[200:])))
+    over = await send(limited, keys, Row("", "POST", "/v1/snapshots", 402, body=snapshot("a", NOISE[200:])))
     problem = await refused(over, 402, "storage_bytes")
     assert problem["quota"] == {"name": "storage_bytes", "use": before, "limit": 20_000, "resets_at": None}
     assert (await use(limited, keys))["storage_bytes"]["use"] == before
-    big = {"batch": [track(number) | {"properties": {"text": noise[number * 200 :][:200]}} for number in range(3)]}
+    big = {"batch": [track(number) | {"properties": {"text": NOISE[number * 200 :][:200]}} for number in range(3)]}
     await refused(await send(limited, keys, Row("", "POST", "/v1/batch", 402, body=big)), 402, "storage_bytes")
     await check(limited, keys, Row("", "GET", "/v1/snapshots/latest/a", 200))
     await check(limited, keys, Row("", "DELETE", f"/v1/snapshots/{first['snapshot']['id']}", 204))

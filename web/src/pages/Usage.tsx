@@ -109,7 +109,8 @@ function Plan({ answer }: { answer: Answer }) {
       {occupied ? (
         <p class="quiet">
           Storage holds documents {bytes(occupied.document_bytes)}, events {bytes(occupied.event_bytes)}, deduplication
-          keys {bytes(occupied.key_bytes)}, profiles {bytes(occupied.profile_bytes)}.
+          keys {bytes(occupied.key_bytes)}, profiles {bytes(occupied.profile_bytes)}, deliveries of datasets{" "}
+          {bytes(occupied.dataset_bytes)}, synced records {bytes(occupied.record_bytes)}.
         </p>
       ) : (
         <p class="quiet">What is stored is being counted.</p>
