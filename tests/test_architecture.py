@@ -90,7 +90,7 @@ WITHOUT_TENANT = {
         "accounts": "unused write_last_uses",
         "devices": "delete_batches",
         "uploads": "old",
-        "datasets": "unfinished with_retired",
+        "datasets": "unfinished with_retired clients_above",
         "history": "kept_paths delete_unasked",
         "conflicts": "delete_resolved",
         "alerts": "projects_with_rules endpoints_with_rules due_rules due_notices delete_cleared_before",

@@ -34,6 +34,11 @@ class Note(msgspec.Struct, frozen=True):
     finished_ms: int | None = None
     fault: str | None = None
 
+    @property
+    def is_waiting(self) -> bool:
+        """It is done, and no server has run on it."""
+        return self.finished_ms is None and self.fault is None
+
 
 def kept_name(asked_ms: int) -> str:
     stamp = times.format(asked_ms).translate({ord("-"): None, ord(":"): None, ord("."): None})

@@ -76,7 +76,7 @@ async def finish(svc: Services) -> None:
     data_dir = svc.config.storage.data_dir
     note = await asyncio.to_thread(staged_restore.read_note, data_dir)
     svc.state(Keeper).restored = note
-    if note is None or note.finished_ms is not None or note.fault is not None:
+    if note is None or not note.is_waiting:
         return
     if note.kept and not (data_dir / note.kept).is_file():  # it was never staged
         svc.state(Keeper).restored = None

@@ -1,9 +1,11 @@
 """Deliveries in the blob store, and the manifest that says which of them count.
 
 A delivery is written under a new name and is nobody's until the manifest names it, which is replaced on the condition
-that nobody else has replaced it since: a crash anywhere leaves the state before or the state after.
+that nobody else has replaced it since: a crash anywhere leaves the state before or the state after. The database has a
+copy of each manifest, for lists; where it is a restored one, copies are made anew from the store.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import suppress
@@ -18,6 +20,7 @@ from delta_server.core.errors import Unavailable
 from delta_server.features.datasets import store
 from delta_server.features.datasets.store import Client
 from delta_server.services import Services
+from delta_server.storage import staged_restore
 from delta_server.storage.blobs.blobs import Blobs, BlobStoreFailed, Changed
 from delta_server.storage.blobs.opening import open_blobs
 
@@ -32,6 +35,12 @@ _ZSTD_SLICE = 512
 class _Opened:
     def __init__(self, blobs: Blobs) -> None:
         self.blobs = blobs
+
+
+class _Copies:
+    """Whether the manifests in the database may be those of a backup."""
+
+    are_old = False
 
 
 def blobs_of(svc: Services) -> Blobs:
@@ -143,8 +152,29 @@ async def forget_unfinished(svc: Services) -> None:
             await svc.db.write(store.update_manifest, project, client.id, await manifest_of(svc, client))
 
 
+async def notice_restore(svc: Services) -> None:
+    """At each start."""
+    note = await asyncio.to_thread(staged_restore.read_note, svc.config.storage.data_dir)
+    svc.state(_Copies).are_old = note is not None and note.is_waiting
+
+
+async def _renew_copies(svc: Services) -> None:
+    """Raises BlobStoreFailed."""
+    last = 0
+    while some := await svc.db.read(store.clients_above, last, _CLIENTS_AT_ONCE):
+        for project, client in some:
+            now = await manifest_of(svc, client)
+            if now.state != client.manifest.state:
+                await svc.db.write(store.replace_manifest, project, client, now)
+            last = client.id
+    svc.state(_Copies).are_old = False
+
+
 async def sweep(svc: Services) -> None:
     """Delete what was replaced long ago, and what nobody writes any more."""
+    if svc.state(_Copies).are_old:
+        with suppress(BlobStoreFailed):
+            await _renew_copies(svc)
     before, last = svc.clock.now_ms() - READABLE_MS, 0
     while some := await svc.db.read(store.with_retired, before, last, _CLIENTS_AT_ONCE):
         for project, client in some:

@@ -12,6 +12,7 @@ _WRITE = Access("write")
 async def _begin(svc: Services) -> None:
     await comparing.forget_unfinished(svc)
     await deliveries.forget_unfinished(svc)
+    await deliveries.notice_restore(svc)
 
 
 FEATURE = Feature(

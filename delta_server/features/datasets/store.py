@@ -133,6 +133,17 @@ def update_manifest(tx: Tx, project: int, client: int, manifest: Manifest) -> No
     )
 
 
+def replace_manifest(tx: Tx, project: int, client: Client, manifest: Manifest) -> None:
+    """Whatever its generation, unless the client's is another one by now."""
+    tx.run(
+        "UPDATE dataset_client SET manifest = ? WHERE project = ? AND id = ? AND manifest ->> 'state' = ?",
+        msgspec.json.encode(manifest).decode(),
+        project,
+        client.id,
+        client.manifest.state,
+    )
+
+
 def folder(tx: Tx, project: int, client: int) -> str | None:
     """None where the client is gone."""
     row = tx.one("SELECT folder FROM dataset_client WHERE project = ? AND id = ?", project, client)
@@ -230,6 +241,12 @@ def unfinished(tx: Tx) -> list[tuple[int, Client, str]]:
         " FROM dataset_upload AS u JOIN dataset_client AS c ON c.id = u.client"
     )
     return [(project, _client(tuple(row)), resource) for project, resource, *row in rows]
+
+
+def clients_above(tx: Tx, above: int, limit: int) -> list[tuple[int, Client]]:
+    """(project, client) of all projects, by id."""
+    rows = tx.all(f"SELECT project, {_CLIENT} FROM dataset_client WHERE id > ? ORDER BY id LIMIT ?", above, limit)
+    return [(project, _client(tuple(row))) for project, *row in rows]
 
 
 def with_retired(tx: Tx, before_ms: int, above: int, limit: int) -> list[tuple[int, Client]]:
