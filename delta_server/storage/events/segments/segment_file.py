@@ -20,8 +20,10 @@ _OPTIONS = (
     "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL {level:d}, ROW_GROUP_SIZE {rows:d},"
     " USE_TMP_FILE false"
 )
-_GROUP_ROWS, _GROUP_BYTES, _VECTOR_ROWS = 131_072, 8 << 20, 2048
-"""Of a row group, which DuckDB has in memory three times while it writes it: of long events it holds fewer."""
+_GROUP_ROWS, _GROUP_BYTES, _VECTOR_ROWS = 32_768, 8 << 20, 2048
+"""Of a row group, which DuckDB has in memory three times while it writes it: of long events it holds fewer. A page of
+the newest events reads a whole one: of 131,072 rows it takes twice the processor time, for files that are 1.5 %
+smaller."""
 DAY = f"(time_ms - ((time_ms % {DAY_MS}) + {DAY_MS}) % {DAY_MS}) // {DAY_MS}"
 """SQL: an event's UTC day since the epoch, before the epoch too."""
 
