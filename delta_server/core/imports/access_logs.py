@@ -36,7 +36,9 @@ _REQUEST = re.compile(r"([A-Z]{3,20}) (\S+)(?: HTTP/[\d.]+)?")
 _ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})|\\([\"\\])")
 _ASSET = re.compile(r"\.(?!html?$|php$|aspx?$|jsp$)[A-Za-z0-9]{1,8}$")
 """What ends a path that is no page."""
-_SEEN_STATUS = re.compile(r"2\d\d|304")
+_SEEN_STATUS = frozenset({"304", *map(str, range(200, 300))})
+_REMEMBERED_CHARACTERS = 512
+"""Of a request that is read once where it comes often."""
 _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}|%[<>]?(?:\{([^}]+)\})?([a-zA-Z])")
 _OF_NGINX = {
     "remote_addr": "address",
@@ -149,29 +151,49 @@ def read_caddy(line: str) -> Fields:
     }
 
 
+class _Data(msgspec.Struct, omit_defaults=True, gc=False):
+    """Of an event; the last ones are `pages.UTM`."""
+
+    host: str | None = None
+    path: str | None = None
+    method: str | None = None
+    referrer: str | None = None
+    browser: str | None = None
+    device: str | None = None
+    bytes: int | None = None
+    bot: bool = False
+    utm_source: str | None = None
+    utm_medium: str | None = None
+    utm_campaign: str | None = None
+    utm_term: str | None = None
+    utm_content: str | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
 def event(fields: Fields, sending: Sending) -> Event:
     """Raises Invalid, which says nothing of what the line holds."""
-    method, target = _asked(fields)
-    path, _, query = target.partition("?")
+    asked = _asked(fields)
     agent_text = _plain(fields.get("agent")) or ""
     agent = agents.read(agent_text[: agents.MOST_CHARACTERS])
     status = fields.get("status") or ""
-    is_page = method == "GET" and _SEEN_STATUS.fullmatch(status) is not None and _ASSET.search(path) is None
+    is_page = asked.may_be_page and status in _SEEN_STATUS
     if sending.pages_only and not is_page:
         raise Invalid("it is no view of a page")
     at, host = _time(fields.get("time") or ""), _plain(fields.get("host")) or sending.host
     referrer = _host(_plain(fields.get("referrer")) or "")
-    data = {
-        "host": host,
-        "path": _path(path),
-        "method": None if is_page else method,
-        "referrer": None if referrer == host else referrer,
-        "browser": agent.browser,
-        "device": agent.device,
-        "bytes": _whole(fields.get("size")),
-        "bot": True if agent.bot else None,
-        **(_campaign(query) if "utm_" in query else {}),
-    }
+    data = _Data(
+        host,
+        asked.path,
+        None if is_page else asked.method,
+        None if referrer == host else referrer,
+        agent.browser,
+        agent.device,
+        _whole(fields.get("size")),
+        agent.bot,
+        *asked.campaign,
+    )
     address = fields.get("address")
     return Event(
         at,
@@ -181,21 +203,48 @@ def event(fields: Fields, sending: Sending) -> Event:
         anonymous_id=sending.visitor(at, address, agent_text) if address else None,
         duration=_took_ms(fields),
         status=status[:20] or None,
-        data=msgspec.Raw(msgspec.json.encode({name: value for name, value in data.items() if value is not None})),
+        data=msgspec.Raw(_encode(data)),
     )
 
 
-def _asked(fields: Fields) -> tuple[str, str]:
+class _Asked(msgspec.Struct, frozen=True):
+    """`campaign` has a value or None for each of `pages.UTM`."""
+
+    method: str
+    path: str
+    campaign: tuple[str | None, ...]
+    may_be_page: bool
+
+
+_NO_CAMPAIGN = (None,) * len(pages.UTM)
+
+
+def _asked(fields: Fields) -> _Asked:
     method, target = fields.get("method"), fields.get("target")
-    if method is None or target is None:
-        match = _REQUEST.fullmatch(_plain(fields.get("request")) or "")
-        if match is None:
-            raise Invalid("what was asked for is no request of HTTP")
-        method, target = match[1], match[2]
+    if method is not None and target is not None:
+        return _of_target(method, target)
+    text = fields.get("request") or ""
+    return _of_request(text) if len(text) > _REMEMBERED_CHARACTERS else _remembered_request(text)
+
+
+def _of_request(text: str) -> _Asked:
+    match = _REQUEST.fullmatch(_plain(text) or "")
+    if match is None:
+        raise Invalid("what was asked for is no request of HTTP")
+    return _of_target(match[1], match[2])
+
+
+_remembered_request = lru_cache(8192)(_of_request)
+
+
+def _of_target(method: str, target: str) -> _Asked:
     if not target.startswith("/"):
         _, slashes, rest = target.partition("://")
         target = "/" + rest.partition("/")[2] if slashes else "/"
-    return method, target[: pages.MOST_ADDRESS]
+    path, _, query = target[: pages.MOST_ADDRESS].partition("?")
+    found = pages.campaign(query)
+    campaign = tuple(map(found.get, pages.UTM)) if found else _NO_CAMPAIGN
+    return _Asked(method, pages.readable(path), campaign, method == "GET" and _ASSET.search(path) is None)
 
 
 def _plain(text: str | None) -> str | None:
@@ -207,8 +256,6 @@ def _plain(text: str | None) -> str | None:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
 
 
-_path = lru_cache(8192)(pages.readable)
-_campaign = lru_cache(1024)(pages.campaign)
 _host = lru_cache(8192)(pages.host_of)
 
 
