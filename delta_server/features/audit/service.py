@@ -175,6 +175,13 @@ def targets(tx: Tx, account: int, action: Action, limit: int) -> list[str]:
     return [row.entry.target for row in rows if row.entry.outcome == "ok"]
 
 
+def targets_in_projects(tx: Tx, account: int, action: Action, limit: int) -> list[tuple[str, str]]:
+    """As `targets`, each with the project it was done in."""
+    rows = store.page(tx, account, Filters(0, 1 << 62, action=action), limit=limit)
+    done = [row.entry for row in rows if row.entry.outcome == "ok"]
+    return [(entry.project, entry.target) for entry in done if entry.project is not None]
+
+
 # What is done in the background
 
 

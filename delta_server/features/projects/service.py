@@ -17,6 +17,9 @@ from delta_server.core.nearest import quoted
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
 from delta_server.features.projects import binned, owners, schemas, store
+from delta_server.features.projects.lowering import Changed as Changed
+from delta_server.features.projects.lowering import changed_members as changed_members
+from delta_server.features.projects.lowering import lower_again as lower_again
 from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange
 from delta_server.features.projects.schemas import ProjectRole as ProjectRole
 from delta_server.features.projects.store import Member, Project

@@ -56,6 +56,12 @@ def by_uid(tx: Tx, account: int, uid: bytes) -> Project | None:
     return _project(tx.one(sql, account, uid))
 
 
+def row_of(tx: Tx, account: int, uid: bytes) -> int | None:
+    """Of one in the bin too."""
+    row = tx.one("SELECT id FROM project WHERE account = ? AND uid = ?", account, uid)
+    return row[0] if row else None
+
+
 def by_name(tx: Tx, account: int, name: str) -> Project | None:
     sql = f"SELECT {_COLUMNS} FROM project WHERE account = ? AND name = ? AND deleted_at IS NULL"
     return _project(tx.one(sql, account, name))
@@ -132,7 +138,7 @@ def owner(tx: Tx, account: int, project: int) -> int | None:
     return row[0] if row else None
 
 
-def set_owner(tx: Tx, account: int, project: int, user: int) -> None:
+def set_owner(tx: Tx, account: int, project: int, user: int | None) -> None:
     tx.run(
         "UPDATE project SET owner = ?, updated_at = ? WHERE account = ? AND id = ? AND deleted_at IS NULL",
         user,

@@ -332,6 +332,26 @@ def disable_again(tx: Tx, account: int, uids: Sequence[str]) -> int:
     return count
 
 
+def roles_changed(tx: Tx, account: int, limit: int) -> list[tuple[str, str]]:
+    """Id and role of who was given another in the instance, the last ones where they are very many."""
+    uids = [target.removeprefix("user ") for target in audit.targets(tx, account, "user.role", limit)]
+    found = [store.by_uid(tx, account, ids.parse(uid)) for uid in dict.fromkeys(uids)]
+    return [(ids.text(user.uid), user.role) for user in found if user is not None]
+
+
+@frees_space
+def lower_again(tx: Tx, account: int, roles: Sequence[tuple[str, str]]) -> int:
+    """How many of these could do more in the instance, as `disable_again`. The last owner stays one."""
+    count = 0
+    for uid, role in roles:
+        user = store.by_uid(tx, account, ids.parse(uid))
+        if user is not None and outranks(user.role, role):
+            with suppress(Conflict):
+                set_role(tx, user, role)
+                count += 1
+    return count
+
+
 def enable(tx: Tx, user: User) -> None:
     store.set_disabled(tx, user.account, user.id, disabled=False)
     trail.record(tx, user, "user.enable")

@@ -141,22 +141,54 @@ def shut_out(tx: Tx, key: str) -> None:
     accounts.revoke_key(tx, account, None, secrets.parse(key).public_id)
     users.disable(tx, users.named(tx, "disabled@example.com"))
     users.delete(tx, users.named(tx, "deleted@example.com"), force=False)
+    users.set_role(tx, users.named(tx, "demoted@example.com"), "member")
+
+
+MINE = "/v1/projects/mine"
+
+
+async def as_before(client: httpx.AsyncClient, owner: dict[str, str]) -> None:
+    """Members of the project, and its owner, who gives it away later."""
+    for who, role in {"removed": "editor", "lowered": "admin", "back": "editor", "raised": "viewer"}.items():
+        await client.put(f"{MINE}/members/{who}@example.com", json={"role": role}, headers=owner)
+    await client.post(f"{MINE}/transfer", json={"owner": "giver@example.com"}, headers=owner)
+
+
+async def change_members(client: httpx.AsyncClient, owner: dict[str, str]) -> None:
+    await client.post(f"{MINE}/transfer", json={"owner": "heir@example.com"}, headers=owner)
+    for who in ("removed", "back", "giver"):
+        gone = await client.delete(f"{MINE}/members/{who}@example.com", headers=owner)
+        assert gone.status_code == 204, who
+    for who, role in {"lowered": "viewer", "back": "editor", "raised": "admin", "new": "admin"}.items():
+        set_now = await client.put(f"{MINE}/members/{who}@example.com", json={"role": role}, headers=owner)
+        assert set_now.status_code == 200, who
+
+
+async def check_members(client: httpx.AsyncClient, owner: dict[str, str]) -> None:
+    found = (await client.get(f"{MINE}/members", headers=owner)).json()
+    roles = {member["email"].partition("@")[0]: member["role"] for member in found["data"]}
+    assert roles == {"lowered": "viewer", "back": "editor", "raised": "viewer", "heir": "admin"}
+    assert found["owner"]["email"] == "heir@example.com"
 
 
 async def test_who_was_shut_out_since_the_backup_stays_so(backed_up: Config, clock: FakeClock) -> None:
-    """Keys that were revoked, users who were disabled or deleted; and nobody else."""
+    """Keys that were revoked, users who were disabled or deleted, or lost a role or a project; and nobody else."""
     names = ("stays", "disabled", "deleted")
+    in_projects = ("removed", "lowered", "back", "raised", "new", "giver", "heir")
     async with started(build(backed_up, clock=clock, tuning=FAST)) as app, client_of(app) as client:
         owner = bearer(await people.signed_in(app, client, "ada@example.com", "owner"))
-        for who in names:
+        for who in (*names, *in_projects):
             await people.add(app, f"{who}@example.com")
+        await people.add(app, "demoted@example.com", "admin")
         known = await make_keys(app.services, clock)
+        await as_before(client, owner)
         await settled(app, lambda state: state.verified)
         clock.advance(60_000)
         await client.post(LIST, json={}, headers=owner)
         await settled(app, lambda state: len(state.verified) == 2)
         name = await newest(app)
         await app.services.db.write(shut_out, known.project)
+        await change_members(client, owner)
         await client.post(f"{LIST}/{name}/restore", json={"confirm": name}, headers=owner)
         await settled(app, lambda state: state.restored)
     async with started(build(backed_up, clock=clock, tuning=FAST)) as app, client_of(app) as client:
@@ -165,8 +197,11 @@ async def test_who_was_shut_out_since_the_backup_stays_so(backed_up: Config, clo
         for who, status in zip(names, (200, 401, 401), strict=True):
             body = {"email": f"{who}@example.com", "password": people.PASSWORD}
             assert (await client.post("/v1/auth/login", json=body)).status_code == status, who
+        await check_members(client, bearer(known.account))
+        demoted = (await people.login(client, "demoted@example.com"))["user"]["role"]
         [entry] = (await client.get("/v1/audit?action=backup.restore", headers=bearer(known.account))).json()["data"]
-        assert (entry["detail"]["keys"], entry["detail"]["users"]) == (1, 2)
+        counted = [entry["detail"][name] for name in ("keys", "users", "roles", "members")]
+        assert (demoted, counted) == ("member", [1, 2, 1, 3])
 
 
 async def test_metrics_tell_how_old_the_newest_is(

@@ -97,9 +97,9 @@ export default function Backups() {
           lead={
             <>
               The server starts anew with what was stored <Ago at={chosen.taken_at} />. What came since goes, with the
-              keys, people and settings of since; what was deleted since is back. Keys that were revoked and people who
-              were disabled or deleted since stay shut out. Everybody has to sign in again, devices that sync begin
-              anew. The database as it is now is kept beside it.
+              keys, people and settings of since; what was deleted since is back. Keys that were revoked, people who
+              were disabled, deleted or removed from a project, and roles that were lowered since stay so. Everybody has
+              to sign in again, devices that sync begin anew. The database as it is now is kept beside it.
             </>
           }
           name={chosen.name}
