@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-BLOCK_BYTES = 128 << 10
-"""Bytes of a block, but where a line is longer: some hundred rows, so that what they take stays in the caches."""
+BLOCK_BYTES = 64 << 10
+"""Bytes of a block, but where a line is longer: some hundred rows, so that what they take stays in the caches, and the
+C library has the memory of each for the next, which it gives back from 128 kB on."""
 
 
 class RowTooLarge(Exception):

@@ -11,7 +11,7 @@ from delta_server.core.diff.canonical_form import Form, form
 from delta_server.core.diff.diff_settings import Fields, Rules
 from delta_server.core.errors import DeltaError
 from delta_server.core.json import slices
-from delta_server.core.rowdelta.joining import ENTRY, KEY_BYTES, OFFSET, Joined, Location, entries_of
+from delta_server.core.rowdelta.joining import ENTRY, KEY_BYTES, LONE, OFFSET, Joined, Location, entries_of
 from delta_server.core.rowdelta.partitions import COUNT, Partitions
 from delta_server.core.rowdelta.ports import Assistant, ReadAt, Side, Source, Spill
 from delta_server.core.rowdelta.reading import close
@@ -52,8 +52,10 @@ class Checker:
                 raise changed_meanwhile()
             if keep is not None:
                 offset = keep(text)
-            canonical = form_digest(text, self._rules)
-            yield ENTRY.pack(key if self._is_keyed else canonical, canonical, offset, size, several)
+            is_lone = entry[-1:] == LONE
+            canonical = digest if is_lone else form_digest(text, self._rules)
+            key = key if self._is_keyed else canonical
+            yield ENTRY.pack(key, canonical, offset, size, several and not is_lone)
 
     def beside(self, entries: bytes, read_at: ReadAt) -> bytes:
         """Nothing where a row cannot be read."""

@@ -1,18 +1,21 @@
 """Compares two deliveries of rows, in any order, of any size, in bounded memory.
 
 Each side is read once, and of each row stays an entry of 45 bytes (reading.py). The entries are joined (joining.py):
-equal bytes need no more. What is left over is read again for its canonical form (checking.py), by which it is joined
-once more: rows that are merely written otherwise are equal. What is left then are the operations (operations.py).
+equal bytes need no more. What is left over is read again: two rows with one key are looked at side by side (pairs.py).
+Of what comes in any other way the canonical form is made (checking.py), by which it is joined once more: rows that are
+merely written otherwise are equal. What is left then are the operations (operations.py).
 """
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 
 from delta_server.core.errors import Invalid
 from delta_server.core.rowdelta import row_keys
 from delta_server.core.rowdelta.checking import Checked, Checker, check, matched, row_form
 from delta_server.core.rowdelta.joining import joined, offsets_of
 from delta_server.core.rowdelta.operations import Operation, Operations
+from delta_server.core.rowdelta.pairs import PairChecker, Pairs
 from delta_server.core.rowdelta.partitions import Partitions, by_offset
 from delta_server.core.rowdelta.ports import Assistant, Phase, Progress, Side, Source, Spill
 from delta_server.core.rowdelta.reading import LacksKey, SideReader, sample
@@ -80,9 +83,21 @@ class Comparison:
         begun = nullcontext() if self._assistant is None else self._assistant(self._fields, self._settings)
         with begun as assistant:
             sides = self._read(assistant)
-            left = self._left(sides, assistant)
+            pairs = self._pairs(sides)
+            left = self._left(sides, pairs, assistant)
             checked = [self._check(side, parts, assistant) for side, parts in left.items()]
-        return sides, self._operations_of(checked)
+            operations = self._operations_of(sides, checked)
+            if pairs is not None:
+                report = partial(self._report, "check")
+                self._unchanged += pairs.settle(operations, PairChecker(self._settings), report, assistant)
+        return sides, operations
+
+    def _pairs(self, sides: Sides) -> Pairs | None:
+        """Where rows have keys, and those of both sides can be read at any place."""
+        before, after = [source.read_at for source in self._sources.values()]
+        if not self._fields or before is None or after is None:
+            return None
+        return Pairs(self._partitions(16), before, after, sides["after"][0].size_bytes)
 
     def _read(self, assistant: Assistant | None) -> Sides:
         """Raises LacksKey."""
@@ -97,15 +112,16 @@ class Comparison:
             sides[side] = reader, entries
         return sides
 
-    def _left(self, sides: Sides, assistant: Assistant | None) -> dict[Side, Partitions]:
-        """The entries whose bytes are on one side only, by their place."""
+    def _left(self, sides: Sides, pairs: Pairs | None, assistant: Assistant | None) -> dict[Side, Partitions]:
+        """The entries whose bytes are on one side only, by their place; without those that are pairs."""
         left: dict[Side, Partitions] = {"before": self._partitions(16), "after": self._partitions(16)}
         room = self._settings.memory_bytes // 2
         for found in joined(sides["before"][1], sides["after"][1], self._spill, room, assistant):
             self._unchanged += found.unchanged
             self._duplicates[0] += found.duplicates_before
             self._duplicates[1] += found.duplicates_after
-            by_side: dict[Side, list[bytes]] = {"before": found.before, "after": found.after}
+            before, after = (found.before, found.after) if pairs is None else pairs.take(found)
+            by_side: dict[Side, list[bytes]] = {"before": before, "after": after}
             for side, entries in by_side.items():
                 size = sides[side][0].size_bytes
                 left[side].add_all([by_offset(offset, size) for offset in offsets_of(entries)], entries)
@@ -124,11 +140,11 @@ class Comparison:
             assistant=assistant,
         )
 
-    def _operations_of(self, sides: list[Checked]) -> Operations:
-        before, after = sides
+    def _operations_of(self, sides: Sides, checked: list[Checked]) -> Operations:
+        before, after = checked
         found = Operations(
-            [side.read_at for side in sides],
-            [side.end for side in sides],
+            [side.read_at for side in checked],
+            [max(side.end, reader.size_bytes) for side, (reader, _) in zip(checked, sides.values(), strict=True)],
             self._fields,
             lambda: self._partitions(16),
         )

@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import accumulate, repeat
 from operator import add, call
 from typing import Any
@@ -47,8 +47,9 @@ class EntryMaker:
         count = len(lines)
         rows, blank = self._reader.read(block, lines, what, line)
         sizes = list(map(len, lines))
-        offsets = list(map(add, accumulate(sizes, initial=offset), range(count)))  # a line end each
+        offsets: Iterable[int] = map(add, accumulate(sizes, initial=offset), range(count))  # a line end each
         if blank:
+            offsets = list(offsets)
             for column in (lines, sizes, offsets):
                 _delete(column, blank)
         digests = self._digests(lines, rows)

@@ -35,6 +35,8 @@ _COUNTS = Struct(">IIII")
 _offset = Struct(">32xQ5x").iter_unpack
 _key_and_digest = Struct(">16s16s13x").iter_unpack
 _several = b"\x01"
+LONE = b"\x02"
+"""In the place of whether it is one of several: no row of the other side has its key."""
 
 
 class Joined(msgspec.Struct, frozen=True):

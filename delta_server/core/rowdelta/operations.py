@@ -19,6 +19,7 @@ _RECORD = Struct(">QIQI")
 """Where a row is on the side that orders it, and on the other: offset and size, of which 0 means nowhere."""
 
 _NOWHERE: Location = 0, 0
+_BATCH, _BATCH_BYTES = 512, 256 << 10
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -55,23 +56,37 @@ class Operations:
         self._here.add_to(by_offset(after[0], self._ends[1]), _RECORD.pack(*after, *(before or _NOWHERE)))
 
     def __iter__(self) -> Iterator[Operation]:
-        before, after = AscendingTexts(self._read[0]).at, AscendingTexts(self._read[1]).at
-        for record in _in_order(self._gone):
-            yield self._made("remove", before(*_RECORD.unpack(record)[:2]), None)
-        for record in _in_order(self._here):
-            *place, offset, size = _RECORD.unpack(record)
-            new = after(*place)
-            yield self._made("change", self._read[0](offset, size), new) if size else self._made("add", None, new)
+        before, after = [AscendingTexts(read).at for read in self._read]
+        for records in _batches(self._gone):
+            rows = [before(offset, size) for offset, size, _, _ in records]
+            for key, row in zip(self._keys(rows), rows, strict=True):
+                yield Operation("remove", key, before=_raw(row))
+        for records in _batches(self._here):
+            rows = [after(offset, size) for offset, size, _, _ in records]
+            old = [self._read[0](offset, size) if size else None for _, _, offset, size in records]
+            for key, row, was in zip(self._keys(rows), rows, old, strict=True):
+                yield Operation("change" if was else "add", key, _raw(was), _raw(row))
 
-    def _made(self, op: Literal["add", "change", "remove"], before: bytes | None, after: bytes | None) -> Operation:
-        row = after or before
-        assert row is not None
-        key = self._reader.key_of(row) if self._fields else None
-        return Operation(op, key, _raw(before), _raw(after))
+    def _keys(self, rows: list[bytes]) -> Sequence[dict[str, msgspec.Raw] | None]:
+        return self._reader.keys_of(rows) if self._fields else [None] * len(rows)
 
 
 def _raw(row: bytes | None) -> msgspec.Raw | msgspec.UnsetType:
     return msgspec.UNSET if row is None else msgspec.Raw(row.strip(slices.WHITESPACE))
+
+
+def _batches(records: Partitions) -> Iterator[list[tuple[int, int, int, int]]]:
+    """In order, some at a time, so that their rows are together no larger than they have to be."""
+    batch: list[tuple[int, int, int, int]] = []
+    size_bytes = 0
+    for record in _in_order(records):
+        batch.append(found := _RECORD.unpack(record))
+        size_bytes += found[1] + found[3]
+        if len(batch) == _BATCH or size_bytes >= _BATCH_BYTES:
+            yield batch
+            batch, size_bytes = [], 0
+    if batch:
+        yield batch
 
 
 def _in_order(records: Partitions) -> Iterator[bytes]:

@@ -23,7 +23,7 @@ class Partitions:
         self._appends = [part.append for part in self._loose]
         self._loose_bytes = 0
         self._most_loose = min(_LOOSE_BYTES, memory_bytes // 3)
-        self._kept = [bytearray() for _ in range(COUNT)]
+        self._kept: list[list[bytes]] = [[] for _ in range(COUNT)]
         self._kept_bytes = 0
         self._spilled: list[list[tuple[int, int]]] = [[] for _ in range(COUNT)]
 
@@ -49,13 +49,13 @@ class Partitions:
 
     def size(self, part: int) -> int:
         self._pack()
-        return sum([size for _, size in self._spilled[part]], len(self._kept[part]))
+        return sum([size for _, size in self._spilled[part]], sum(map(len, self._kept[part])))
 
     def take(self, part: int) -> Iterator[bytes]:
         """As `pieces`; the part is empty then."""
         yield from self.pieces(part)
-        self._kept_bytes -= len(self._kept[part])
-        self._spilled[part], self._kept[part] = [], bytearray()
+        self._kept_bytes -= sum(map(len, self._kept[part]))
+        self._spilled[part], self._kept[part] = [], []
 
     def pieces(self, part: int) -> Iterator[bytes]:
         """A part bit by bit: each is no larger than the memory of all."""
@@ -63,7 +63,7 @@ class Partitions:
         for offset, size in self._spilled[part]:
             yield self._spill.read(offset, size)
         if self._kept[part]:
-            yield bytes(self._kept[part])
+            yield b"".join(self._kept[part])
 
     def _count(self, added_bytes: int) -> None:
         self._loose_bytes += added_bytes
@@ -77,7 +77,7 @@ class Partitions:
         for kept, loose in zip(self._kept, self._loose, strict=True):
             if loose:
                 packed = b"".join(loose)
-                kept += packed
+                kept.append(packed)
                 self._kept_bytes += len(packed)
                 loose.clear()
         self._loose_bytes = 0
@@ -85,12 +85,13 @@ class Partitions:
     def _spill_if_many(self) -> None:
         if self._kept_bytes <= self._memory_bytes:
             return
-        offset = self._spill.write(b"".join(self._kept))
-        for part, kept in enumerate(self._kept):
+        packed = [b"".join(kept) for kept in self._kept]
+        offset = self._spill.write(b"".join(packed))
+        for part, kept in enumerate(packed):
             if kept:
                 self._spilled[part].append((offset, len(kept)))
                 offset += len(kept)
-        self._kept = [bytearray() for _ in range(COUNT)]
+        self._kept = [[] for _ in range(COUNT)]
         self._kept_bytes = 0
 
 

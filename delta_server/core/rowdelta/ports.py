@@ -28,7 +28,7 @@ class Source(Protocol):
 
 class Assistant(Protocol):
     """Works beside us: makes entries of blocks (entries.py), joins those of a part (joining.py), and reads rows again
-    (checking.py)."""
+    (checking.py, pairs.py)."""
 
     def is_ready(self) -> bool:
         """It may take a while to begin."""
@@ -48,6 +48,10 @@ class Assistant(Protocol):
 
     def give_left(self, side: Side, entries: bytes) -> None:
         """Those of a side that it reads by itself, in the order of their places."""
+        ...
+
+    def give_pairs(self, pairs: bytes) -> None:
+        """Rows of both sides with the same key (pairs.py), where it reads both by itself."""
         ...
 
     def take(self) -> bytes:

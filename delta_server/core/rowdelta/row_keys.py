@@ -88,10 +88,16 @@ class RowReader:
         """The text of a member in each row, UNSET where it has none."""
         return self._column(rows, self._count + place)
 
-    def key_of(self, row: bytes) -> dict[str, msgspec.Raw]:
-        """The fields of one row that has them, as they are written."""
-        decoded = self._decoder.decode(row)
-        return {field: get(decoded) for field, get in zip(self.fields, self._getters, strict=False)}
+    def keys_of(self, texts: list[bytes]) -> list[dict[str, msgspec.Raw]]:
+        """The fields of rows that have them, as they are written."""
+        try:
+            rows = self._decoder.decode_lines(b"\n".join(texts))
+        except msgspec.DecodeError:
+            rows = []
+        if len(rows) != len(texts):
+            rows = list(map(self._decoder.decode, texts))
+        columns_ = [map(msgspec.Raw.copy, map(get, rows)) for get in self._getters[: self._count]]
+        return [dict(zip(self.fields, values, strict=True)) for values in zip(*columns_, strict=True)]
 
     def _column(self, rows: list[Any], place: int) -> list[Any]:
         get = self._getters[place]

@@ -1,9 +1,9 @@
 """A second process that does about every other piece of the work beside us: reads rows, joins and checks them.
 
 It is sent how rows are compared, as JSON, and then letters with what follows them: a batch of rows, its offset and its
-bytes, or its size where both have the file open; a part to be joined; entries of rows that are to be read again. It
-answers one byte when it is ready, then what `EntryMaker.parted`, `joining.join` and `Checker.beside` make of each. It
-ends when its stdin does.
+bytes, or its size where both have the file open; a part to be joined; entries of rows that are to be read again; pairs
+of such rows. It answers one byte when it is ready, then what `EntryMaker.parted`, `joining.join`, `Checker.beside` and
+`PairChecker.beside` make of each. It ends when its stdin does.
 """
 
 import fcntl
@@ -22,6 +22,7 @@ import msgspec
 from delta_server.core.rowdelta import joining
 from delta_server.core.rowdelta.checking import Checker
 from delta_server.core.rowdelta.entries import EntryMaker
+from delta_server.core.rowdelta.pairs import PairChecker
 from delta_server.core.rowdelta.ports import ReadAt, Side
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.storage import child, process_messages
@@ -30,7 +31,7 @@ ARGUMENT = "rows-worker"
 """What the program is called with to be this."""
 
 _READY = b"+"
-_BATCH, _PART, _LEFT = b"b", b"p", b"l"
+_BATCH, _PART, _LEFT, _PAIRS = b"b", b"p", b"l", b"c"
 _NO_FILES: Mapping[Side, int] = MappingProxyType({})
 _PLACE = Struct(">iQQ")
 """Of a batch: the file, or `_NO_FILE` when its bytes follow; its offset and its size."""
@@ -38,7 +39,7 @@ _PLACE = Struct(">iQQ")
 _OF_BEFORE = Struct(">Q")
 """How many bytes of a part are those of `before`."""
 
-_OF_FILE = Struct(">i")
+_OF_FILE, _OF_FILES = Struct(">i"), Struct(">ii")
 _NO_FILE = -1
 _PIPE_BYTES = 1 << 20
 _BEGIN = 32
@@ -98,6 +99,9 @@ class ProcessAssistant:
 
     def give_left(self, side: Side, entries: bytes) -> None:
         self._try_to_send(_LEFT, _OF_FILE.pack(self._files[side]), entries)
+
+    def give_pairs(self, pairs: bytes) -> None:
+        self._try_to_send(_PAIRS, _OF_FILES.pack(self._files["before"], self._files["after"]), pairs)
 
     def take(self) -> bytes:
         assert self._process is not None
@@ -159,10 +163,12 @@ def main() -> None:
     if first is None:
         return
     setup = msgspec.json.decode(first, type=_Setup)
-    _answer(arriving, leaving, EntryMaker(setup.fields, setup.settings), Checker(setup.fields, setup.settings))
+    _answer(arriving, leaving, setup)
 
 
-def _answer(arriving: BinaryIO, leaving: BinaryIO, maker: EntryMaker, checker: Checker) -> None:
+def _answer(arriving: BinaryIO, leaving: BinaryIO, setup: _Setup) -> None:
+    maker, checker = EntryMaker(setup.fields, setup.settings), Checker(setup.fields, setup.settings)
+    pair_checker = PairChecker(setup.settings)
     leaving.write(_READY)
     leaving.flush()
     while (message := process_messages.read(arriving)) is not None:
@@ -172,6 +178,9 @@ def _answer(arriving: BinaryIO, leaving: BinaryIO, maker: EntryMaker, checker: C
         elif kind == _PART:
             parts, of_before = given[_OF_BEFORE.size :], _OF_BEFORE.unpack_from(given)[0]
             answer = joining.packed(joining.join(parts[:of_before], parts[of_before:]))
+        elif kind == _PAIRS:
+            before, after = _OF_FILES.unpack_from(given)
+            answer = pair_checker.beside(given[_OF_FILES.size :], _reader(before), _reader(after))
         else:
             file = _OF_FILE.unpack_from(given)[0]
             answer = checker.beside(given[_OF_FILE.size :], _reader(file))

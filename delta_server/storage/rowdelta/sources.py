@@ -17,7 +17,7 @@ from delta_server.storage.rowdelta.spill_file import SpillFile
 Format = Literal["ndjson", "csv", "parquet"]
 Opener = Callable[[], Iterator[bytes]]
 
-_PIECE_BYTES = 256 << 10
+_PIECE_BYTES = 64 << 10
 _PARQUET_MAGIC = b"PAR1"
 
 

@@ -21,6 +21,10 @@ class SpillFile:
 
     def write(self, data: bytes) -> int:
         offset = self._written + len(self._waiting)
+        if len(data) >= _WAITING_BYTES:
+            self._flush()
+            self._put(data)
+            return offset
         self._waiting += data
         if len(self._waiting) >= _WAITING_BYTES:
             self._flush()
@@ -47,15 +51,18 @@ class SpillFile:
         self.close()
 
     def _flush(self) -> None:
+        self._put(self._waiting)
+        self._waiting = bytearray()
+
+    def _put(self, data: bytes | bytearray) -> None:
         try:
             if self._file is None:
                 with tempfile.TemporaryFile(dir=self._directory) as file:
                     self._file = os.dup(file.fileno())
-            view = memoryview(self._waiting)
+            view = memoryview(data)
             while view:
                 done = os.pwrite(self._file, view, self._written)
                 self._written += done
                 view = view[done:]
         except OSError as error:
             raise Unavailable(f"rows cannot be kept in {self._directory}: {error.strerror}", retry_after_s=60) from None
-        self._waiting = bytearray()

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from delta_server import rowdelta
 from delta_server.core.errors import Conflict, DeltaError, Invalid, TooLarge
-from delta_server.core.rowdelta import blocks, checking, joining, reading, writing
+from delta_server.core.rowdelta import blocks, checking, joining, pairs, reading, writing
 from delta_server.core.rowdelta.checking import Checker
 from delta_server.core.rowdelta.comparing import Comparison
 from delta_server.core.rowdelta.entries import EntryMaker
+from delta_server.core.rowdelta.pairs import PairChecker
 from delta_server.core.rowdelta.ports import ReadAt, Side
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.storage.rowdelta.spill_file import SpillFile
@@ -293,6 +294,48 @@ def test_settings(
         assert (summary.added, summary.removed) == (0, 0)
 
 
+PAIRS = [
+    ("another order", b'"a":1,"b":2', b'"b":2,"a":1', False),
+    ("blanks", b'"a":[1,2]', b'"a" : [1, 2]', False),
+    ("one and 1.0", b'"a":1', b'"a":1.0', False),
+    ("one and true", b'"a":1', b'"a":true', True),
+    ("zero and false", b'"a":[0.0]', b'"a":[false]', True),
+    ("zero of both signs", b'"a":-0.0', b'"a":0', False),
+    ("zeros at the end", b'"a":1.50', b'"a":1.5', False),
+    ("an exponent", b'"a":1e2', b'"a":100', False),
+    ("an escape", b'"a":"\\u00e9\\/"', '"a":"é/"'.encode(), False),
+    ("other letters", b'"a":"e"', '"a":"é"'.encode(), True),
+    ("a number and a text", b'"a":1', b'"a":"1"', True),
+    ("null and nothing", b'"a":null', b'"b":1', True),
+    ("a member twice", b'"a":1,"a":2', b'"a":2', False),
+    ("a member twice, the first", b'"a":2,"a":1', b'"a":2', True),
+    ("a long integer and its float", b'"a":12345678901234567890', b'"a":12345678901234567890.0', False),
+    ("a long integer as exponent", b'"a":1234567890123456789000', b'"a":1.234567890123456789e21', False),
+    ("long integers one apart", b'"a":12345678901234567890', b'"a":12345678901234567891', True),
+    ("a long integer of thousands", b'"a":1' + b"0" * 5000, b'"a":1e5000', False),
+    ("doubles that are one", b'"a":0.1', b'"a":0.10000000000000000001', True),
+    ("no doubles", b'"a":1e999', b'"a":1e998', True),
+    ("no doubles, equal", b'"a":1e999', b'"a":10e998', False),
+    ("long numbers as texts", b'"a":"1234567890123456"', b'"a":"1234567890123457"', True),
+    ("an order of elements", b'"a":[1,2]', b'"a":[2,1]', True),
+    ("deep", b'"a":' + b"[" * 400 + b"1" + b"]" * 400, b'"a":' + b"[" * 400 + b"1.0" + b"]" * 400, False),
+]
+
+
+@pytest.mark.parametrize("passing", [False, True])
+def test_pairs_differ_where_their_values_do(tmp_path: Path, passing: bool) -> None:
+    def delivery(members: list[bytes]) -> bytes:
+        return b"".join([b'{"id":%d,%b}\n' % (place, text) for place, text in enumerate(members)])
+
+    expected = [name for name, _, _, differs in PAIRS if differs]
+    for chosen in ([*PAIRS], *[[pair] for pair in PAIRS]):
+        old, new = delivery([pair[1] for pair in chosen]), delivery([pair[2] for pair in chosen])
+        _, ops = compared(old, new, tmp_path, passing=passing, key_fields=("id",))
+        assert {op["op"] for op in ops} <= {"change"}
+        found = [chosen[op["key"]["id"]][0] for op in ops]
+        assert found == [pair[0] for pair in chosen if pair[0] in expected]
+
+
 REFUSED = [
     ("a broken line", b'{"id":1}\n{"id":2,}\n', {}, "after, line 2: it is not valid JSON: trailing comma in object"),
     ("two rows in a line", b'{"id":1} {"id":2}\n{"id":3}\n', {}, "after, line 1: it is not valid JSON"),
@@ -393,6 +436,7 @@ class Beside:
         self, fields: tuple[str, ...], chosen: Settings, *, fails: bool = False, reads: Sequence[Side] = ()
     ) -> None:
         self.maker, self.checker = EntryMaker(fields, chosen), Checker(fields, chosen)
+        self.pair_checker = PairChecker(chosen)
         self.fails, self.made, self.read = fails, Counter[str](), reads
         self.given: list[tuple[str, Callable[[], bytes]]] = []
         self.most_given = 0
@@ -415,6 +459,12 @@ class Beside:
         read_at = self.sources[side].read_at
         assert read_at is not None
         self.given.append(("left", lambda: self.checker.beside(entries, read_at)))
+
+    def give_pairs(self, given_pairs: bytes) -> None:
+        before, after = self.sources["before"].read_at, self.sources["after"].read_at
+        assert before is not None
+        assert after is not None
+        self.given.append(("pairs", lambda: self.pair_checker.beside(given_pairs, before, after)))
 
     def take(self) -> bytes:
         kind, make = self.given.pop(0)
@@ -442,14 +492,19 @@ def test_an_assistant_changes_nothing_that_is_found(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 300)
     monkeypatch.setattr(joining, "_WORTH_BYTES", 1)
     monkeypatch.setattr(checking, "_WORTH", 1)
+    monkeypatch.setattr(pairs, "_WORTH", 1)
+    monkeypatch.setattr(pairs, "_BATCH", 9)
     chance = Random(3)
     rows = [{"id": i % 990, "v": chance.random()} for i in range(1000)]
-    before, after = ndjson(rows[::-1]), ndjson([{**row, "v": 1.5} if i % 9 else row for i, row in enumerate(rows)])
+    changed = [{"id": row["id"] + 1000 * (i % 9 == 1), "v": 1.5} if i % 9 else row for i, row in enumerate(rows)]
+    before, after = ndjson(rows[::-1]), ndjson(changed)
     before = before.replace(b"\n", b"\n\n", 7)
     alone, none = assisted(before, after, tmp_path, fails=True)
     helped, some = assisted(before, after, tmp_path)
     ahead, ahead_made = assisted(before, after, tmp_path, reads=["after"])
-    assert helped == alone == ahead
+    both, both_made = assisted(before, after, tmp_path, reads=["before", "after"])
+    assert helped == alone == ahead == both
+    assert [made.made["pairs"] > 5 for made in (none, some, ahead_made, both_made)] == [False, False, False, True]
     assert (+none.made, some.made["batch"] > 5, ahead_made.made["batch"] > 5) == (Counter(), True, True)
     assert (some.made["part"] > 5, some.made["left"], ahead_made.made["left"] > 5) == (True, 0, True)
     assert (none.most_given, some.most_given, ahead_made.most_given) == (1, 1, reading.AHEAD + 1)

@@ -1,0 +1,166 @@
+"""Rows of both sides that have the same key and other bytes: looks whether they differ by their values.
+
+Most do, which is seen where their decoded values do. Values that Python takes for equal (1 and true), and long
+integers, which a float may round to, are compared by their canonical forms.
+"""
+
+from collections.abc import Callable, Iterator
+from operator import ne
+from struct import Struct
+from typing import Any
+
+import msgspec
+from xxhash import xxh3_128_digest
+
+from delta_server.core.errors import DeltaError
+from delta_server.core.rowdelta.checking import location, row_form
+from delta_server.core.rowdelta.joining import ENTRY, KEY_BYTES, LONE, Joined
+from delta_server.core.rowdelta.operations import Operations
+from delta_server.core.rowdelta.partitions import COUNT, Partitions, by_offset
+from delta_server.core.rowdelta.ports import Assistant, ReadAt
+from delta_server.core.rowdelta.settings import Settings
+from delta_server.core.rowdelta.texts import AscendingTexts, changed_meanwhile
+
+PAIR = Struct(">QIQI16s16s")
+"""Offset and size of the row after, and of that before; the digests of their bytes."""
+
+_DIGEST = slice(KEY_BYTES, 2 * KEY_BYTES)
+_PLACE = slice(2 * KEY_BYTES, ENTRY.size - 1)
+_BATCH, _BATCH_BYTES = 512, 256 << 10
+"""Pairs that are looked at together, and the bytes of their rows, from which on there are no more of them."""
+
+_WORTH = 32
+"""Pairs that an assistant is given."""
+
+_digest: Callable[[Any], bytes] = xxh3_128_digest
+_decode_lines = msgspec.json.Decoder().decode_lines
+_LONG_INTEGER = b"0" * 16
+_DIGITS_AS_ZEROS = bytes(ord("0") if b in b"0123456789" else b for b in range(256))
+
+
+class PairChecker:
+    def __init__(self, settings: Settings) -> None:
+        self._rules = settings.rules()
+        self._is_hashed = not settings.trusted_hash and not settings.ignore
+        """Whether digests are those of rows' bytes."""
+
+    def equal(self, pairs: list[bytes], before: ReadAt, after: Callable[[int, int], bytes]) -> list[bool]:
+        """Whether those of each pair are equal. `after` reads in the order of the pairs. Raises Conflict: a row is
+        another by now."""
+        found = [PAIR.unpack(pair) for pair in pairs]
+        new = [after(offset, size) for offset, size, *_ in found]
+        old = [before(offset, size) for _, _, offset, size, *_ in found]
+        if list(map(len, old)) != [size for _, _, _, size, *_ in found]:
+            raise changed_meanwhile()
+        if self._is_hashed:
+            for texts, place in ((new, 4), (old, 5)):
+                if list(map(_digest, texts)) != [each[place] for each in found]:
+                    raise changed_meanwhile()
+        differ = self._surely_differ(old, new)
+        return [not sure and self._is_equal(a, b) for sure, a, b in zip(differ, old, new, strict=True)]
+
+    def beside(self, pairs: bytes, before: ReadAt, after: ReadAt) -> bytes:
+        """A byte for each pair, nothing where a row cannot be read."""
+        try:
+            return bytes(self.equal(_pairs_of(pairs), before, AscendingTexts(after).at))
+        except (DeltaError, OSError):
+            return b""
+
+    def _surely_differ(self, old: list[bytes], new: list[bytes]) -> list[bool]:
+        unknown = [False] * len(old)
+        if self._rules is not None and self._rules.alters:
+            return unknown
+        texts = b"\n".join(old), b"\n".join(new)
+        try:
+            values = [_decode_lines(text) for text in texts]
+            if [len(each) for each in values] != [len(old)] * 2:
+                return unknown
+            differ = list(map(ne, *values))
+        except (msgspec.DecodeError, RecursionError):
+            return unknown
+        for text in texts:
+            zeros = text.translate(_DIGITS_AS_ZEROS)
+            if _LONG_INTEGER in zeros:
+                differ = [
+                    sure and _LONG_INTEGER not in line for sure, line in zip(differ, zeros.split(b"\n"), strict=True)
+                ]
+        return differ
+
+    def _is_equal(self, old: bytes, new: bytes) -> bool:
+        return row_form(old, self._rules).is_close(row_form(new, self._rules))
+
+
+class Pairs:
+    """Those of a comparison. `size_bytes` are of the side after."""
+
+    def __init__(self, partitions: Partitions, before: ReadAt, after: ReadAt, size_bytes: int) -> None:
+        self._kept, self._before, self._after, self._size_bytes = partitions, before, after, size_bytes
+
+    def take(self, found: Joined) -> tuple[list[bytes], list[bytes]]:
+        """Keeps the pairs of a part. Answers the other entries of both sides, those without a counterpart marked."""
+        before = {entry[:KEY_BYTES]: entry for entry in found.before if not entry[-1]}
+        others: list[bytes] = []
+        for entry in found.after:
+            old = None if entry[-1] else before.pop(entry[:KEY_BYTES], None)
+            if old is None:
+                others.append(entry if entry[-1] else entry[:-1] + LONE)
+            else:
+                record = b"".join([entry[_PLACE], old[_PLACE], entry[_DIGEST], old[_DIGEST]])
+                self._kept.add_to(by_offset(location(entry)[0], self._size_bytes), record)
+        lone = [entry[:-1] + LONE for entry in before.values()]
+        return lone + [entry for entry in found.before if entry[-1]], others
+
+    def settle(
+        self, operations: Operations, checker: PairChecker, report: Callable[[], None], assistant: Assistant | None
+    ) -> int:
+        """Those that differ become operations; answers how many do not. An assistant that reads both sides looks at
+        every other batch."""
+        text_at = AscendingTexts(self._after).at
+        helper = assistant if assistant is not None and assistant.reads("before") and assistant.reads("after") else None
+        given: list[bytes] = []
+        unchanged = 0
+        for pairs in self._batches():
+            report()
+            if helper is not None and not given and len(pairs) >= _WORTH and helper.is_ready():
+                helper.give_pairs(b"".join(pairs))
+                given = pairs
+                continue
+            unchanged += _settled(operations, pairs, checker.equal(pairs, self._before, text_at))
+            if given:
+                unchanged += _settled(operations, given, self._answered(helper, checker, given))
+                given = []
+        return unchanged + _settled(operations, given, self._answered(helper, checker, given))
+
+    def _answered(self, helper: Assistant | None, checker: PairChecker, given: list[bytes]) -> list[bool]:
+        """What the assistant says of those it was given; found here where it could not."""
+        if not given or helper is None:
+            return []
+        answer = helper.take()
+        return list(map(bool, answer)) if answer else checker.equal(given, self._before, AscendingTexts(self._after).at)
+
+    def _batches(self) -> Iterator[list[bytes]]:
+        batch: list[bytes] = []
+        size_bytes = 0
+        for part in range(COUNT):
+            for pair in sorted(_pairs_of(b"".join(self._kept.take(part)))):
+                _, size, _, size_before, _, _ = PAIR.unpack(pair)
+                batch.append(pair)
+                size_bytes += size + size_before
+                if len(batch) == _BATCH or size_bytes >= _BATCH_BYTES:
+                    yield batch
+                    batch, size_bytes = [], 0
+        if batch:
+            yield batch
+
+
+def _settled(operations: Operations, pairs: list[bytes], equal: list[bool]) -> int:
+    """How many are equal; the others become operations."""
+    for pair, is_equal in zip(pairs, equal, strict=True):
+        if not is_equal:
+            offset, size, offset_before, size_before, _, _ = PAIR.unpack(pair)
+            operations.add((offset_before, size_before), (offset, size))
+    return sum(equal)
+
+
+def _pairs_of(pairs: bytes) -> list[bytes]:
+    return [pairs[at : at + PAIR.size] for at in range(0, len(pairs), PAIR.size)]
