@@ -103,7 +103,7 @@ class Comparison:
         """Raises LacksKey."""
         sides: Sides = {}
         for side, source in self._sources.items():
-            entries = self._partitions(8)
+            entries = self._partitions(5)
             reader = SideReader(side, source, self._fields, self._settings, assistant)
             with closing(reader.read_into(entries)) as reading:
                 for _ in reading:
@@ -114,8 +114,8 @@ class Comparison:
 
     def _left(self, sides: Sides, pairs: Pairs | None, assistant: Assistant | None) -> dict[Side, Partitions]:
         """The entries whose bytes are on one side only, by their place; without those that are pairs."""
-        left: dict[Side, Partitions] = {"before": self._partitions(16), "after": self._partitions(16)}
-        room = self._settings.memory_bytes // 2
+        left: dict[Side, Partitions] = {"before": self._partitions(32), "after": self._partitions(32)}
+        room = self._settings.memory_bytes * 9 // 20
         for found in joined(sides["before"][1], sides["after"][1], self._spill, room, assistant):
             self._unchanged += found.unchanged
             self._duplicates[0] += found.duplicates_before

@@ -58,12 +58,12 @@ def _rows(lines: Iterator[bytes], what: str) -> Iterator[bytes]:
             return
         if not text.isascii():
             text.decode()
-        found = _filled(row, text)
-        if found is None:
+        filled, count = _filled(row, text)
+        if count:
+            yield filled
+        else:
             yield from _quoted([block], what, names, done)  # has blank lines, or says which row it is
-        elif found:
-            yield found
-        done += block.count(b"\n")
+        done += count or block.count(b"\n")
 
 
 def _row(names: list[str]) -> list[bytes]:
@@ -72,21 +72,19 @@ def _row(names: list[str]) -> list[bytes]:
     return [b"{" + heads[0], b"", *[piece for head in heads[1:] for piece in (b'",' + head, b"")], b'"}\n']
 
 
-def _filled(row: list[bytes], text: bytes) -> bytes | None:
-    """Lines without quotes as NDJSON, column by column; None where one has more or fewer cells, or is blank. Each line
-    end becomes a cell of its own, which tells where the rows end."""
+def _filled(row: list[bytes], text: bytes) -> tuple[bytes, int]:
+    """Lines without quotes as NDJSON, column by column, and how many there are; none where one has more or fewer cells,
+    or is blank. Each line end becomes a cell of its own, which shows where the rows end."""
     columns = len(row) // 2
     cells = text.replace(b"\n", b",\n,").split(b",")
     cells.pop()
-    count = text.count(b"\n")
-    if len(cells) != count * (columns + 1) or cells[columns :: columns + 1] != [b"\n"] * count:
-        return None
-    if columns == 1 and b"" in cells:
-        return None
+    count, rest = divmod(len(cells), columns + 1)
+    if rest or cells[columns :: columns + 1] != [b"\n"] * count or (columns == 1 and b"" in cells):
+        return b"", 0
     filled = row * count
     for column in range(columns):
         filled[2 * column + 1 :: len(row)] = cells[column :: columns + 1]
-    return b"".join(filled)
+    return b"".join(filled), count
 
 
 def _quoted(lines: Iterable[bytes], what: str, names: list[str] | None, done: int) -> Iterator[bytes]:

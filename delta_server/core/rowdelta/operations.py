@@ -1,7 +1,7 @@
 """What changed, in a settled order: first what is removed, in the order of `before`, then what is added and changed, in
 that of `after`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from struct import Struct
 from typing import Literal
 
@@ -15,8 +15,11 @@ from delta_server.core.rowdelta.ports import ReadAt
 from delta_server.core.rowdelta.row_keys import RowReader
 from delta_server.core.rowdelta.texts import AscendingTexts
 
-_RECORD = Struct(">QIQI")
+RECORD = Struct(">QIQI")
 """Where a row is on the side that orders it, and on the other: offset and size, of which 0 means nowhere."""
+
+_offset = Struct(">Q16x").iter_unpack
+_sizes = Struct(">8xI8xI").unpack_from
 
 _NOWHERE: Location = 0, 0
 _BATCH, _BATCH_BYTES = 512, 256 << 10
@@ -47,23 +50,29 @@ class Operations:
         if after is None:
             assert before is not None
             self.removed += 1
-            self._gone.add_to(by_offset(before[0], self._ends[0]), _RECORD.pack(*before, *_NOWHERE))
+            self._gone.add_to(by_offset(before[0], self._ends[0]), RECORD.pack(*before, *_NOWHERE))
             return
         if before is None:
             self.added += 1
         else:
             self.changed += 1
-        self._here.add_to(by_offset(after[0], self._ends[1]), _RECORD.pack(*after, *(before or _NOWHERE)))
+        self._here.add_to(by_offset(after[0], self._ends[1]), RECORD.pack(*after, *(before or _NOWHERE)))
+
+    def add_changed(self, records: list[bytes]) -> None:
+        """Rows with the same key, where they are after and before."""
+        self.changed += len(records)
+        self._here.add_all([by_offset(offset, self._ends[1]) for (offset,) in _offset(b"".join(records))], records)
 
     def __iter__(self) -> Iterator[Operation]:
         before, after = [AscendingTexts(read).at for read in self._read]
-        for records in _batches(self._gone):
-            rows = [before(offset, size) for offset, size, _, _ in records]
+        for records in batches(_in_order(self._gone)):
+            rows = [before(offset, size) for offset, size, _, _ in map(RECORD.unpack, records)]
             for key, row in zip(self._keys(rows), rows, strict=True):
                 yield Operation("remove", key, before=_raw(row))
-        for records in _batches(self._here):
-            rows = [after(offset, size) for offset, size, _, _ in records]
-            old = [self._read[0](offset, size) if size else None for _, _, offset, size in records]
+        for records in batches(_in_order(self._here)):
+            places = list(map(RECORD.unpack, records))
+            rows = [after(offset, size) for offset, size, _, _ in places]
+            old = [self._read[0](offset, size) if size else None for _, _, offset, size in places]
             for key, row, was in zip(self._keys(rows), rows, old, strict=True):
                 yield Operation("change" if was else "add", key, _raw(was), _raw(row))
 
@@ -75,13 +84,14 @@ def _raw(row: bytes | None) -> msgspec.Raw | msgspec.UnsetType:
     return msgspec.UNSET if row is None else msgspec.Raw(row.strip(slices.WHITESPACE))
 
 
-def _batches(records: Partitions) -> Iterator[list[tuple[int, int, int, int]]]:
-    """In order, some at a time, so that their rows are together no larger than they have to be."""
-    batch: list[tuple[int, int, int, int]] = []
+def batches(records: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Of records that begin as RECORD does, so many at a time that their rows take little memory."""
+    batch: list[bytes] = []
     size_bytes = 0
-    for record in _in_order(records):
-        batch.append(found := _RECORD.unpack(record))
-        size_bytes += found[1] + found[3]
+    for record in records:
+        batch.append(record)
+        size, other_size = _sizes(record)
+        size_bytes += size + other_size
         if len(batch) == _BATCH or size_bytes >= _BATCH_BYTES:
             yield batch
             batch, size_bytes = [], 0
@@ -92,4 +102,4 @@ def _batches(records: Partitions) -> Iterator[list[tuple[int, int, int, int]]]:
 def _in_order(records: Partitions) -> Iterator[bytes]:
     for part in range(COUNT):
         text = b"".join(records.pieces(part))
-        yield from sorted([text[at : at + _RECORD.size] for at in range(0, len(text), _RECORD.size)])
+        yield from sorted([text[at : at + RECORD.size] for at in range(0, len(text), RECORD.size)])

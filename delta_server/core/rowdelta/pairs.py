@@ -13,22 +13,20 @@ import msgspec
 from xxhash import xxh3_128_digest
 
 from delta_server.core.errors import DeltaError
-from delta_server.core.rowdelta.checking import location, row_form
+from delta_server.core.rowdelta.checking import row_form
 from delta_server.core.rowdelta.joining import ENTRY, KEY_BYTES, LONE, Joined
-from delta_server.core.rowdelta.operations import Operations
+from delta_server.core.rowdelta.operations import RECORD, Operations, batches
 from delta_server.core.rowdelta.partitions import COUNT, Partitions, by_offset
 from delta_server.core.rowdelta.ports import Assistant, ReadAt
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.core.rowdelta.texts import AscendingTexts, changed_meanwhile
 
-PAIR = Struct(">QIQI16s16s")
-"""Offset and size of the row after, and of that before; the digests of their bytes."""
+PAIR = Struct(RECORD.format + "16s16s")
+"""Where the rows are, and the digests of their bytes, first that after."""
 
+_offset = Struct(">Q48x").iter_unpack
 _DIGEST = slice(KEY_BYTES, 2 * KEY_BYTES)
 _PLACE = slice(2 * KEY_BYTES, ENTRY.size - 1)
-_BATCH, _BATCH_BYTES = 512, 256 << 10
-"""Pairs that are looked at together, and the bytes of their rows, from which on there are no more of them."""
-
 _WORTH = 32
 """Pairs that an assistant is given."""
 
@@ -47,15 +45,12 @@ class PairChecker:
     def equal(self, pairs: list[bytes], before: ReadAt, after: Callable[[int, int], bytes]) -> list[bool]:
         """Whether those of each pair are equal. `after` reads in the order of the pairs. Raises Conflict: a row is
         another by now."""
-        found = [PAIR.unpack(pair) for pair in pairs]
-        new = [after(offset, size) for offset, size, *_ in found]
-        old = [before(offset, size) for _, _, offset, size, *_ in found]
-        if list(map(len, old)) != [size for _, _, _, size, *_ in found]:
+        columns = [list(column) for column in zip(*PAIR.iter_unpack(b"".join(pairs)), strict=True)]
+        new, old = list(map(after, *columns[0:2])), list(map(before, *columns[2:4]))
+        if list(map(len, old)) != columns[3]:
             raise changed_meanwhile()
-        if self._is_hashed:
-            for texts, place in ((new, 4), (old, 5)):
-                if list(map(_digest, texts)) != [each[place] for each in found]:
-                    raise changed_meanwhile()
+        if self._is_hashed and [list(map(_digest, new)), list(map(_digest, old))] != columns[4:6]:
+            raise changed_meanwhile()
         differ = self._surely_differ(old, new)
         return [not sure and self._is_equal(a, b) for sure, a, b in zip(differ, old, new, strict=True)]
 
@@ -81,9 +76,8 @@ class PairChecker:
         for text in texts:
             zeros = text.translate(_DIGITS_AS_ZEROS)
             if _LONG_INTEGER in zeros:
-                differ = [
-                    sure and _LONG_INTEGER not in line for sure, line in zip(differ, zeros.split(b"\n"), strict=True)
-                ]
+                lines = zeros.split(b"\n")
+                differ = [sure and _LONG_INTEGER not in line for sure, line in zip(differ, lines, strict=False)]
         return differ
 
     def _is_equal(self, old: bytes, new: bytes) -> bool:
@@ -100,13 +94,14 @@ class Pairs:
         """Keeps the pairs of a part. Answers the other entries of both sides, those without a counterpart marked."""
         before = {entry[:KEY_BYTES]: entry for entry in found.before if not entry[-1]}
         others: list[bytes] = []
+        pairs: list[bytes] = []
         for entry in found.after:
             old = None if entry[-1] else before.pop(entry[:KEY_BYTES], None)
             if old is None:
                 others.append(entry if entry[-1] else entry[:-1] + LONE)
             else:
-                record = b"".join([entry[_PLACE], old[_PLACE], entry[_DIGEST], old[_DIGEST]])
-                self._kept.add_to(by_offset(location(entry)[0], self._size_bytes), record)
+                pairs.append(entry[_PLACE] + old[_PLACE] + entry[_DIGEST] + old[_DIGEST])
+        self._kept.add_all([by_offset(offset, self._size_bytes) for (offset,) in _offset(b"".join(pairs))], pairs)
         lone = [entry[:-1] + LONE for entry in before.values()]
         return lone + [entry for entry in found.before if entry[-1]], others
 
@@ -119,7 +114,7 @@ class Pairs:
         helper = assistant if assistant is not None and assistant.reads("before") and assistant.reads("after") else None
         given: list[bytes] = []
         unchanged = 0
-        for pairs in self._batches():
+        for pairs in batches(self._in_order()):
             report()
             if helper is not None and not given and len(pairs) >= _WORTH and helper.is_ready():
                 helper.give_pairs(b"".join(pairs))
@@ -138,27 +133,14 @@ class Pairs:
         answer = helper.take()
         return list(map(bool, answer)) if answer else checker.equal(given, self._before, AscendingTexts(self._after).at)
 
-    def _batches(self) -> Iterator[list[bytes]]:
-        batch: list[bytes] = []
-        size_bytes = 0
+    def _in_order(self) -> Iterator[bytes]:
         for part in range(COUNT):
-            for pair in sorted(_pairs_of(b"".join(self._kept.take(part)))):
-                _, size, _, size_before, _, _ = PAIR.unpack(pair)
-                batch.append(pair)
-                size_bytes += size + size_before
-                if len(batch) == _BATCH or size_bytes >= _BATCH_BYTES:
-                    yield batch
-                    batch, size_bytes = [], 0
-        if batch:
-            yield batch
+            yield from sorted(_pairs_of(b"".join(self._kept.take(part))))
 
 
 def _settled(operations: Operations, pairs: list[bytes], equal: list[bool]) -> int:
     """How many are equal; the others become operations."""
-    for pair, is_equal in zip(pairs, equal, strict=True):
-        if not is_equal:
-            offset, size, offset_before, size_before, _, _ = PAIR.unpack(pair)
-            operations.add((offset_before, size_before), (offset, size))
+    operations.add_changed([pair[: RECORD.size] for pair, same in zip(pairs, equal, strict=True) if not same])
     return sum(equal)
 
 

@@ -17,7 +17,7 @@ from delta_server.core.rowdelta.ports import Assistant, Side, Source
 from delta_server.core.rowdelta.row_keys import SAMPLE_ROWS
 from delta_server.core.rowdelta.settings import Settings
 
-_BATCH, _GIVEN = 16, 12
+_BATCH, _GIVEN = 32, 27
 """Blocks that are shared with an assistant at a time, and how many of them are its: we join, count and keep besides."""
 
 

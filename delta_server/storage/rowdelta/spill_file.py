@@ -7,7 +7,7 @@ from types import TracebackType
 
 from delta_server.core.errors import Unavailable
 
-_WAITING_BYTES = 256 << 10
+_WAITING_BYTES = 64 << 10
 
 
 class SpillFile:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from delta_server import rowdelta
 from delta_server.core.errors import Conflict, DeltaError, Invalid, TooLarge
-from delta_server.core.rowdelta import blocks, checking, joining, pairs, reading, writing
+from delta_server.core.rowdelta import blocks, checking, joining, operations, pairs, reading, writing
 from delta_server.core.rowdelta.checking import Checker
 from delta_server.core.rowdelta.comparing import Comparison
 from delta_server.core.rowdelta.entries import EntryMaker
@@ -493,7 +493,7 @@ def test_an_assistant_changes_nothing_that_is_found(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(joining, "_WORTH_BYTES", 1)
     monkeypatch.setattr(checking, "_WORTH", 1)
     monkeypatch.setattr(pairs, "_WORTH", 1)
-    monkeypatch.setattr(pairs, "_BATCH", 9)
+    monkeypatch.setattr(operations, "_BATCH", 9)
     chance = Random(3)
     rows = [{"id": i % 990, "v": chance.random()} for i in range(1000)]
     changed = [{"id": row["id"] + 1000 * (i % 9 == 1), "v": 1.5} if i % 9 else row for i, row in enumerate(rows)]
@@ -513,8 +513,8 @@ def test_an_assistant_changes_nothing_that_is_found(tmp_path: Path, monkeypatch:
 
 LINES = [
     ("in its batch", 3, b"x", "after, line 4: it is not valid JSON"),
-    ("in ours", 70, b"x", "after, line 71: it is not valid JSON"),
-    ("too large", 70, b'"' + b"x" * 200 + b'"', "after, line 71: a row has more than"),
+    ("in ours", 97, b"x", "after, line 98: it is not valid JSON"),
+    ("too large", 97, b'"' + b"x" * 200 + b'"', "after, line 98: a row has more than"),
     ("without a key", 3, b"{}", "after: 1 of 100 rows lack the key field id, the first in line 4"),
 ]
 

@@ -12,6 +12,7 @@ from delta_server.core.rowdelta import blocks, joining
 from delta_server.core.rowdelta.checking import Checker
 from delta_server.core.rowdelta.comparing import Comparison
 from delta_server.core.rowdelta.entries import EntryMaker
+from delta_server.core.rowdelta.pairs import PAIR
 from delta_server.core.rowdelta.ports import Phase, Side
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.storage.rowdelta.assistant import ProcessAssistant
@@ -76,6 +77,31 @@ def test_it_joins_and_checks(tmp_path: Path) -> None:
             (tmp_path / "rows").write_bytes(ROWS.replace(b'"v":3', b'"v":9'))
             assistant.give_left("before", found.before[0])
             assert assistant.take() == b"", "the row is another by now"
+
+
+def test_it_looks_at_pairs(tmp_path: Path) -> None:
+    texts = ROWS, ROWS.replace(b'"v":3', b'"v":4').replace(b'"v":5', b'"v":5.0')
+    paths = tmp_path / "before", tmp_path / "after"
+    settings = Settings(key_fields=("id",))
+    entries = []
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(text)
+        made = EntryMaker(("id",), settings).make(text, 0, what="", line=1).entries
+        entries.append([joining.ENTRY.unpack(entry) for entry in made])
+    pairs = b"".join(
+        PAIR.pack(new[2], new[3], old[2], old[3], new[1], old[1]) for old, new in zip(*entries, strict=True)
+    )
+    with rowdelta.FileSource(paths[0]) as old_file, rowdelta.FileSource(paths[1]) as new_file:
+        assert old_file.file is not None
+        assert new_file.file is not None
+        files: dict[Side, int] = {"before": old_file.file, "after": new_file.file}
+        with ProcessAssistant(("id",), settings, files=files, after=1, wait_s=60) as assistant:
+            assert [assistant.is_ready() for _ in range(2)] == [False, True]
+            assistant.give_pairs(pairs)
+            assert assistant.take() == bytes([i % 7 != 3 for i in range(2000)])
+            paths[1].write_bytes(texts[0])
+            assistant.give_pairs(pairs)
+            assert assistant.take() == b"", "rows are others by now"
 
 
 def test_it_may_end(assistant: ProcessAssistant) -> None:
