@@ -53,6 +53,8 @@ LOOKS = """() => {
     }
     return found
 }"""
+IDLE = "new Promise((rest) => setTimeout(() => requestIdleCallback(rest, {timeout: 5000}), 30))"
+"""The page has nothing to do: what it was told is drawn, and what that wants is asked for."""
 _CHROMIUM = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
 """The first is without windows and what surrounds pages there: half of the work."""
 FLAGS = [
@@ -202,9 +204,10 @@ class Visit(msgspec.Struct):
         return self.page
 
     def _wait_until_quiet(self) -> None:
+        """Three looks in a row find nothing asked, each after the page itself had time: a slow one asks late."""
         quiet = 0
         while quiet < 3:
-            self.page.wait_for_timeout(30)
+            self.page.evaluate(IDLE)
             quiet = 0 if self.asked else quiet + 1
 
     def looks(self) -> dict[str, list[str]]:

@@ -138,7 +138,7 @@ def test_rules_are_listed_with_their_last_numbers_and_by_what_the_address_asks_f
         rules.get_by_role("link", name="sales").get_by_role("img", name="The last 40: 2 to 14, now 2")
     ).to_be_visible()
     expect(rules.get_by_role("link", name="many")).to_have_count(0)
-    assert "endpoint=events" in page.url
+    expect(page).to_have_url(re.compile("endpoint=events"))
     page.reload()
     expect(rules.get_by_role("link", name="sales")).to_be_visible()
     page.get_by_label("Rules by kind").select_option("metric")

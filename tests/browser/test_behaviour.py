@@ -29,6 +29,7 @@ def test_retention_is_a_triangle(visited: Server, visit: Open, dark: bool, size:
     page.get_by_role("combobox", name="Began with").select_option("signup")
     page.get_by_role("combobox", name="Periods").select_option("4")
     expect(page).to_have_url(re.compile("start=signup&periods=4"))
+    expect(table.get_by_role("columnheader")).to_have_count(2 + 5)  # of the last that was asked
     cell = table.get_by_role("row").nth(2).get_by_role("button").first
     expect(cell).to_have_text("100\u00a0%")
     window.axe()
@@ -52,6 +53,7 @@ def test_paths_are_a_flow(visited: Server, visit: Open, dark: bool, size: tuple[
     page.get_by_role("combobox", name="By", exact=True).select_option("data.country")
     page.get_by_role("combobox", name="Depth").select_option("2")
     moves = page.get_by_role("region", name="Moves")
+    expect(moves.locator("td:first-child", has_text="3")).to_have_count(0)  # steps of the depth before
     expect(moves.get_by_role("cell", name="<img src=x onerror=alert(1)>").first).to_be_visible()
     window.axe()
     fits(page)

@@ -51,6 +51,15 @@ def bell(page: Page, says: str) -> None:
     expect(page.get_by_role("button", name=f"Bell: {says}")).to_be_visible()
 
 
+def add_reader(server: Server, client: httpx.Client) -> str:
+    """The address of a member, whose page learns late what they may see."""
+    email = "vi@example.com"
+    made = client.post(f"/v1/projects/{PROJECT}/invitations", json={"email": email, "role": "viewer"}).json()
+    accepted = {"token": made["token"], "password": PASSWORD, "name": "Vi"}
+    assert httpx.post(f"{server.url}/v1/invitations/accept", json=accepted).is_success
+    return email
+
+
 def test_a_source_that_fails_is_counted_until_it_recovers(
     server: Server, visit: Open, api: Source, said: Said, client: httpx.Client
 ) -> None:
@@ -67,10 +76,14 @@ def test_a_source_that_fails_is_counted_until_it_recovers(
     assert client.post(poll).json()["state"] == "backing_off"
     bell(page, "1 thing to look at")
     expect(page.locator("tr[data-row]").filter(has_text=HOSTILE)).to_contain_text("its source fails")
+    reader = visit(server)
+    reader.sign_in(add_reader(server, client))
+    bell(reader.go(f"/p/{PROJECT}"), "1 thing to look at")
     page.keyboard.press("b")
     item = page.get_by_role("menuitem", name=HOSTILE)
     expect(item).to_contain_text("its source does not answer")
     expect(item).to_contain_text("Poll, ")
+    expect(item).to_be_focused()
     window.axe()
     page.keyboard.press("Enter")
     expect(page.locator(".pos")).to_contain_text("Failing since")

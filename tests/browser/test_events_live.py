@@ -55,6 +55,7 @@ def test_what_comes_is_shown_filtered_held_and_opened(
     window.axe()
     page.keyboard.press("Escape")
     page.get_by_role("searchbox", name="Words in events").fill("")
+    expect(rows.nth(1)).to_be_visible()
     page.locator(".live-page h2").click()
     for key, place in (("j", 0), ("j", 1), ("ArrowUp", 0)):
         page.keyboard.press(key)

@@ -1,5 +1,6 @@
 """The record of an endpoint's polls: what changed, what did not, what failed; polled now, paused, resumed."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -85,7 +86,7 @@ def test_the_record(server: Server, visit: Open, said: Said) -> None:
     rows.nth(1).get_by_role("link").click()
     expect(panel.get_by_role("link", name="Open the version")).to_be_visible()
     page.get_by_role("button", name="a wrong status").click()
-    assert "class=status" in page.url
+    expect(page).to_have_url(re.compile("class=status"))
     expect(rows.filter(has_not_text="a wrong status")).to_have_count(0)
     expect(rows.first).to_be_visible()
     page.get_by_role("button", name="a wrong status").click()
@@ -112,6 +113,7 @@ def test_narrow_and_dark_and_one_that_is_not_polled(server: Server, visit: Open)
     expect(page.get_by_role("region", name="The poll")).to_contain_text("Status 500")
     window.axe()
     fits(page)
+    expect(page).to_have_url(re.compile("at="))
     failed = page.url.partition("at=")[2].partition("&")[0]
     page = window.go(f"/p/{PROJECT}/e/{quote(NAME, safe='')}/polls?class=ok&at={failed}")
     panel = page.get_by_role("region", name="The poll")

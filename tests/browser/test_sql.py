@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Request, Route, expect
 
 from tests.browser import visitors
 from tests.browser.conftest import NARROW, PROJECT, WIDE, Open, fits
@@ -21,6 +21,10 @@ def visited(server: Server) -> Server:
     return server
 
 
+def _describes(asked: Request) -> bool:
+    return "DESCRIBE events" in (asked.post_data or "")
+
+
 def test_a_statement_is_completed_refused_at_its_place_and_answered(visited: Server, visit: Open) -> None:
     window = visit(visited)
     window.expected = re.compile("status of 400")
@@ -28,12 +32,15 @@ def test_a_statement_is_completed_refused_at_its_place_and_answered(visited: Ser
     page = window.go(SQL)
     editor = page.get_by_role("textbox", name="SQL")
     editor.click()
-    with page.expect_response(lambda answer: "DESCRIBE events" in (answer.request.post_data or "")):
+    held: list[Route] = []
+    page.route("**/v1/sql?*", lambda route: held.append(route) if _describes(route.request) else route.continue_())
+    with page.expect_request(_describes):
         page.keyboard.type("select  from events")
     for _ in range(len(" from events")):
         page.keyboard.press("ArrowLeft")
-    page.wait_for_timeout(50)  # the answer is read
-    page.keyboard.type("event_t")
+    page.keyboard.type("event_t")  # before the columns have come
+    for route in held:
+        route.continue_()
     expect(page.locator(".cm-tooltip-autocomplete")).to_contain_text("event_type")
     window.axe()
     page.keyboard.press("Escape")

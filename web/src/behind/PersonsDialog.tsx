@@ -10,10 +10,14 @@ type Sent = Schemas["PersonsRequest"];
 /** A question with the part of its answer; the description of the API knows no members of an open object. */
 export type Part = Omit<Sent, "part" | "limit" | "cursor"> & { part: Readonly<Record<string, unknown>> };
 
-interface PersonsProps {
-  project: string;
+/** What was clicked, with the question whose answer it stood in: what is drawn may be another's meanwhile. */
+export interface Counted {
   title: string;
   part: Part;
+}
+
+interface PersonsProps extends Counted {
+  project: string;
   close: () => void;
 }
 

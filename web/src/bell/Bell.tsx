@@ -17,6 +17,8 @@ const SETTLED_MS = 1500;
 /** And without any, for what no news tells of. */
 const AGAIN_MS = 120_000;
 const MOST = 50;
+/** What decides of which troubles the reader is told. */
+const SEEN = ["alerts:read", "webhooks:read", "endpoints:read", "projects:read"] as const;
 
 /** Counts what needs somebody, and lists it with where it is mended. */
 export default function Bell({ project }: { project: string }) {
@@ -84,6 +86,7 @@ function useTroubles(project: string) {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => void ask(), SETTLED_MS);
   };
+  const seen = SEEN.map(may).join(); // of members known a moment later
   useEffect(() => {
     setTroubles([]);
     failing.value = new Map();
@@ -94,7 +97,7 @@ function useTroubles(project: string) {
       clearTimeout(timer.current);
       control.current?.abort();
     };
-  }, [project]);
+  }, [project, seen]);
   return { troubles, look };
 }
 

@@ -7,6 +7,8 @@ import {
   closeBracketsKeymap,
   completeFromList,
   completionKeymap,
+  completionStatus,
+  startCompletion,
 } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { PostgreSQL, sql } from "@codemirror/lang-sql";
@@ -107,6 +109,7 @@ export function openEditor(host: HTMLElement, wanted: Wanted): Editor {
     wanted.onRun();
     return true;
   };
+  let isTyping = false;
   const view = new EditorView({
     root,
     parent: root,
@@ -129,6 +132,8 @@ export function openEditor(host: HTMLElement, wanted: Wanted): Editor {
         EditorView.contentAttributes.of({ "aria-label": "SQL", spellcheck: "false", autocapitalize: "off" }),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) wanted.onChange(update.state.doc.toString());
+          if (update.docChanged || update.selectionSet)
+            isTyping = update.transactions.some((each) => each.isUserEvent("input.type"));
         }),
         LOOK,
       ],
@@ -141,8 +146,12 @@ export function openEditor(host: HTMLElement, wanted: Wanted): Editor {
       view.dispatch(view.state.replaceSelection(text));
       view.focus();
     },
-    setSchema: (schema) =>
-      view.dispatch({ effects: language.reconfigure([sql({ dialect: PostgreSQL, schema }), alone(schema)]) }),
+    setSchema: (schema) => {
+      view.dispatch({ effects: language.reconfigure([sql({ dialect: PostgreSQL, schema }), alone(schema)]) });
+      const { head } = view.state.selection.main;
+      const isWord = isTyping && /\w/.test(view.state.sliceDoc(Math.max(0, head - 1), head));
+      if (isWord && completionStatus(view.state) === null) startCompletion(view); // typed before its columns came
+    },
     mark: (place, message) => {
       const fits = place !== null && place.to > place.from && place.to <= view.state.doc.length;
       view.dispatch({ effects: marked.of(fits ? { ...place, message } : null) });

@@ -40,13 +40,26 @@ export default function Board({ params }: PageProps) {
   const grid = useRef<HTMLDivElement>(null);
   const loaded = useLoad((signal) => getBoard(project, id, signal), [project, id]);
   const board = changed?.id === id ? changed : loaded.data;
-  const put = async (tiles: readonly Omit<BoardTile, "query">[]) => {
+  const sending = useRef(Promise.resolve());
+  const last = useRef(0);
+  const send = (tiles: readonly Omit<BoardTile, "query">[]) => {
+    const turn = ++last.current;
     setError(null);
-    try {
-      setChanged(await arrange(project, id, tiles));
-    } catch (caught) {
-      setError(caught);
-    }
+    sending.current = sending.current.then(async () => {
+      try {
+        const arranged = await arrange(project, id, tiles);
+        if (turn === last.current) setChanged(arranged);
+      } catch (caught) {
+        setError(caught);
+        setChanged(null);
+        loaded.again();
+      }
+    });
+  };
+  /** Shown at once, and sent behind what was done before: the next key goes on from here. */
+  const put = (tiles: readonly BoardTile[]) => {
+    if (board) setChanged({ ...board, tiles: [...tiles] });
+    send(tiles);
   };
   const look = () => {
     setDoing(null);
@@ -56,7 +69,7 @@ export default function Board({ params }: PageProps) {
   const add = (query: string) => {
     setDoing(null);
     const tile = { id: crypto.randomUUID(), query_id: query, title: null, width: 1, height: 1 };
-    void put([...(board?.tiles ?? []), tile]);
+    send([...(board?.tiles ?? []), tile]);
   };
   return (
     <main id="main" class="wrap app explore-page board-page">
@@ -132,7 +145,7 @@ export default function Board({ params }: PageProps) {
 interface TilesProps {
   project: string;
   tiles: readonly BoardTile[];
-  put: (tiles: readonly BoardTile[]) => Promise<void>;
+  put: (tiles: readonly BoardTile[]) => void;
 }
 
 function Tiles({ project, tiles, put }: TilesProps) {
@@ -141,7 +154,7 @@ function Tiles({ project, tiles, put }: TilesProps) {
   const drop = (to: number) => {
     const from = tiles.findIndex(({ id }) => id === dragged.current);
     dragged.current = null;
-    if (from >= 0 && from !== to) void put(moved(tiles, from, to));
+    if (from >= 0 && from !== to) put(moved(tiles, from, to));
   };
   return (
     <>
@@ -157,8 +170,8 @@ function Tiles({ project, tiles, put }: TilesProps) {
             dragged.current = tile.id;
           }}
           drop={() => drop(place)}
-          move={(by) => void put(moved(tiles, place, place + by))}
-          change={(next) => void put(tiles.flatMap((one) => (one.id === tile.id ? (next ? [next] : []) : [one])))}
+          move={(by) => put(moved(tiles, place, place + by))}
+          change={(next) => put(tiles.flatMap((one) => (one.id === tile.id ? (next ? [next] : []) : [one])))}
         />
       ))}
     </>

@@ -1,7 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { post } from "../api.ts";
 import { AskedFrame } from "../behaviour/AskedFrame.tsx";
-import { PersonsDialog } from "../behind/PersonsDialog.tsx";
+import { type Counted, PersonsDialog } from "../behind/PersonsDialog.tsx";
 import { ask } from "../explore/asking.ts";
 import { Share } from "../explore/Breakdown.tsx";
 import { Conditions } from "../explore/Conditions.tsx";
@@ -52,7 +52,12 @@ export default function Funnels({ params }: PageProps) {
     },
     [project, asked, range.join()],
   );
-  const [open, setOpen] = useState<Opened | null>(null);
+  const [open, setOpen] = useState<Counted | null>(null);
+  const openPart = (part: Opened) => {
+    if (!found.data) return;
+    const title = part.outcome === "left" ? "Who went no further" : "Who got here";
+    setOpen({ title, part: { funnel: found.data.query, part } });
+  };
   const set = (place: number, name: string | null) => setAll("s", changed(steps, place, name));
   return (
     <AskedFrame
@@ -94,19 +99,12 @@ export default function Funnels({ params }: PageProps) {
             step={step}
             types={types.data ?? []}
             bar={step !== "" ? found.data?.bars[i] : undefined}
-            open={setOpen}
+            open={openPart}
             set={set}
           />
         ))}
       </ol>
-      {open && found.data ? (
-        <PersonsDialog
-          project={project}
-          title={open.outcome === "left" ? "Who went no further" : "Who got here"}
-          part={{ funnel: found.data.query, part: open }}
-          close={() => setOpen(null)}
-        />
-      ) : null}
+      {open ? <PersonsDialog project={project} {...open} close={() => setOpen(null)} /> : null}
     </AskedFrame>
   );
 }

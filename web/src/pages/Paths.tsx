@@ -6,7 +6,7 @@ import { DEPTHS, flowOf, GAPS, MOST_MOVES, type Move, movesOf, nameOf } from "..
 import { AddressPick, TypePick } from "../behaviour/TypePick.tsx";
 import { oneOf, useAsked } from "../behaviour/useAsked.ts";
 import { useTypes } from "../behaviour/useTypes.ts";
-import { PersonsDialog } from "../behind/PersonsDialog.tsx";
+import { type Counted, PersonsDialog } from "../behind/PersonsDialog.tsx";
 import { findFields } from "../explore/asking.ts";
 import { Conditions } from "../explore/Conditions.tsx";
 import { figure } from "../explore/names.ts";
@@ -25,7 +25,7 @@ export default function Paths({ params }: PageProps) {
   const project = params.project as string;
   const { question, range, saved, filters, zone, key } = useAsked(USUAL);
   const types = useTypes(project, range);
-  const [open, setOpen] = useState<Move | null>(null);
+  const [open, setOpen] = useState<Counted | null>(null);
   const start = query.value.get("start") ?? "";
   const by = query.value.get("by") || "eventType";
   const direction = oneOf<keyof typeof WAYS>(query.value.get("way"), WAYS, "next");
@@ -49,6 +49,11 @@ export default function Paths({ params }: PageProps) {
     },
     [project, key, range.join()],
   );
+  const openMove = ({ step, from, to, users }: Move) => {
+    if (!found.data) return;
+    const title = `${nameOf(from)} to ${nameOf(to)}: ${counted(users, "person", "people")}`;
+    setOpen({ title, part: { paths: found.data.query, part: { step, from, to } } });
+  };
   const flow = useMemo(() => flowOf(found.data?.moves ?? []), [found.data]);
   const groups = (fields.data ?? NOTHING).groups.filter((field) => field !== "tags");
   const names = Object.fromEntries([...new Set(["eventType", by, ...groups])].map((field) => [field, field]));
@@ -83,16 +88,9 @@ export default function Paths({ params }: PageProps) {
       }
       isSilent={fields.data?.groups.length === 0}
     >
-      {flow.nodes.length > 0 ? <FlowView flow={flow} open={setOpen} /> : null}
-      {found.data && found.data.moves.length > 0 ? <Moves moves={found.data.moves} open={setOpen} /> : null}
-      {open && found.data ? (
-        <PersonsDialog
-          project={project}
-          title={`${nameOf(open.from)} to ${nameOf(open.to)}: ${counted(open.users, "person", "people")}`}
-          part={{ paths: found.data.query, part: { step: open.step, from: open.from, to: open.to } }}
-          close={() => setOpen(null)}
-        />
-      ) : null}
+      {flow.nodes.length > 0 ? <FlowView flow={flow} open={openMove} /> : null}
+      {found.data && found.data.moves.length > 0 ? <Moves moves={found.data.moves} open={openMove} /> : null}
+      {open ? <PersonsDialog project={project} {...open} close={() => setOpen(null)} /> : null}
     </AskedFrame>
   );
 }

@@ -14,7 +14,7 @@ import {
 } from "../behaviour/triangle.ts";
 import { oneOf, useAsked } from "../behaviour/useAsked.ts";
 import { useTypes } from "../behaviour/useTypes.ts";
-import { PersonsDialog } from "../behind/PersonsDialog.tsx";
+import { type Counted, PersonsDialog } from "../behind/PersonsDialog.tsx";
 import { Conditions } from "../explore/Conditions.tsx";
 import { figure } from "../explore/names.ts";
 import type { Row } from "../explore/rows.ts";
@@ -32,7 +32,7 @@ export default function Retention({ params }: PageProps) {
   const project = params.project as string;
   const { question, range, saved, filters, zone, key } = useAsked(USUAL);
   const types = useTypes(project, range);
-  const [open, setOpen] = useState<Cell | null>(null);
+  const [open, setOpen] = useState<Counted | null>(null);
   const [start, again] = [query.value.get("start") ?? "", query.value.get("again") ?? ""];
   const every = oneOf<Every>(query.value.get("every"), EVERY, "1d");
   const periods = oneOf(query.value.get("periods"), PERIODS, "8");
@@ -53,6 +53,7 @@ export default function Retention({ params }: PageProps) {
     },
     [project, key, range.join()],
   );
+  const answer = found.data;
   return (
     <AskedFrame
       project={project}
@@ -88,17 +89,20 @@ export default function Retention({ params }: PageProps) {
       empty={found.data?.cohorts.length === 0 ? "Nobody began in this time." : null}
       isSilent={types.length === 0}
     >
-      {found.data && found.data.cohorts.length > 0 ? (
-        <Triangle cohorts={found.data.cohorts} every={every} zone={zone} open={setOpen} />
-      ) : null}
-      {open && found.data ? (
-        <PersonsDialog
-          project={project}
-          title={`${counted(open.users, "person", "people")}, ${EVERY[every]} ${open.period}`}
-          part={{ retention: found.data.query, part: { cohort: open.cohort, period: open.period } }}
-          close={() => setOpen(null)}
+      {answer && answer.cohorts.length > 0 ? (
+        <Triangle
+          cohorts={answer.cohorts}
+          every={every}
+          zone={zone}
+          open={({ users, cohort, period }) =>
+            setOpen({
+              title: `${counted(users, "person", "people")}, ${EVERY[every]} ${period}`,
+              part: { retention: answer.query, part: { cohort, period } },
+            })
+          }
         />
       ) : null}
+      {open ? <PersonsDialog project={project} {...open} close={() => setOpen(null)} /> : null}
     </AskedFrame>
   );
 }

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { Dialog } from "../parts/Dialog.tsx";
 import { Choice, Field, Form, SubmitOrCancel, text } from "../parts/Form.tsx";
+import { Loading } from "../parts/Loading.tsx";
 import { useLoad } from "../state/load.ts";
 import { go, query } from "../state/location.ts";
 import { may } from "../state/may.ts";
@@ -71,36 +72,39 @@ function Save({ project, kind, spec, close }: SaveProps) {
   };
   return (
     <Dialog title="Save the query" close={close}>
-      <Form send={send} tried="Saving it">
-        {(form) => (
-          <>
-            <Field
-              key={known?.id ?? ""}
-              form={form}
-              label="Name"
-              name="name"
-              required
-              maxLength={200}
-              autofocus
-              autocomplete="off"
-              defaultValue={known?.name ?? ""}
-            />
-            {known ? (
-              <Choice
-                label="As"
-                name="as"
-                options={[
-                  ["same", `“${known.name}”, changed`],
-                  ["new", "one more"],
-                ]}
+      {before.data === undefined && !before.error ? (
+        <Loading />
+      ) : (
+        <Form send={send} tried="Saving it">
+          {(form) => (
+            <>
+              <Field
+                form={form}
+                label="Name"
+                name="name"
+                required
+                maxLength={200}
+                autofocus
+                autocomplete="off"
+                defaultValue={known?.name ?? ""}
               />
-            ) : null}
-            <SubmitOrCancel form={form} close={close}>
-              Save
-            </SubmitOrCancel>
-          </>
-        )}
-      </Form>
+              {known ? (
+                <Choice
+                  label="As"
+                  name="as"
+                  options={[
+                    ["same", `“${known.name}”, changed`],
+                    ["new", "one more"],
+                  ]}
+                />
+              ) : null}
+              <SubmitOrCancel form={form} close={close}>
+                Save
+              </SubmitOrCancel>
+            </>
+          )}
+        </Form>
+      )}
     </Dialog>
   );
 }
