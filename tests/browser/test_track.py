@@ -137,7 +137,8 @@ def test_from_an_address_to_its_endpoint(server: Server, visit: Open, api: Sourc
     page.wait_for_url(re.compile("every=15m"))
     plan.get_by_role("button", name="Track every 15 min").click()
     page.wait_for_url(f"**/p/{PROJECT}/e/quakes-strong")
-    expect(page.get_by_role("treegrid")).to_contain_text("2 elements")  # closed, where a second poll came already
+    expect(page.get_by_role("treegrid")).to_contain_text("6.1")
+    assert len(api.asked) == 3, "tried twice, polled once"
 
     page = window.go(f"/p/{PROJECT}/track?url={url}")
     page.get_by_role("button", name="Try", exact=True).click()

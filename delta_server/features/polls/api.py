@@ -31,6 +31,7 @@ _TAGS = ["Polling"]
 _LIST = "polls"
 _SUMMARY_MS = times.DAY_MS
 _MOST_BUCKETS = 2_000
+_IF_DUE = "Only where it is due; else the answer is the last poll: after a change, it may have been polled already"
 _CLASS = "Only those that failed of this, of several with commas between, `failed` of anything, `ok` of nothing"
 
 
@@ -42,11 +43,15 @@ _CLASS = "Only those that failed of this, of several with commas between, `faile
     opt=example(answer={"poll": schemas.EXAMPLE, "state": "on", "next_at": "2026-05-02T08:05:00.000Z"}),
 )
 async def poll_now(
-    endpoint: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
+    endpoint: FromPath[str],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    if_due: Annotated[bool, QueryParameter(description=_IF_DUE)] = False,
 ) -> PollAnswer:
     """Also where polling is paused or off; what finds its source again goes on. Answered when it has ended, or after 25
     seconds without it: its host is asked one request at a time."""
-    row, now = await service.poll_now(services, endpoints.resolve(services, project, endpoint))
+    of = endpoints.resolve(services, project, endpoint)
+    row, now = await (service.poll_if_due if if_due else service.poll_now)(services, of)
     return PollAnswer(None if row is None else schemas.poll(row), now.state, _time(now.due_at))
 
 

@@ -55,7 +55,7 @@ async def _track(svc: Services, wanted: Track, _: Progress) -> Tracked:
     if svc.db.peek(polling.find, endpoint.id) is not None:
         raise Conflict(f"{name} is polled already: give another name with --endpoint")
     await endpoints.update_endpoint(svc, project, name, EndpointChange(polling=change))
-    row, now = await service.poll_now(svc, endpoint)
+    row, now = await service.poll_if_due(svc, endpoint)
     return Tracked(
         project=project_name,
         endpoint=name,

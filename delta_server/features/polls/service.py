@@ -62,6 +62,17 @@ async def poll_now(svc: Services, endpoint: EndpointRef) -> tuple[PollRow | None
     return None if ended is None else ended.row, _now(svc, endpoint)
 
 
+async def poll_if_due(svc: Services, endpoint: EndpointRef) -> tuple[PollRow | None, Now]:
+    """Who made an endpoint or changed how it is polled made it due, and the loop may have polled it before he asks:
+    then the row is that poll, and its source is not asked twice. Raises what `poll_now` does."""
+    now = _now(svc, endpoint)
+    if now.due_at is not None and now.due_at > svc.clock.now_ms():
+        rows = await list_polls(svc, endpoint, TimelineSpan(), classes=None, changed=None, limit=1)
+        if rows:
+            return rows[0], now
+    return await poll_now(svc, endpoint)
+
+
 async def list_polls(
     svc: Services,
     endpoint: EndpointRef,

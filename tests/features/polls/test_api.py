@@ -7,6 +7,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.features.polling import service as polling_service
+from delta_server.features.polls.running import RunningPolls
 from tests.conftest import Keys, bearer
 from tests.features.polls.source import Answer, json, source
 from tests.features.rows import Row, check
@@ -112,6 +113,33 @@ async def test_polled_now_and_on_record(client: httpx.AsyncClient, keys: Keys, p
     assert [(one["ok"], one["failed"], one["changed"]) for one in summed["data"]] == [(1, 0, 1), (0, 1, 0), (0, 1, 0)]
     [bucket] = (await check(client, keys, Row("", "GET", f"{path}/summary?buckets=1", 200)))["data"]
     assert (bucket["ok"], bucket["failed"], bucket["changed"]) == (1, 2, 1)
+
+
+async def test_who_made_it_does_not_ask_it_twice(
+    app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock
+) -> None:
+    """The loop may begin before the maker asks for the first poll, and may have ended, too."""
+    ask = Row("", "POST", "/v1/endpoints/prices/poll?if_due=true", 200)
+    async with source(json(b'{"a": 1}')) as api:
+        made = {"name": "prices", "polling": {"url": api.url, "interval": "5m"}}
+        await check(client, keys, Row("", "POST", "/v1/endpoints", 201, body=made))
+        running = RunningPolls.of(app.services)
+        await running.begin_due()
+        during = await check(client, keys, ask)
+        await running.ended()
+        after = await check(client, keys, ask)
+        assert during == after
+        assert after["poll"]["changed"]
+        assert len(api.asked) == 1
+        assert (await check(client, keys, Row("", "POST", "/v1/endpoints/prices/poll", 200)))["poll"] != after["poll"]
+        assert len(api.asked) == 2, "who wants it now has it now"
+        clock.advance(10 * 60_000)
+        await check(client, keys, ask)
+        assert len(api.asked) == 3, "it is due"
+        off = {"polling": {"enabled": False}}
+        await check(client, keys, Row("", "PATCH", "/v1/endpoints/prices", 200, body=off))
+        await check(client, keys, ask)
+        assert len(api.asked) == 4, "it is never due"
 
 
 async def test_a_plan_counts_what_is_polled(client: httpx.AsyncClient, keys: Keys, app: Application) -> None:

@@ -53,7 +53,9 @@ export function Save({ project, endpoint, draft, name, ignored, cannot }: SavePr
 async function made(project: string, name: string, polling: Schemas["PollingChange"], ignore: string[]): Promise<void> {
   const body = { name, polling, ...(ignore.length > 0 ? { diff: { ignore } } : {}) } as Schemas["NewEndpoint"];
   const { endpoint } = await post("/v1/endpoints", { in: project, body });
-  const { poll } = await post("/v1/endpoints/{endpoint}/poll", { in: project, path: { endpoint: endpoint.id } });
+  // The server begins with it by itself.
+  const first = { in: project, path: { endpoint: endpoint.id }, query: { if_due: true } };
+  const { poll } = await post("/v1/endpoints/{endpoint}/poll", first);
   if (poll?.class) toast(`It is tracked, but its first poll failed: ${poll.detail}`);
   go(at("p", project, "e", endpoint.name, ...(poll?.class ? ["polls"] : [])));
 }
