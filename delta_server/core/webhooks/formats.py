@@ -38,6 +38,8 @@ _TO = {
     "matrix": (re.compile(r"![!-~]{1,254}"), "a room id, which begins with !"),
     "email": (re.compile(r"[^\s@]+@[^\s@]+"), "the e-mail address of somebody with an account here"),
 }
+_ENDS = {"gotify": "/message", "telegram": "/sendMessage"}
+"""Of addresses: the service answers 404, or a page with 200, to what is sent to another."""
 _TOKEN = {"matrix": "authorization", "gotify": "x-gotify-key"}
 _DISCORD = re.compile(r"([\\*_~`|>#\[\]()@])")
 
@@ -90,6 +92,8 @@ def check(destination: Destination, headers: Mapping[str, str]) -> None:
         raise Invalid(f"with the format {format}, the header {_TOKEN[format]} must have the token", field="headers")
     if format == "ntfy" and not _topic(destination.url)[1]:
         raise Invalid("with the format ntfy, url must end with the topic, as https://ntfy.sh/TOPIC", field="url")
+    if format in _ENDS and not urlsplit(destination.url).path.endswith(_ENDS[format]):
+        raise Invalid(f"with the format {format}, url must end with {_ENDS[format]}", field="url")
     if (format == "email") != (not destination.url):
         raise Invalid("url goes with all formats but email" if format == "email" else "url is missing", field="url")
 

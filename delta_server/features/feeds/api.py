@@ -69,11 +69,11 @@ async def list_feeds(
 )
 async def rotate_feed(
     feed_id: FromPath[str],
-    data: JSONBody[FeedRotation],
     services: NamedDependency[Services],
     project: NamedDependency[int],
+    data: JSONBody[FeedRotation | None] = None,
 ) -> FeedAnswer:
-    return await service.rotate_feed(services, project, feed_id, data.overlap)
+    return await service.rotate_feed(services, project, feed_id, (data or FeedRotation()).overlap)
 
 
 @delete("/v1/feeds/{feed_id:str}", summary="Delete a feed", tags=_TAGS, opt=example(answer=None))

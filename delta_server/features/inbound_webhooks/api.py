@@ -85,12 +85,12 @@ async def list_webhooks(
 )
 async def rotate(
     endpoint: FromPath[str],
-    data: JSONBody[TokenRotation],
     services: NamedDependency[Services],
     project: NamedDependency[int],
+    data: JSONBody[TokenRotation | None] = None,
 ) -> InboundWebhookAnswer:
     """The token before is taken for as long as `overlap`, a day by default: until then the sender uses either."""
-    return await service.rotate(services, project, endpoint, data.overlap)
+    return await service.rotate(services, project, endpoint, (data or TokenRotation()).overlap)
 
 
 @delete(

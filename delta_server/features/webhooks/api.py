@@ -136,13 +136,13 @@ async def delete_webhook(
 )
 async def rotate_secret(
     webhook_id: FromPath[str],
-    data: JSONBody[SecretRotation],
     services: NamedDependency[Services],
     project: NamedDependency[int],
     idempotency_key: NamedDependency[IdempotencyKey],
+    data: JSONBody[SecretRotation | None] = None,
 ) -> Response[bytes]:
     """Both sign `webhook-signature` until the overlap ends; `x-signature-256` has room for one, the new one."""
-    answer = await service.rotate_secret(services, project, webhook_id, data, idempotency_key)
+    answer = await service.rotate_secret(services, project, webhook_id, data or SecretRotation(), idempotency_key)
     return idempotency.respond(answer, "/v1/webhooks")
 
 
@@ -155,13 +155,13 @@ async def rotate_secret(
 )
 async def test_webhook(
     webhook_id: FromPath[str],
-    data: JSONBody[NewTest],
     services: NamedDependency[Services],
     project: NamedDependency[int],
+    data: JSONBody[NewTest | None] = None,  # noqa: PT028  # no test: it sends one
 ) -> DeliveryAnswer:
     """One attempt, whatever its events and filter are, with an example of the type and marked as a test. What became
     of it, GET /v1/webhooks/deliveries/{delivery_id} tells."""
-    found = await deliveries.send_test(services, project, webhook_id, data.type)
+    found = await deliveries.send_test(services, project, webhook_id, (data or NewTest()).type)
     return DeliveryAnswer(delivery_schemas.item(found))
 
 

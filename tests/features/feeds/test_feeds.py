@@ -17,7 +17,7 @@ REFUSED = [
     Row("unknown field", "POST", "/v1/feeds", 400, body={"colour": "a"}),
     Row("no such endpoint", "POST", "/v1/feeds", 404, body={"endpoint_id": "nowhere"}),
     Row("another tenant's endpoint", "POST", "/v1/feeds", 404, key="other", body={"endpoint_id": "prices"}),
-    Row("no id", "POST", "/v1/feeds/x/rotate", 404, body={}),
+    Row("no id", "POST", "/v1/feeds/x/rotate", 404),
     Row("no such feed", "DELETE", "/v1/feeds/01890a5d-ac96-774b-bcce-b302099a8057", 404),
     Row("no such token", "GET", "/v1/feeds/dk_feed_0/atom.xml", 404, key=None),
     Row("no such token", "GET", "/v1/feeds/%00/feed.json", 404, key=None),

@@ -27,7 +27,7 @@ REFUSED = [
     Row("another tenant's", "PUT", PATH, 404, key="other", body={}),
     Row("without the scope", "PUT", PATH, 403, key="write", body={}, says="endpoints:admin"),
     Row("none yet", "GET", PATH, 404, says="PUT"),
-    Row("none to rotate", "POST", f"{PATH}/rotate", 404, body={}),
+    Row("none to rotate", "POST", f"{PATH}/rotate", 404),
     Row("none to delete", "DELETE", PATH, 404),
     Row("a list without the scope", "GET", "/v1/inbound-webhooks", 403, key="write", says="endpoints:admin"),
     Row("a list from nowhere", "GET", "/v1/inbound-webhooks?cursor=x", 400),
