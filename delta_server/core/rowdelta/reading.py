@@ -17,8 +17,11 @@ from delta_server.core.rowdelta.ports import Assistant, Side, Source
 from delta_server.core.rowdelta.row_keys import SAMPLE_ROWS
 from delta_server.core.rowdelta.settings import Settings
 
-_BATCH, _GIVEN = 32, 27
-"""Blocks that are shared with an assistant at a time, and how many of them are its: we join, count and keep besides."""
+_BATCH = 32
+"""Blocks that are shared with an assistant at a time."""
+_READ, _GIVEN = 22, 30
+"""How many of them are its, where it reads them by itself and where it is given them: so both are busy as long, for we
+count and keep besides, and where it cannot read, we unpack and convert."""
 
 
 AHEAD = 3
@@ -106,7 +109,7 @@ class SideReader:
 
     def _give(self, some: list[bytes]) -> _Batch:
         """Of a single block nothing is the assistant's."""
-        given = len(some) * _GIVEN // _BATCH
+        given = len(some) * (_READ if self._reads() else _GIVEN) // _BATCH
         batch = _Batch(self._offset, some[:given], some[given:])
         if given:
             assert self._assistant is not None
