@@ -134,12 +134,23 @@ def test_the_bill_of_materials_names_all_that_is_locked() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-@pytest.mark.parametrize("damage", ["", "the file", "the sums"])
-def test_only_what_has_its_sum_is_installed(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("", ""),
+        ("the file", "the sum of delta-server is not that of SHA256SUMS"),
+        ("the sums", "SHA256SUMS does not name delta-server"),
+        ("a noexec /tmp", "set TMPDIR to another directory"),
+    ],
+)
+def test_only_what_has_its_sum_and_runs_is_installed(tmp_path: Path, damage: str, told: str) -> None:
     release, target = tmp_path / "release", tmp_path / "bin"
     release.mkdir()
     program = release / "delta-server"
-    program.write_text("#!/bin/sh\necho 1.2.3\n")
+    if damage == "a noexec /tmp":
+        program.write_text("#!/bin/sh\necho 'libpython: failed to map segment from shared object' >&2\nexit 255\n")
+    else:
+        program.write_text("#!/bin/sh\necho 1.2.3\n")
     digest = hashlib.sha256(program.read_bytes()).hexdigest()
     (release / "SHA256SUMS").write_text("" if damage == "the sums" else f"{digest}  delta-server\n")
     if damage == "the file":
@@ -148,7 +159,8 @@ def test_only_what_has_its_sum_is_installed(tmp_path: Path, damage: str) -> None
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     if damage:
         assert (done.returncode, done.stdout) == (1, "")
-        assert not target.exists()
+        assert told in done.stderr
+        assert not target.exists() or not list(target.iterdir())
     else:
         assert done.stdout == f"installed {target}/delta-server: 1.2.3\n"
         assert stat.S_IMODE((target / "delta-server").stat().st_mode) == 0o755
