@@ -50,7 +50,7 @@ class SqlRequest(msgspec.Struct, frozen=True):
     params: tuple[Any, ...]
     limit: int
     memory_bytes: int | None = None
-    """The setup's without it."""
+    """The setup's without it; less while others call."""
 
 
 class SqlResponse(msgspec.Struct, frozen=True):
@@ -70,7 +70,8 @@ class SqlResponse(msgspec.Struct, frozen=True):
 
 
 UNCOUNTED_BYTES = 128 << 20
-"""What a process may take at least beside what DuckDB counts: stacks of threads, files that are read."""
+"""What a process may take beside what DuckDB counts: stacks of threads, files that are read, sets of distinct values.
+Who calls alone may take as much as what is counted, where that is more."""
 WORN_BYTES = 64 << 20
 """A process that holds so much more than at its start, when it has answered, is replaced."""
 
@@ -90,7 +91,8 @@ def main() -> None:
     while (asked := process_messages.read(arriving)) is not None:
         request = msgspec.msgpack.decode(asked, type=SqlRequest)
         memory_bytes = request.memory_bytes or setup.memory_bytes
-        _limit_memory(_data_bytes() + memory_bytes + max(memory_bytes, UNCOUNTED_BYTES))
+        uncounted = UNCOUNTED_BYTES if memory_bytes < setup.memory_bytes else max(memory_bytes, UNCOUNTED_BYTES)
+        _limit_memory(_data_bytes() + memory_bytes + uncounted)
         answered = worker.answer(request)
         # Not what the limit counts: threads that came and went reserve hundreds of MB, and hold none of them.
         worn = child.resident_bytes() > at_first + WORN_BYTES
