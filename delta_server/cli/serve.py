@@ -136,7 +136,7 @@ def _give_back_large() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_ARENA_MAX, _ARENAS)
         mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, 2 * LARGE_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, 8 * LARGE_BYTES)
 
 
 def listen(host: str, port: int) -> socket.socket:
