@@ -1,6 +1,7 @@
 """SQL of callers: what it sees, and that it reaches nothing else, tried."""
 
 import asyncio
+import resource
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -25,7 +26,7 @@ from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.sql import check, views
 from delta_server.storage.events.sql.runner import SqlProcesses
-from delta_server.storage.events.sql.worker import SqlRequest, Worker, WorkerSetup
+from delta_server.storage.events.sql.worker import UNCOUNTED_BYTES, SqlRequest, Worker, WorkerSetup
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.storage.turns import Callers
 from tests.storage.events.stored import make_project, put_block, seal
@@ -426,6 +427,27 @@ async def test_while_others_call_a_question_has_a_part_of_the_memory_first(
         await ask(made, project, large.format(9_000_000))
     assert asked == [84 * MIB, 32 * MIB, 32 * MIB, 64 * MIB, 32 * MIB, 64 * MIB]
     await made.close()
+
+
+async def test_while_others_call_a_process_may_take_little_beside_what_duckdb_counts(
+    db: SqliteDatabase, engine: Engine, project: int, tmp_path: Path
+) -> None:
+    """Who calls alone may take as much again: sets of distinct values are not counted."""
+    callers = Callers(lambda: 0.0)
+    options = Events(query_memory_bytes=1024 * MIB)
+    made = SqlProcesses(tmp_path / DATABASE_NAME, options, cores=1, views={}, callers=callers, engine=engine)
+    left: list[int] = []
+    for _ in range(2):
+        callers.note(project + len(left))
+        assert await ask(made, project, "SELECT 1") == [[1]]
+        [process] = made._workers._idle
+        assert process._process is not None
+        soft, _ = resource.prlimit(process._process.pid, resource.RLIMIT_DATA)
+        left.append(soft)
+    await made.close()
+    alone, beside = left
+    assert alone > 2 * 672 * MIB
+    assert 256 * MIB + UNCOUNTED_BYTES < beside < 2 * 256 * MIB
 
 
 async def answer_of_next(sql: SqlProcesses, project: int) -> list[list[Any]]:
