@@ -171,15 +171,18 @@ async def stream_entries(svc: Services, account: int, filters: Filters) -> Async
 
 def targets(tx: Tx, account: int, action: Action, limit: int) -> list[str]:
     """What `action` was done to, the newest first."""
-    rows = store.page(tx, account, Filters(0, 1 << 62, action=action), limit=limit)
-    return [row.entry.target for row in rows if row.entry.outcome == "ok"]
+    return [entry.target for entry in _done(tx, account, action, limit)]
 
 
 def targets_in_projects(tx: Tx, account: int, action: Action, limit: int) -> list[tuple[str, str]]:
     """As `targets`, each with the project it was done in."""
-    rows = store.page(tx, account, Filters(0, 1 << 62, action=action), limit=limit)
-    done = [row.entry for row in rows if row.entry.outcome == "ok"]
+    done = _done(tx, account, action, limit)
     return [(entry.project, entry.target) for entry in done if entry.project is not None]
+
+
+def _done(tx: Tx, account: int, action: Action, limit: int) -> list[Entry]:
+    rows = store.page(tx, account, Filters(0, 1 << 62, action=action), limit=limit)
+    return [row.entry for row in rows if row.entry.outcome == "ok"]
 
 
 # What is done in the background

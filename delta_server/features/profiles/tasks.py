@@ -18,7 +18,7 @@ from delta_server.storage.slices import SliceSize
 
 LOOK_AGAIN_S = 60.0
 FIRST_ROWS, ROWS_AT_ONCE = 100, 800
-"""Users that one write tells of: two milliseconds, and at most, during which other writes wait."""
+"""Users that one write tells of at first, which takes two milliseconds, and at most: other writes wait meanwhile."""
 OVERLAP_MS = 60_000
 """Events are given their time of arrival a little before they are stored: so far back each round reads again."""
 

@@ -21,7 +21,7 @@ describe("what is shown whole", () => {
     if (row >= 0) expect(tree.path(row)).toBe("/text");
   });
 
-  it("stays where somebody left it", () => {
+  it("is closed where the focus has gone elsewhere", () => {
     const tree = new TreeModel();
     tree.set(version("1", { name: "a", text: "long" }));
     tree.whole.value = 1;
