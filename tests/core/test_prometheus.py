@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from delta_server.core.errors import Invalid
 from delta_server.core.prometheus import samples
-from delta_server.core.prometheus.expression import Expression, Matcher, Selector, duration_ms, parse, parse_selector
+from delta_server.core.prometheus.expression import Expression, Matcher, Selector, duration_ms, parse, parse_selectors
 
 EVENTS = Selector("delta_events")
 
@@ -38,7 +38,7 @@ def test_what_is_parsed(text: str, wanted: Expression) -> None:
         "", "up", "delta_events", "rate(delta_events)", "rate(delta_field[5m])", "sum(sum(rate(delta_events[5m])))",
         'rate(delta_events{user="x"}[5m])', 'rate(delta_events{source=~"a.*b"}[5m])', "rate(delta_events[5])x",
         "rate(delta_events[0s])", "delta_field{", 'delta_field{path="a}', "a" * 3000, "(" * 1000, "avg(delta_field)",
-        "sum by (1) (rate(delta_events[5m]))", "rate(delta_events[5m]) / 2",
+        "sum by (1) (rate(delta_events[5m]))", "rate(delta_events[5m]) / 2", '{__name__!=""}',
     ],
 )  # fmt: skip
 def test_what_is_not_is_refused(text: str) -> None:
@@ -48,7 +48,7 @@ def test_what_is_not_is_refused(text: str) -> None:
 
 def test_what_a_selector_finds() -> None:
     def found(matcher: str) -> list[str]:
-        selector = parse_selector(f'delta_field{{endpoint="e",{matcher}}}')
+        [selector] = parse_selectors(f'delta_field{{endpoint="e",{matcher}}}')
         return [record for record in ("", "x", "y", "z") if selector.finds({"endpoint": "e", "record": record})]
 
     assert found('record="x"') == ["x"]
@@ -61,9 +61,37 @@ def test_what_a_selector_finds() -> None:
     assert found('endpoint!="e"') == []
 
 
-def test_selectors_alone() -> None:
-    assert parse_selector('{__name__="delta_field",endpoint="x"}').only("endpoint") == "x"
-    assert parse_selector('delta_field{endpoint=~"x|y"}').only("endpoint") is None
+@pytest.mark.parametrize("text", ["avg(delta_field)", "avg by (x) (delta_field)", "sum(max(rate(delta_events[5m])))"])
+def test_of_another_function_it_is_said_what_there_is(text: str) -> None:
+    with pytest.raises(Invalid, match=r"(avg|max)\(\.\.\.\) is not answered: what is answered is .* sum by"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('{__name__="delta_field",endpoint="x"}', [Selector("delta_field", (Matcher("endpoint", ("x",)),))]),
+        ('{__name__!=""}', [Selector("delta_events"), Selector("delta_field")]),
+        ("{}", [Selector("delta_events"), Selector("delta_field")]),
+        ('{__name__!="delta_events"}', [Selector("delta_field")]),
+        ('{__name__=~".*fie.*"}', [Selector("delta_field")]),
+        ('{__name__=~".*nothing.*"}', []),
+        ('{__name__!="",source="a"}', [Selector("delta_events", (Matcher("source", ("a",)),))]),
+    ],
+)
+def test_selectors_alone(text: str, wanted: list[Selector]) -> None:
+    assert parse_selectors(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "up", '{__name__="up"}', '{job="x"}', 'delta_events{endpoint="x"}', "(", "a b"])
+def test_selectors_of_nothing_there_is(text: str) -> None:
+    with pytest.raises(Invalid):
+        parse_selectors(text)
+
+
+def test_one_value_of_a_label() -> None:
+    found = parse_selectors('delta_field{endpoint="x",path=~"x|y"}')[0]
+    assert (found.only("endpoint"), found.only("path")) == ("x", None)
 
 
 @pytest.mark.parametrize(("text", "ms"), [("15", 15_000), ("0.5", 500), ("1m", 60_000), ("1h30m", 5_400_000)])

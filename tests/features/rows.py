@@ -18,6 +18,7 @@ class Row(msgspec.Struct, frozen=True):
     key: str | None = "project"
     body: Any = None
     raw: bytes | None = None
+    form: dict[str, Any] | None = None
     says: str = ""
     field: str | None = None
 
@@ -39,6 +40,8 @@ async def check(client: httpx.AsyncClient, keys: Keys, row: Row) -> Any:
 
 async def send(client: httpx.AsyncClient, keys: Keys, row: Row) -> httpx.Response:
     headers = {} if row.key is None else bearer(getattr(keys, row.key))
+    if row.form is not None:
+        return await client.request(row.method, row.path, headers=headers, data=row.form)
     if row.raw is None:
         return await client.request(row.method, row.path, headers=headers, json=row.body)
     headers["content-type"] = "application/json"

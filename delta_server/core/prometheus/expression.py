@@ -14,6 +14,7 @@ from delta_server.core.errors import Invalid
 
 EVENTS, FIELD = "delta_events", "delta_field"
 METRICS = (EVENTS, FIELD)
+_NAME = "__name__"
 LABELS = {EVENTS: ("event_type", "source"), FIELD: ("endpoint", "path", "record")}
 MOST_CHARS = 2000
 _TOKEN = re.compile(
@@ -22,6 +23,8 @@ _TOKEN = re.compile(
 )
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
 _ANYTHING = frozenset({".*", ".+", ""})
+_PART = re.compile(r"\.\*(\w{1,50})\.\*")
+"""As Grafana searches names of metrics by what is typed."""
 _SPECIAL = re.compile(r"[.*+?()\[\]{}^$\\]")
 
 
@@ -67,10 +70,10 @@ def parse(text: str) -> Expression:
     return found
 
 
-def parse_selector(text: str) -> Selector:
-    """Raises Invalid."""
+def parse_selectors(text: str) -> list[Selector]:
+    """One of each metric that is found: several of `{__name__!=""}`. Raises Invalid."""
     reader = _Reader(text)
-    found = reader.selector()
+    found = reader.selectors()
     reader.end()
     return found
 
@@ -162,23 +165,26 @@ class _Reader:
         return tuple(found)
 
     def selector(self) -> Selector:
+        found = self.selectors()
+        if len(found) != 1:
+            raise _wrong(f"one metric is evaluated at a time: {_KNOWN}")
+        return found[0]
+
+    def selectors(self) -> list[Selector]:
         kind, name = self._next()
+        matchers: list[Matcher] = []
         if kind == "name":
             self._place += 1
-        matchers: list[Matcher] = []
+            matchers.append(Matcher(_NAME, (name,)))
+            if name not in METRICS and self._next()[1] in ("(", "by", "without"):
+                raise _wrong(f"{name[:50]}(...) is not answered: {_KNOWN}")
         if self._take("{"):
             while not self._take("}"):
                 matchers.append(self._matcher())
                 self._take(",")
-        metric = next((one.values[0] for one in matchers if one.label == "__name__" and one.values), "")
-        metric = name if kind == "name" else metric
-        if metric not in METRICS:
-            raise _wrong(f'"{metric[:50]}" is not a known metric: {" and ".join(METRICS)} are')
-        kept = tuple(one for one in matchers if one.label != "__name__")
-        unknown = [one.label for one in kept if one.label not in LABELS[metric]]
-        if unknown:
-            raise _wrong(f"{metric} has no label {unknown[0][:50]}: its labels are {', '.join(LABELS[metric])}")
-        return Selector(metric, tuple(one for one in kept if one.values))
+        elif kind != "name":
+            raise _wrong(f'"{name[:50]}" is not understood here: {_KNOWN}')
+        return _of_metrics(matchers)
 
     def _matcher(self) -> Matcher:
         (_, label), (_, sign), (kind, text) = (self._tokens + [("", "")] * 3)[self._place : self._place + 3]
@@ -186,9 +192,27 @@ class _Reader:
             raise _wrong(f'a label is written {{name="value"}}: {_KNOWN}')
         self._place += 3
         value = re.sub(r"\\(.)", r"\1", text[1:-1])
+        if label == _NAME and (part := _PART.fullmatch(text[1:-1])) and sign == "=~":
+            return Matcher(label, tuple(one for one in METRICS if part[1] in one) or ("",))
         if sign in ("=", "!="):
             return Matcher(label, (value,) if value or label == "record" else (), sign == "!=")
         return Matcher(label, _alternatives(text[1:-1]), sign == "!~")
+
+
+def _of_metrics(matchers: list[Matcher]) -> list[Selector]:
+    """Raises Invalid for a metric or a label that there is none of."""
+    names = [one for one in matchers if one.label == _NAME and one.values]
+    kept = tuple(one for one in matchers if one.label != _NAME)
+    metrics = [one for one in METRICS if all((one in name.values) is not name.is_not for name in names)]
+    exact = next((one.values[0] for one in names if not one.is_not and one.values[0] not in ("", *METRICS)), None)
+    if exact is not None:
+        raise _wrong(f'"{exact[:50]}" is not a known metric: {" and ".join(METRICS)} are')
+    found = [metric for metric in metrics if all(one.label in LABELS[metric] for one in kept)]
+    if metrics and not found:
+        unknown = next(one.label for one in kept if one.label not in LABELS[metrics[0]])
+        known = "; ".join(f"those of {metric} are {', '.join(LABELS[metric])}" for metric in metrics)
+        raise _wrong(f"there is no label {unknown[:50]}: {known}")
+    return [Selector(metric, tuple(one for one in kept if one.values)) for metric in found]
 
 
 def _alternatives(pattern: str) -> tuple[str, ...]:

@@ -1,12 +1,13 @@
 """/v1/prometheus/api/v1: the part of Prometheus' HTTP API that draws charts, for Grafana's stock data source.
 
-https://prometheus.io/docs/prometheus/latest/querying/api/
+https://prometheus.io/docs/prometheus/latest/querying/api/ Grafana asks by POST, with a form, unless it is set to
+GET.
 """
 
 import re
 from typing import Annotated, Any, TypeAlias
 
-from litestar import Request, get
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
@@ -16,13 +17,15 @@ from delta_server.core.errors import Invalid
 from delta_server.core.prometheus import expression, samples
 from delta_server.core.prometheus.expression import EVENTS, FIELD, LABELS, Selector
 from delta_server.core.prometheus.samples import Labels, Samples
-from delta_server.features.prometheus import service
+from delta_server.features.prometheus import schemas, service
+from delta_server.features.prometheus.schemas import Instant, Matching, Range
+from delta_server.http import forms
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
 from delta_server.services import Services
 
 _TAGS = ["Prometheus"]
-_MOST_SELECTORS = 10
+_AT = "/v1/prometheus/api/v1"
 _SECONDS = re.compile(r"\d{1,12}(\.\d{1,9})?")
 _ALIVE = "1+1"
 """What Grafana asks to see whether anybody answers."""
@@ -33,22 +36,19 @@ Query: TypeAlias = Annotated[
 ]
 Start: TypeAlias = Annotated[str | None, QueryParameter(description=f"From when on. {_TIME}")]
 End: TypeAlias = Annotated[str | None, QueryParameter(description=f"Up to when. {_TIME}")]
+Limit: TypeAlias = Annotated[int, QueryParameter(description="How many at most, 0 for all", ge=0)]
+Timeout: TypeAlias = Annotated[str | None, QueryParameter(description="Counts for nothing: queries have a deadline")]
 Selectors: TypeAlias = Annotated[
-    list[str] | None, QueryParameter(name="match[]", description="Selectors of series", max_items=_MOST_SELECTORS)
+    list[str] | None,
+    QueryParameter(name="match[]", description="Selectors of series", max_items=schemas.MOST_SELECTORS),
 ]
-_EXAMPLE_METRIC = {"__name__": FIELD, "endpoint": "GET /prices", "path": "/EUR"}
 
 
 @get(
-    "/v1/prometheus/api/v1/query",
+    f"{_AT}/query",
     summary="Evaluate an expression at one moment",
     tags=_TAGS,
-    opt=example(
-        answer={
-            "status": "success",
-            "data": {"resultType": "vector", "result": [{"metric": _EXAMPLE_METRIC, "value": [1777636800, "1.08"]}]},
-        }
-    ),
+    opt=example(answer=schemas.EXAMPLE_VECTOR),
 )
 async def query(
     request: Request[Any, Any, Any],
@@ -57,30 +57,50 @@ async def query(
     project: NamedDependency[int],
     promql: Query,
     time: Annotated[str | None, QueryParameter(description=f"Now without it. {_TIME}")] = None,
+    timeout: Timeout = None,  # Prometheus' name of a parameter
+    limit: Limit = 0,
 ) -> dict[str, Any]:
     """A part of PromQL: see docs/api.md."""
-    at = _moment(time, "time", services.clock.now_ms())
-    if promql.replace(" ", "") == _ALIVE:
+    return await _query(request, services, caller, project, Instant(promql, time, timeout, limit))
+
+
+@post(
+    f"{_AT}/query",
+    summary="Evaluate an expression at one moment, asked by a form",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request={"query": schemas.EXAMPLE_QUERY}, answer=schemas.EXAMPLE_VECTOR, media_type=forms.FORM),
+)
+async def post_query(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+) -> dict[str, Any]:
+    """The form has what the query string of the GET has."""
+    return await _query(request, services, caller, project, await forms.read(request, Instant))
+
+
+async def _query(
+    request: Request[Any, Any, Any], services: Services, caller: Caller, project: int, asked: Instant
+) -> dict[str, Any]:
+    at = _moment(asked.time, "time", services.clock.now_ms())
+    if asked.query.replace(" ", "") == _ALIVE:
         return _success({"resultType": "scalar", "result": [at / 1000, "2"]})
-    wanted = expression.parse(promql)
+    wanted = expression.parse(asked.query)
     moment = range(at, at + 1)
     found = await run_in_turn(
         request, services, project, lambda svc: service.evaluate(svc, caller, project, wanted, moment)
     )
     result = [{"metric": dict(labels), "value": _sample(*values[-1])} for labels, values in found.series if values]
-    return _success({"resultType": "vector", "result": result})
+    return _success({"resultType": "vector", "result": _up_to(asked.limit, result)})
 
 
 @get(
-    "/v1/prometheus/api/v1/query_range",
+    f"{_AT}/query_range",
     summary="Evaluate an expression along time",
     tags=_TAGS,
-    opt=example(
-        answer={
-            "status": "success",
-            "data": {"resultType": "matrix", "result": [{"metric": _EXAMPLE_METRIC, "values": [[1777636800, "1.08"]]}]},
-        }
-    ),
+    opt=example(answer=schemas.EXAMPLE_MATRIX),
 )
 async def query_range(
     request: Request[Any, Any, Any],
@@ -91,33 +111,76 @@ async def query_range(
     start: Start,
     end: End,
     step: Annotated[str, QueryParameter(description="Seconds, or a duration such as 1m")],
+    timeout: Timeout = None,  # Prometheus' name of a parameter
+    limit: Limit = 0,
 ) -> dict[str, Any]:
     """At `start` and every `step` after it, 11,000 times at most."""
+    return await _query_range(request, services, caller, project, Range(promql, step, start, end, timeout, limit))
+
+
+@post(
+    f"{_AT}/query_range",
+    summary="Evaluate an expression along time, asked by a form",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(
+        request={"query": schemas.EXAMPLE_QUERY, "start": "1777636800", "end": "1777640400", "step": "60"},
+        answer=schemas.EXAMPLE_MATRIX,
+        media_type=forms.FORM,
+    ),
+)
+async def post_query_range(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+) -> dict[str, Any]:
+    """The form has what the query string of the GET has."""
+    return await _query_range(request, services, caller, project, await forms.read(request, Range))
+
+
+async def _query_range(
+    request: Request[Any, Any, Any], services: Services, caller: Caller, project: int, asked: Range
+) -> dict[str, Any]:
     now_ms = services.clock.now_ms()
-    at = samples.moments(_moment(start, "start", now_ms), _moment(end, "end", now_ms), expression.duration_ms(step))
-    wanted = expression.parse(promql)
+    start, end = _moment(asked.start, "start", now_ms), _moment(asked.end, "end", now_ms)
+    at = samples.moments(start, end, expression.duration_ms(asked.step))
+    wanted = expression.parse(asked.query)
     found = await run_in_turn(
         request, services, project, lambda svc: service.evaluate(svc, caller, project, wanted, at)
     )
-    return _success({"resultType": "matrix", "result": [_line(*one) for one in found.series if one[1]]})
+    lines = _up_to(asked.limit, [_line(*one) for one in found.series if one[1]])
+    return _success({"resultType": "matrix", "result": lines})
 
 
-@get(
-    "/v1/prometheus/api/v1/labels",
-    summary="List the names of labels",
-    tags=_TAGS,
-    opt=example(answer={"status": "success", "data": ["__name__", "endpoint", "path"]}),
-)
+@get(f"{_AT}/labels", summary="List the names of labels", tags=_TAGS, opt=example(answer=schemas.EXAMPLE_LABELS))
 async def labels(
-    project: NamedDependency[int], match: Selectors = None, start: Start = None, end: End = None
+    project: NamedDependency[int], match: Selectors = None, start: Start = None, end: End = None, limit: Limit = 0
 ) -> dict[str, Any]:
     """`start` and `end` count for nothing here, nor in those below."""
-    metrics = {one.metric for one in _selectors(match)} or {EVENTS, FIELD}
-    return _success(["__name__", *sorted({label for metric in metrics for label in LABELS[metric]})])
+    return _labels(Matching(match or [], start, end, limit))
+
+
+@post(
+    f"{_AT}/labels",
+    summary="List the names of labels, asked by a form",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request={"match[]": [schemas.EXAMPLE_QUERY]}, answer=schemas.EXAMPLE_LABELS, media_type=forms.FORM),
+)
+async def post_labels(request: Request[Any, Any, Any], project: NamedDependency[int]) -> dict[str, Any]:
+    """The form has what the query string of the GET has."""
+    return _labels(await forms.read(request, Matching))
+
+
+def _labels(asked: Matching) -> dict[str, Any]:
+    metrics = {one.metric for one in _selectors(asked.match)} if asked.match else {EVENTS, FIELD}
+    found = sorted({label for metric in metrics for label in LABELS[metric]})
+    return _success(_up_to(asked.limit, ["__name__", *found] if metrics else []))
 
 
 @get(
-    "/v1/prometheus/api/v1/label/{label:str}/values",
+    f"{_AT}/label/{{label:str}}/values",
     summary="List the values of a label",
     tags=_TAGS,
     opt=example(answer={"status": "success", "data": ["GET /prices"]}),
@@ -130,18 +193,14 @@ async def label_values(
     match: Selectors = None,
     start: Start = None,
     end: End = None,
+    limit: Limit = 0,
 ) -> dict[str, Any]:
     """Of `path` those of the endpoint that a selector names; of events those of the last thirty days."""
-    of = next(iter(_selectors(match)), None)
-    return _success(await service.label_values(services, caller, project, label, of))
+    of = _selectors(match) if match else None
+    return _success(_up_to(limit, await service.label_values(services, caller, project, label, of)))
 
 
-@get(
-    "/v1/prometheus/api/v1/series",
-    summary="List series by their labels",
-    tags=_TAGS,
-    opt=example(answer={"status": "success", "data": [_EXAMPLE_METRIC]}),
-)
+@get(f"{_AT}/series", summary="List series by their labels", tags=_TAGS, opt=example(answer=schemas.EXAMPLE_SERIES))
 async def list_series(
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
@@ -149,14 +208,41 @@ async def list_series(
     match: Selectors = None,
     start: Start = None,
     end: End = None,
+    limit: Limit = 0,
 ) -> dict[str, Any]:
     """Those of `delta_field` of one endpoint, up to 1,000."""
-    found = [dict(one) for of in _selectors(match) for one in await service.all_series(services, caller, project, of)]
-    return _success(found)
+    return await _series(services, caller, project, Matching(match or [], start, end, limit))
+
+
+@post(
+    f"{_AT}/series",
+    summary="List series by their labels, asked by a form",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request={"match[]": [schemas.EXAMPLE_QUERY]}, answer=schemas.EXAMPLE_SERIES, media_type=forms.FORM),
+)
+async def post_series(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+) -> dict[str, Any]:
+    """The form has what the query string of the GET has."""
+    return await _series(services, caller, project, await forms.read(request, Matching))
+
+
+async def _series(services: Services, caller: Caller, project: int, asked: Matching) -> dict[str, Any]:
+    wanted = _selectors(asked.match)
+    found = [dict(one) for of in wanted for one in await service.all_series(services, caller, project, of)]
+    return _success(_up_to(asked.limit, found))
 
 
 def _success(data: Any) -> dict[str, Any]:
     return {"status": "success", "data": data}
+
+
+def _up_to(limit: int, found: list[Any]) -> list[Any]:
+    return found[:limit] if limit else found
 
 
 def _line(labels: Labels, values: Samples) -> dict[str, Any]:
@@ -167,8 +253,9 @@ def _sample(at_ms: int, value: float) -> list[Any]:
     return [at_ms / 1000, repr(value)]
 
 
-def _selectors(given: list[str] | None) -> list[Selector]:
-    return [expression.parse_selector(text) for text in given or []]
+def _selectors(given: list[str]) -> list[Selector]:
+    """Each once: several may find the same metric."""
+    return list(dict.fromkeys(one for text in given for one in expression.parse_selectors(text)))
 
 
 def _moment(text: str | None, field: str, now_ms: int) -> int:
@@ -180,4 +267,14 @@ def _moment(text: str | None, field: str, now_ms: int) -> int:
     return at
 
 
-ROUTES = [query, query_range, labels, label_values, list_series]
+ROUTES = [
+    query,
+    post_query,
+    query_range,
+    post_query_range,
+    labels,
+    post_labels,
+    label_values,
+    list_series,
+    post_series,
+]

@@ -12,10 +12,14 @@ FEATURE = Feature(
     routes=api.ROUTES,
     guards={
         ("GET", f"{_AT}/query"): READ,
+        ("POST", f"{_AT}/query"): READ,
         ("GET", f"{_AT}/query_range"): READ,
+        ("POST", f"{_AT}/query_range"): READ,
         ("GET", f"{_AT}/labels"): READ,
+        ("POST", f"{_AT}/labels"): READ,
         ("GET", f"{_AT}/label/{{}}/values"): READ,
         ("GET", f"{_AT}/series"): READ,
+        ("POST", f"{_AT}/series"): READ,
     },
     path_parameters={"label": "A label: __name__, endpoint, path, event_type, source"},
 )

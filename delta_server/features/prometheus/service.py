@@ -12,7 +12,7 @@ from delta_server.core.errors import Invalid, NotFound
 from delta_server.core.history import series
 from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.prometheus import samples
-from delta_server.core.prometheus.expression import EVENTS, FIELD, Expression, Selector
+from delta_server.core.prometheus.expression import EVENTS, FIELD, METRICS, Expression, Selector
 from delta_server.core.prometheus.samples import Labels, Samples
 from delta_server.core.query import aggregates, time_buckets
 from delta_server.core.query.aggregates import AggregateQuery, AggregateRequest
@@ -155,17 +155,19 @@ def _held(found: history.Series, selector: Selector, name: str, path: str, at: r
     return lines
 
 
-async def label_values(svc: Services, caller: Caller, project: int, label: str, of: Selector | None) -> list[str]:
-    """Of one label, what there is: of `path` the fields of one endpoint."""
+async def label_values(
+    svc: Services, caller: Caller, project: int, label: str, of: Sequence[Selector] | None
+) -> list[str]:
+    """Of one label, what there is in what the selectors find, None for all: of `path` the fields of one endpoint."""
     if label == "__name__":
-        return [EVENTS, FIELD]
+        return [one for one in METRICS if of is None or any(one == selector.metric for selector in of)]
     if label == "endpoint":
         caller.require("endpoints:read")
         found = await svc.db.read(endpoints.page, project, prefix="", after=None, limit=MOST_NAMES)
         return [one.endpoint.name for one in found]
     if label == "path":
         caller.require("snapshots:read")
-        name = of.only("endpoint") if of is not None else None
+        name = next((name for one in of or () if (name := one.only("endpoint")) is not None), None)
         return [] if name is None else await _paths(svc, project, name)
     if label in _COLUMNS:
         caller.require("events:read")

@@ -13,7 +13,21 @@ ROWS = [
     Row("an account's without a project", "GET", f"{AT}/labels", 403, key="account"),
     Row("a public key", "GET", f"{AT}/labels", 403, key="ingest"),
     Row("no query", "GET", f"{AT}/query", 400),
-    Row("another function", "GET", f"{AT}/query?query=avg(delta_field)", 400, field="query"),
+    Row("another function", "GET", f"{AT}/query?query=avg(delta_field)", 400, field="query", says="what is answered"),
+    Row("a form without a key", "POST", f"{AT}/query", 401, key=None, form={"query": "1+1"}),
+    Row("a form with a public key", "POST", f"{AT}/series", 403, key="ingest", form={}),
+    Row("a form of an account without a project", "POST", f"{AT}/labels", 403, key="account", form={}),
+    Row("JSON for a form", "POST", f"{AT}/query", 415, body={"query": "1+1"}, says="x-www-form-urlencoded"),
+    Row("a form without a query", "POST", f"{AT}/query", 400, form={}, says="query is missing", field="query"),
+    Row("a field there is none of", "POST", f"{AT}/labels", 400, form={"matches": "x"}, field="matches"),
+    Row("a field twice", "POST", f"{AT}/query", 400, form={"query": ["1+1", "2"]}, field="query"),
+    Row("too many fields", "POST", f"{AT}/series", 400, form={"match[]": ["{}"] * 101}, says="100 fields"),
+    Row("too many selectors", "POST", f"{AT}/series", 400, form={"match[]": ["{}"] * 11}, says="at most 10"),
+    Row("no number", "POST", f"{AT}/labels", 400, form={"limit": "all"}, field="limit", says="whole number"),
+    Row("a form too large", "POST", f"{AT}/query", 413, form={"query": "x" * 25_000}),
+    Row("a form without a step", "POST", f"{AT}/query_range", 400, form={"query": "1"}, field="step"),
+    Row("values by POST", "POST", f"{AT}/label/source/values", 405, form={}),
+    Row("alive, by a form", "POST", f"{AT}/query", 200, key="read", form={"query": "1+1", "time": "4"}),
     Row(
         "too many buckets",
         "GET",
@@ -148,6 +162,44 @@ async def test_what_there_is_to_choose(shared_client: httpx.AsyncClient, shared_
     assert len(await of("series", **{"match[]": "delta_events"})) == 2
 
 
+GRAFANA: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "query", {"query": "1+1", "time": "1767140400.125"}),
+    ("GET", "label/__name__/values", {"start": "1767139200", "end": "1767140400", "limit": "40000"}),
+    ("GET", "label/__name__/values", {"match[]": '{__name__=~".*field.*"}', "limit": "40000"}),
+    ("POST", "labels", {"start": "1767139200", "end": "1767140400", "match[]": "delta_field", "limit": "40000"}),
+    ("GET", "label/endpoint/values", {"match[]": '{__name__="delta_field"}', "limit": "1"}),
+    ("POST", "series", {"start": "1767139200", "end": "1767140400", "match[]": '{__name__!=""}', "limit": "40000"}),
+    ("POST", "query_range", {"query": "sum(increase(delta_events[10m]))", "start": "1767139200", "end": "1767140400",
+                             "step": "600", "timeout": "60s"}),
+    ("POST", "query", {"query": 'delta_field{endpoint="prices",path="/EUR"}', "time": "1767140400"}),
+]  # fmt: skip
+"""As Grafana asks while a data source is saved, a metric and its labels are chosen and a panel is drawn: by POST for
+what Prometheus takes so, and by GET for values of labels."""
+
+
+@shared
+async def test_what_grafana_asks_by_default(shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None) -> None:
+    found = []
+    for method, path, fields in GRAFANA:
+        form, query = (fields, None) if method == "POST" else (None, fields)
+        answer = await shared_client.request(
+            method, f"{AT}/{path}", headers=bearer(shared_keys.read), data=form, params=query
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["status"] == "success"
+        found.append(answer.json()["data"])
+        if method == "POST":
+            asked = await data(shared_client, shared_keys, path, **fields)
+            assert found[-1] == asked, "as by GET"
+    assert found[0] == {"resultType": "scalar", "result": [1767140400.125, "2"]}
+    assert found[1:5] == [
+        ["delta_events", "delta_field"], ["delta_field"], ["__name__", "endpoint", "path", "record"], ["many"],
+    ]  # fmt: skip
+    assert sorted(one["event_type"] for one in found[5]) == ["bought", "seen"], "no endpoint is named"
+    assert [value for _, value in found[6]["result"][0]["values"]] == ["0.0", "4.0", "0.0"]
+    assert found[7]["result"][0]["value"] == [1767140400.0, "1.5"]
+
+
 @shared
 async def test_scopes_hold(shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None) -> None:
     made = await shared_client.post(
@@ -156,4 +208,6 @@ async def test_scopes_hold(shared_client: httpx.AsyncClient, shared_keys: Keys, 
     headers = bearer(made.json()["key"])
     for query, status in (("rate(delta_events[5m])", 200), ('delta_field{endpoint="prices",path="/EUR"}', 403)):
         answer = await shared_client.get(f"{AT}/query", params={"query": query}, headers=headers)
+        assert answer.status_code == status, answer.text
+        answer = await shared_client.post(f"{AT}/query", data={"query": query}, headers=headers)
         assert answer.status_code == status, answer.text

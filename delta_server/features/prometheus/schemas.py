@@ -1,0 +1,49 @@
+"""What is asked, as a query string or a form brings it."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+MOST_SELECTORS = 10
+Limit = Annotated[int, Meta(ge=0)]
+Selectors = Annotated[list[str], Meta(max_length=MOST_SELECTORS)]
+
+
+class Instant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    query: str
+    time: str | None = None
+    timeout: str | None = None
+    limit: Limit = 0
+
+
+class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    query: str
+    step: str
+    start: str | None = None
+    end: str | None = None
+    timeout: str | None = None
+    limit: Limit = 0
+
+
+class Matching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`limit` 0 stands for none."""
+
+    match: Selectors = msgspec.field(default_factory=list, name="match[]")
+    start: str | None = None
+    end: str | None = None
+    limit: Limit = 0
+
+
+EXAMPLE_METRIC = {"__name__": "delta_field", "endpoint": "GET /prices", "path": "/EUR"}
+EXAMPLE_QUERY = 'delta_field{endpoint="GET /prices",path="/EUR"}'
+EXAMPLE_VECTOR = {
+    "status": "success",
+    "data": {"resultType": "vector", "result": [{"metric": EXAMPLE_METRIC, "value": [1777636800, "1.08"]}]},
+}
+EXAMPLE_MATRIX = {
+    "status": "success",
+    "data": {"resultType": "matrix", "result": [{"metric": EXAMPLE_METRIC, "values": [[1777636800, "1.08"]]}]},
+}
+EXAMPLE_LABELS = {"status": "success", "data": ["__name__", "endpoint", "path"]}
+EXAMPLE_SERIES = {"status": "success", "data": [EXAMPLE_METRIC]}
