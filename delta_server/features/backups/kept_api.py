@@ -72,7 +72,7 @@ async def list_backups(
     status_code=202,
     opt=example(request={}, answer={"state": schemas.EXAMPLE_STATE}),
 )
-async def take_backup(data: JSONBody[NewBackup], services: NamedDependency[Services]) -> BackupAccepted:
+async def take_backup(services: NamedDependency[Services], data: JSONBody[NewBackup | None] = None) -> BackupAccepted:
     """Beside all requests; `state` of the list tells when it is done. One that waits already is not taken twice."""
     services.state(Keeper).want(Work("take"))
     return BackupAccepted(await _state(services, None))

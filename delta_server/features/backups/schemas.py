@@ -53,7 +53,7 @@ class Backups(msgspec.Struct, frozen=True):
 
 
 class NewBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """There is nothing to say: `{}`."""
+    """There is nothing to say: no body, or `{}`."""
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -114,15 +114,15 @@ async def delete_board(
 )
 async def share_board(
     board_id: FromPath[str],
-    data: JSONBody[NewBoardShare],
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
     project: NamedDependency[int],
     idempotency_key: NamedDependency[IdempotencyKey],
+    data: JSONBody[NewBoardShare | None] = None,
 ) -> Response[bytes]:
     """Whoever has it reads what the board's tiles show as they are now, without signing in, and nothing else. It takes
     the scopes of their kinds too. The secret stands behind the `#`, which browsers send to no server."""
-    answer = await sharing.share(services, caller, project, board_id, data, idempotency_key)
+    answer = await sharing.share(services, caller, project, board_id, data or NewBoardShare(), idempotency_key)
     return idempotency.respond(answer, f"/v1/boards/{board_id}/shares")
 
 

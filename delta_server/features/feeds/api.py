@@ -32,13 +32,15 @@ _LIST = "feeds"
     opt=example(request={"endpoint_id": "prices"}, answer=schemas.EXAMPLE_ANSWER),
 )
 async def create_feed(
-    data: JSONBody[NewFeed],
     services: NamedDependency[Services],
     project: NamedDependency[int],
     idempotency_key: NamedDependency[IdempotencyKey],
+    data: JSONBody[NewFeed | None] = None,
 ) -> Response[bytes]:
     """Of one endpoint, or of all of the project. Whoever has an address reads what changes, and nothing else."""
-    return idempotency.respond(await service.create_feed(services, project, data, idempotency_key), "/v1/feeds")
+    return idempotency.respond(
+        await service.create_feed(services, project, data or NewFeed(), idempotency_key), "/v1/feeds"
+    )
 
 
 @get(

@@ -56,15 +56,16 @@ Compare: TypeAlias = Annotated[
 )
 async def run_query(
     request: Request[Any, Any, Any],
-    data: JSONBody[AggregateRequest],
     services: NamedDependency[Services],
     project: NamedDependency[int],
+    data: JSONBody[AggregateRequest | None] = None,
 ) -> Result:
     """Metrics by groups of events. Groups are buckets of time (`time:1h`, `time:month`) and values of fields. Up to
     1,000 rows come unless `limit` says otherwise; go on with `cursor` and the same question."""
     started = time.perf_counter()
-    here = service.position_of(services, data.cursor)
-    query = await service.parse(services, data, here, size_bytes=len(await request.body()))
+    asked = data or AggregateRequest()
+    here = service.position_of(services, asked.cursor)
+    query = await service.parse(services, asked, here, size_bytes=len(await request.body()))
     tag = await service.tag(services, project, query, here)
     found = await while_connected(request, service.run_query(services, project, query, tag))
     return Result(msgspec.Raw(found.rows), _meta(query, here, found, started), query.given)

@@ -60,16 +60,16 @@ async def get_funnel(
 )
 async def get_retention(
     request: Request[Any, Any, Any],
-    data: JSONBody[RetentionRequest],
     services: NamedDependency[Services],
     project: NamedDependency[int],
+    data: JSONBody[RetentionRequest | None] = None,
 ) -> RetentionResult:
     """Persons are put into cohorts by the day, week or month (`every`) of their first `start` within the range, and
     counted in each of the `periods` after it in which they did `again`. Left out, `start` and `again` are any event.
     With `firstEver`, who did `start` before the range already is left out."""
     started = time.perf_counter()
     asked_ms = services.clock.now_ms()
-    question = await services.cpu(funnels.retention, data, now_ms=asked_ms)
+    question = await services.cpu(funnels.retention, data or RetentionRequest(), now_ms=asked_ms)
     found = await while_connected(request, funnels_service.retention(services, project, question, asked_ms=asked_ms))
     return RetentionResult(msgspec.Raw(found.rows), _meta(found, started), question.given)
 
@@ -83,15 +83,15 @@ async def get_retention(
 )
 async def get_paths(
     request: Request[Any, Any, Any],
-    data: JSONBody[PathsRequest],
     services: NamedDependency[Services],
     project: NamedDependency[int],
+    data: JSONBody[PathsRequest | None] = None,
 ) -> PathsResult:
     """The values of `by` in the events that follow each `start` (or come before it), `depth` steps on, as long as no
     two are further apart than `gap`. Without `start`: from the first event after such a gap. `limit` moves a step."""
     started = time.perf_counter()
     asked_ms = services.clock.now_ms()
-    question = funnels.paths(data, now_ms=asked_ms)
+    question = funnels.paths(data or PathsRequest(), now_ms=asked_ms)
     found = await while_connected(request, funnels_service.paths(services, project, question, asked_ms=asked_ms))
     return PathsResult(msgspec.Raw(found.rows), _meta(found, started), question.given)
 

@@ -69,14 +69,16 @@ async def put_enforcement(
 )
 async def try_schema(
     request: Request[Any, Any, Any],
-    data: JSONBody[SchemaTry],
     services: NamedDependency[Services],
     project: NamedDependency[int],
     endpoint: FromPath[str],
+    data: JSONBody[SchemaTry | None] = None,
 ) -> SchemaTrial:
     """Without a schema: what has been learned by now, which fits all of them."""
     of = endpoints.resolve(services, project, endpoint)
-    return await run_in_turn(request, services, project, lambda svc: enforcing.attempt(svc, project, of, data))
+    return await run_in_turn(
+        request, services, project, lambda svc: enforcing.attempt(svc, project, of, data or SchemaTry())
+    )
 
 
 @get(
@@ -125,15 +127,15 @@ async def get_kept(
     opt=example(request={"ids": [schemas.EXAMPLE_KEPT["id"]]}, answer={"data": [schemas.EXAMPLE_ACCEPTED]}),
 )
 async def accept_kept(
-    data: JSONBody[KeptToAccept],
     services: NamedDependency[Services],
     project: NamedDependency[int],
     endpoint: FromPath[str],
+    data: JSONBody[KeptToAccept | None] = None,
 ) -> AcceptedDocuments:
     """Each as of the time it was polled, the first first; without `ids` all of them. What is not stored stays where it
     is, and says why. One that was accepted before is answered with what it became."""
     of = endpoints.resolve(services, project, endpoint)
-    uids = None if data.ids is UNSET else [ids.parse(id, "document") for id in data.ids]
+    uids = None if data is None or data.ids is UNSET else [ids.parse(id, "document") for id in data.ids]
     return AcceptedDocuments(await accepting.accept(services, of, uids))
 
 

@@ -189,11 +189,12 @@ async def watermelon_pull_by_post(
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
     project: NamedDependency[int],
-    data: JSONBody[WatermelonPull],
+    data: JSONBody[WatermelonPull | None] = None,
 ) -> Stream:
     """As GET."""
+    asked = data or WatermelonPull()
     of = _whose(request, caller, project)
-    return await _pulled(request, services, of, data.last_pulled_at, data.migration, data.tables)
+    return await _pulled(request, services, of, asked.last_pulled_at, asked.migration, asked.tables)
 
 
 async def _pulled(
