@@ -256,11 +256,13 @@ class Persons(msgspec.Struct, frozen=True, tag="persons"):
 
 
 class Sql(msgspec.Struct, frozen=True, tag="sql"):
-    """One SELECT in DuckDB's language over the project's own views; `params` for its `?`. At most `limit` rows."""
+    """One SELECT in DuckDB's language over the project's own views; `params` for its `?`. At most `limit` rows. With
+    `only_checked` none: whether it could be run is all that is asked."""
 
     text: str
     limit: int
     params: tuple[str | float | int | bool | None, ...] = ()
+    only_checked: bool = False
 
 
 Plan: TypeAlias = Aggregate | Listing | Funnel | Retention | Paths | Persons | Sql

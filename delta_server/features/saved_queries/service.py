@@ -9,11 +9,13 @@ from delta_server.core import ids, names, times
 from delta_server.core.errors import Conflict, NotFound
 from delta_server.core.query import saved
 from delta_server.core.query.saved import Kind
+from delta_server.core.query.statements import Statement
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
 from delta_server.features.saved_queries import schemas, store
 from delta_server.features.saved_queries.schemas import NewSavedQuery, SavedQueryChange
 from delta_server.features.saved_queries.store import SavedQuery as SavedQuery
+from delta_server.features.sql import service as sql
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
@@ -25,7 +27,7 @@ MOST_QUERIES = 1_000
 async def create(svc: Services, project: int, new: NewSavedQuery, idempotency_key: IdempotencyKey) -> StoredResponse:
     """Raises Invalid, Conflict for too many."""
     name, view = names.check(new.name), saved.checked_view(new.view)
-    spec = await svc.cpu(saved.checked, new.kind, new.spec, now_ms=svc.clock.now_ms())
+    spec = await _checked(svc, project, new.kind, new.spec)
 
     def write(tx: Tx) -> StoredResponse:
         if answer := idempotency_key.replay(tx):
@@ -41,7 +43,7 @@ async def move(svc: Services, project: int, name: str, kind: Kind, spec: dict[st
     """The id of the saved query of that name that asks this: one that is there, or a new one. Raises Invalid, Conflict
     for too many."""
     name, view = names.check(name), saved.checked_view(view)
-    asked = await svc.cpu(saved.checked, kind, spec, now_ms=svc.clock.now_ms())
+    asked = await _checked(svc, project, kind, spec)
 
     def write(tx: Tx) -> str:
         accounts.check_project(tx, project)
@@ -50,6 +52,14 @@ async def move(svc: Services, project: int, name: str, kind: Kind, spec: dict[st
         return ids.text(found.uid)
 
     return await svc.db.write(write)
+
+
+async def _checked(svc: Services, project: int, kind: Kind, spec: dict[str, Any]) -> str:
+    """The spec as it is kept. Raises Invalid for what could not be run."""
+    text = await svc.cpu(saved.checked, kind, spec, now_ms=svc.clock.now_ms())
+    if isinstance(question := saved.read(kind, text.encode()), Statement):
+        await sql.check(svc, project, question)
+    return text
 
 
 def all_of(tx: Tx, project: int) -> list[SavedQuery]:
@@ -84,7 +94,7 @@ async def update(svc: Services, project: int, text: str, change: SavedQueryChang
     view = UNSET if change.view is UNSET else saved.checked_view(change.view)
     spec: str | UnsetType = UNSET
     if change.spec is not UNSET:
-        spec = await svc.cpu(saved.checked, kind, change.spec, now_ms=svc.clock.now_ms())
+        spec = await _checked(svc, project, kind, change.spec)
 
     def write(tx: Tx) -> schemas.SavedQuery:
         accounts.check_project(tx, project)

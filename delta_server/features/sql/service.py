@@ -27,6 +27,12 @@ async def run(svc: Services, project: int, statement: Statement) -> Found:
     return await run_unrecorded(svc, project, statement)
 
 
+async def check(svc: Services, project: int, statement: Statement) -> None:
+    """Raises what running it would raise, whatever there is to read. Its rows are not asked for."""
+    plan = Sql(statement.sql, statement.limit, tuple(statement.params), only_checked=True)
+    await svc.event_reader.run_query(project, plan)
+
+
 async def run_unrecorded(svc: Services, project: int, statement: Statement) -> Found:
     """As `run`, for those who cannot choose the statement: whoever allowed it to them is in the audit log."""
     plan = Sql(statement.sql, statement.limit, tuple(statement.params))

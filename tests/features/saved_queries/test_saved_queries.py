@@ -40,6 +40,35 @@ REFUSED = [
     Row("no days", "POST", PATH, 400, body=new("retention", spec={"every": "1h"}), field="every"),
     Row("too deep", "POST", PATH, 400, body=new("paths", spec={"depth": 99}), field="depth"),
     Row("empty SQL", "POST", PATH, 400, body=new("sql", spec={"sql": " "}), field="spec"),
+    Row(
+        "no SQL",
+        "POST",
+        PATH,
+        400,
+        body=new("sql", spec={"sql": "SELECT 1,\nSELEC 1"}),
+        field="sql",
+        says="cannot be read at line 2, column 7",
+    ),
+    Row(
+        "no such table",
+        "POST",
+        PATH,
+        400,
+        body=new("sql", spec={"sql": "SELECT * FROM event"}),
+        field="sql",
+        says="(events?)",
+    ),
+    Row(
+        "no such column",
+        "POST",
+        PATH,
+        400,
+        body=new("sql", spec={"sql": "SELECT colour FROM events"}),
+        field="sql",
+        says='"colour" not found',
+    ),
+    Row("a parameter too few", "POST", PATH, 400, body=new("sql", spec={"sql": "SELECT ?"}), field="sql"),
+    Row("no SELECT", "POST", PATH, 400, body=new("sql", spec={"sql": "DROP TABLE events"}), says="only a SELECT"),
     Row("a long spec", "POST", PATH, 400, body=new("sql", spec={"sql": "x" * 40_000}), says="at most 32768"),
     Row("a long view", "POST", PATH, 400, body=new("sql", view="x" * 4001), field="view"),
     Row("a view of two lines", "POST", PATH, 400, body=new("sql", view="a\nb"), field="view"),
@@ -73,8 +102,9 @@ async def test_each_kind_is_saved_changed_listed_and_deleted(client: httpx.Async
     path = f"{PATH}/{one['id']}"
     changed = await client.patch(path, json={"name": "Other", "view": None}, headers=bearer(keys.write))
     assert (changed.json()["saved_query"]["name"], changed.json()["saved_query"]["view"]) == ("Other", None)
-    wrong = await client.patch(path, json={"spec": SPECS["paths"]}, headers=bearer(keys.write))
-    assert wrong.status_code == 400
+    for spec in (SPECS["paths"], {"sql": "SELEC 1"}):
+        wrong = await client.patch(path, json={"spec": spec}, headers=bearer(keys.write))
+        assert wrong.status_code == 400
     kept = (await client.get(path, headers=bearer(keys.read))).json()["saved_query"]
     assert (kept["name"], kept["spec"]) == ("Other", SPECS["sql"])
     assert (await client.delete(path, headers=bearer(keys.project))).status_code == 204

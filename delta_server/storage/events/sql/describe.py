@@ -34,14 +34,15 @@ def described_view(text: str, known: Iterable[str]) -> str | None:
 def rows(connection: Any, read_view: ReadView, name: str, owned: Mapping[str, View]) -> list[dict[str, str]]:
     if name == ALL:
         return [{"name": each} for each in (*views.OWN, *owned)]
-    select = _select(read_view, name, owned)
-    described = connection.execute(f"SELECT * FROM ({select}) LIMIT 0").description
+    empty = select(read_view, name, owned)
+    described = connection.execute(f"SELECT * FROM ({empty}) LIMIT 0").description
     return [{"column_name": column, "column_type": str(kind)} for column, kind, *_ in described]
 
 
-def _select(read_view: ReadView, name: str, owned: Mapping[str, View]) -> str:
+def select(read_view: ReadView, name: str, owned: Mapping[str, View]) -> str:
+    """What has the view's columns, and no rows."""
     if name == "events":
-        return views.events(read_view).sql
+        return views.no_events(read_view)
     if name in views.NO_HISTORIES:
         return views.NO_HISTORIES[name]
     return views.NO_DOCUMENTS if name == "documents" else _empty(owned[name])

@@ -75,7 +75,7 @@ class SqlProcesses:
         """Raises Invalid for what may not be run or has no answer, TooCostly past the deadline or the memory limit,
         Unavailable when no process became free or others need the memory, RateLimited when too much of the project
         waits."""
-        request = SqlRequest(project, plan.text, plan.params, plan.limit, self._most_bytes)
+        request = SqlRequest(project, plan.text, plan.params, plan.limit, self._most_bytes, plan.only_checked)
         await self._turns.take(project, seconds=self._seconds)
         try:
             if self._engine is None or self._callers is None or self._callers.count() <= 1:

@@ -61,6 +61,11 @@ def events(read_view: ReadView) -> FileView:
     return FileView(select, source.scanned, (*paths, *links))
 
 
+def no_events(read_view: ReadView) -> str:
+    source = relation.of_files(read_view, ALWAYS, [], [])
+    return f"SELECT {EVENTS} FROM (SELECT *, NULL::VARCHAR AS person FROM {source.sql})"
+
+
 def lines(read_view: ReadView, name: str, view: View) -> tuple[bytes, int]:
     """(the view's rows as NDJSON, how many). Raises TooCostly when they are too many."""
     rows = read_view.all(f"{view.sql} LIMIT {MAX_ROWS + 1}", read_view.project)

@@ -12,7 +12,7 @@ Its messages (events/workers.py) hold MessagePack.
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class SqlRequest(msgspec.Struct, frozen=True):
     limit: int
     memory_bytes: int | None = None
     """The setup's without it; less while others call."""
+    only_checked: bool = False
 
 
 class SqlResponse(msgspec.Struct, frozen=True):
@@ -155,6 +156,8 @@ class Worker:
             try:
                 if described is not None:
                     return _description(describe.rows(connection, read_view, described, self._setup.views), request)
+                if request.only_checked:
+                    return _bound(connection, request, self._without_rows(read_view, named))
                 return _answer(connection, request, self._show(connection, read_view, named, opened))
             except self._duckdb.Error as error:
                 read_view.recheck(error, connection.execute)
@@ -200,6 +203,9 @@ class Worker:
         for name, view in read.items():
             connection.execute(f"CREATE VIEW {name} AS {view.sql}")
         return scanned + sum(view.scanned for view in read.values())
+
+    def _without_rows(self, read_view: ReadView, named: frozenset[str]) -> dict[str, str]:
+        return {name: describe.select(read_view, name, self._setup.views) for name in named}
 
     @contextmanager
     def _deadline(self, connection: Any) -> Iterator[None]:
@@ -257,6 +263,16 @@ _NO_MEMORY = SqlResponse(
     " fewer groups",
     needs_memory=True,
 )
+
+
+def _bound(connection: Any, request: SqlRequest, empty: Mapping[str, str]) -> SqlResponse:
+    """Refused as running it would be, whatever the views hold: DuckDB finds its tables, columns and functions."""
+    for name, select in empty.items():
+        connection.execute(f"CREATE VIEW {name} AS {select}")
+    for setting in _LOCKS:
+        connection.execute(setting.format(paths=[]))
+    connection.execute(f"SELECT * FROM ({check.bare(request.text)}\n) LIMIT 0", list(request.params))
+    return SqlResponse()
 
 
 def _answer(connection: Any, request: SqlRequest, scanned: int) -> SqlResponse:
