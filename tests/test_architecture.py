@@ -40,9 +40,10 @@ FEATURES = [feature.name for feature in app.FEATURES if feature is not SERVER]
 TABLES_OF_STORAGE = {
     "storage/cold": "cold_object cold_place",
     "storage/contents": "content frame pack",
-    "storage/events": "event_block event_settings segment segment_data file_part key_run key_page rollup rollup_data",
+    "storage/events": "event_block event_settings segment segment_data key_run key_page rollup rollup_data",
     "storage/idempotency": "once",
     "storage/jobs": "job",
+    "storage/large_files": "file_part",
     "storage/outbox": "outbox outbox_cursor",
     "storage/sqlite": "absent",
 }

@@ -151,7 +151,10 @@ def _fill(tx: Tx) -> None:
         f"INSERT INTO content VALUES (?, ?, ?, {len(document)}, x'{codec.digest(document).hex()}', NULL, NULL, 0, 0, 0)"
     )
     tx.many(sql, rows)
-    tx.run("INSERT INTO frame SELECT id, endpoint, size, NULL, 1, ? FROM content WHERE id >= ?", frame, FILLED)
+    columns = "content, endpoint, size, base, depth, data"
+    tx.run(
+        f"INSERT INTO frame ({columns}) SELECT id, endpoint, size, NULL, 1, ? FROM content WHERE id >= ?", frame, FILLED
+    )
     tx.many("INSERT INTO snapshot (uid, content, endpoint, captured_at) VALUES (?, ?, ?, ?)", uids)
     of_large = FILLED, FILLED + LARGE
     [field] = tx.all("SELECT id FROM field WHERE endpoint = ? AND pattern = '/a'", large)[0]

@@ -71,7 +71,7 @@ def storage_totals(tx: Tx, endpoint: int) -> StorageTotals:
                + (SELECT coalesce(sum(size), 0) FROM frame WHERE endpoint = ?1)
                - (SELECT coalesce(sum(size), 0) FROM content WHERE endpoint = ?1 AND dead = 1),
              (SELECT coalesce(sum(length(anchor) + length(data)), 0) FROM pack WHERE endpoint = ?1) + {OF_ENDPOINT}
-               + (SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint = ?1)""",
+               + (SELECT coalesce(sum(length(data) + file_bytes), 0) FROM frame WHERE endpoint = ?1)""",
         endpoint,
     )
     assert row is not None

@@ -89,9 +89,10 @@ async def create_exclusively(
                 continue  # with the locks of those endpoints
             entries = await _plan(svc, new_snapshots, hashes)
             try:
-                appended = await svc.db.write(
-                    _insert_snapshots, project, new_snapshots, entries, plans, idempotency_key
-                )
+                async with timeline.stored_ahead(svc.db, entries) as entries:
+                    appended = await svc.db.write(
+                        _insert_snapshots, project, new_snapshots, entries, plans, idempotency_key
+                    )
             except TimelineChanged:
                 lost += 1
                 continue
@@ -270,7 +271,7 @@ def needs_of(entries: Iterable[PlannedEntry | TailSnapshot]) -> Needs:
         usage.SNAPSHOT_BYTES
         + len((entry.source or "").encode())
         + len((entry.metadata or "").encode())
-        + (0 if entry.frame is None else len(entry.frame.data))
+        + (0 if entry.frame is None else entry.frame.stored_bytes)
         for entry in entries
     ]
     return Needs(snapshots=len(stored), storage_bytes=sum(stored))

@@ -214,7 +214,7 @@ async def _store_at_end(svc: Services, endpoint: EndpointRef, versions: Sequence
                 return False
             tail = await _tail(svc, endpoint, versions)
             with suppress(TimelineChanged):
-                await svc.db.write(_append_tail, endpoint, tail)
+                await _write_tail(svc, endpoint, tail)
                 svc.topics.wake("contents")
                 svc.topics.wake("happenings", endpoint.project)
                 return True
@@ -234,6 +234,14 @@ async def _tail(svc: Services, endpoint: EndpointRef, versions: Sequence[Version
         before = digest
     encoded = await contents.encode_batch(svc.contents, endpoint.id, head, new) if new else None
     return _Tail(head, encoded, versions, of)
+
+
+async def _write_tail(svc: Services, endpoint: EndpointRef, tail: _Tail) -> None:
+    if tail.batch is None:
+        await svc.db.write(_append_tail, endpoint, tail)
+        return
+    async with contents.batch_ahead(svc.db, tail.batch) as batch:
+        await svc.db.write(_append_tail, endpoint, msgspec.structs.replace(tail, batch=batch))
 
 
 def _append_tail(tx: Tx, endpoint: EndpointRef, tail: _Tail) -> None:

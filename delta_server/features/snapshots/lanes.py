@@ -126,9 +126,17 @@ async def _append_round(
     if not fresh:
         return []
     requests = [(item.new, item.idempotency_key) for item in fresh]
-    [written] = await svc.db.write(
-        insert_rounds, endpoint.project, [Round(endpoint, requests, lasts)], svc.config.plans
-    )
+    async with timeline.stored_ahead(svc.db, lasts) as lasts:
+        [written] = await svc.db.write(
+            insert_rounds, endpoint.project, [Round(endpoint, requests, lasts)], svc.config.plans
+        )
+        return _answer(svc, fresh, written)
+
+
+def _answer(
+    svc: Services, fresh: Sequence[_Waiting], written: Sequence[CreatedSnapshots | Exception]
+) -> list[_Waiting]:
+    """Those that are to be encoded again."""
     again = []
     for number, (item, result) in enumerate(zip(fresh, written, strict=True)):
         if not isinstance(result, TimelineChanged):

@@ -8,9 +8,11 @@ A stored delta always leads from the content before: where that changes it is fo
 No two snapshots of an endpoint have the same time: one that comes for a taken millisecond gets the next free one.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import groupby
 from operator import itemgetter
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -20,7 +22,7 @@ from delta_server.features.deltas import service as deltas
 from delta_server.features.snapshots import store
 from delta_server.storage.contents import contents
 from delta_server.storage.contents.contents import Content, Frame
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Database, Tx
 from delta_server.storage.keyed_locks import KeyedLocks
 
 FOREVER = LATEST_MS + 1
@@ -161,6 +163,21 @@ def insert_last(tx: Tx, endpoint: int, tail: TimelineTail, last: TailSnapshot) -
     assert head is not None, "a snapshot without a frame is equal to the one before it"
     row, uid = store.insert_snapshot(tx, endpoint, last.captured_at, head.id, last.source, last.metadata)
     return PlacedSnapshot(row, uid, head.id, last.frame is None), TimelineTail(last.captured_at, head)
+
+
+Entry = TypeVar("Entry", PlannedEntry, TailSnapshot)
+
+
+@asynccontextmanager
+async def stored_ahead(db: Database, entries: Sequence[Entry]) -> AsyncIterator[list[Entry]]:
+    """With the data of large frames stored ahead. What is not inserted within the block goes."""
+    async with contents.storing(db) as ahead:
+        yield [
+            entry
+            if (frame := entry.frame) is None or not isinstance(frame.data, bytes)
+            else replace(entry, frame=replace(frame, data=await ahead(frame.data)))
+            for entry in entries
+        ]
 
 
 def _next(tx: Tx, endpoint: int, captured_at: int) -> Content | None:

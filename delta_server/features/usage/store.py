@@ -126,7 +126,7 @@ SELECT (SELECT count(*) FROM snapshot WHERE endpoint = ?1) AS snapshots,
     - (SELECT coalesce(sum(size), 0) FROM content WHERE dead = 1 AND endpoint = ?1) AS raw_bytes,
   (SELECT coalesce(sum(length(anchor) + length(data) + length(members)), 0) FROM pack WHERE endpoint = ?1)
     + {OF_ENDPOINT}
-    + (SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint = ?1) AS stored_bytes,
+    + (SELECT coalesce(sum(length(data) + file_bytes), 0) FROM frame WHERE endpoint = ?1) AS stored_bytes,
   (SELECT coalesce(sum(100 + coalesce(octet_length(metadata), 0) + coalesce(octet_length(source), 0)), 0)
     FROM snapshot WHERE endpoint = ?1)
     + 80 * ((SELECT count(*) FROM content WHERE dead = 0 AND endpoint = ?1)

@@ -7,14 +7,20 @@
     remember(store, endpoint, content, body)                  # after the commit
     body = await read(store, endpoint, content)
 
+What is large is stored ahead (large_frames.py), which no write waits for as long:
+
+    async with storing(store.db) as ahead:
+        content = add(tx, endpoint, captured_at, replace(frame, data=await ahead(frame.data)))
+
 Many at once, in order: `encode_batch` and `add_batch` in place of the first two, as often as `batch_is_full` says.
 """
 
 from delta_server.core.packs import codec, pack_plan
 from delta_server.core.packs.codec import digest
-from delta_server.storage.contents import reading
+from delta_server.storage.contents import frame_rows, reading
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
+from delta_server.storage.contents.large_frames import batch_ahead, storing
 from delta_server.storage.contents.maintenance import sweep
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.contents.packing import Batch, add_batch, batch_is_full, encode_batch, pack_bounds
@@ -47,6 +53,7 @@ __all__ = [
     "add_last",
     "after",
     "base_of",
+    "batch_ahead",
     "batch_is_full",
     "before",
     "cached",
@@ -64,6 +71,7 @@ __all__ = [
     "read",
     "read_run",
     "remember",
+    "storing",
     "sweep",
     "touch",
 ]
@@ -94,7 +102,7 @@ def add_last(tx: Tx, endpoint: int, captured_at: int, frame: Frame, head: Conten
     assert frame.alone or head is not None, "a frame that does not stand alone follows another content"
     base = None if frame.alone or head is None else head.id
     [content] = sql.insert_contents(tx, endpoint, [captured_at], [frame.size], [frame.hash], is_last=True)
-    sql.insert_frame(tx, endpoint, content, frame.size, base, frame.data)
+    frame_rows.insert_frame(tx, endpoint, content, frame.size, base, frame.data)
     return Content(content, endpoint, captured_at, frame.size, frame.hash, None, None, dead=0)
 
 

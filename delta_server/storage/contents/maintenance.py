@@ -13,12 +13,13 @@ from delta_server.core.errors import Conflict, DeltaError, NotFound
 from delta_server.core.packs import codec
 from delta_server.core.packs.pack_plan import PackBounds
 from delta_server.core.times import DAY_MS
-from delta_server.storage.contents import packing, reading
+from delta_server.storage import large_files
+from delta_server.storage.contents import frame_rows, large_frames, packing, reading
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.contents.packing import ErrorCollector, Stale
-from delta_server.storage.contents.rows import Content
+from delta_server.storage.contents.rows import Content, FrameData
 from delta_server.storage.database import Tx, frees_space
 
 DEAD_AT_ONCE = 1000
@@ -82,6 +83,7 @@ async def sweep(store: ContentStore) -> None:
     """Delete contents that no snapshot has any more. Gives the space back, that of other deleted rows too."""
     for endpoint in await store.db.read(sql.with_dead):
         await _isolated(sweep_endpoint(store, endpoint), "sweep", endpoint)
+    await large_files.drop_given_up(store.db)
     while await store.db.vacuum(VACUUM_PAGES) == VACUUM_PAGES:
         pass
 
@@ -204,7 +206,8 @@ async def _move_frame(store: ContentStore, endpoint: int, content: int, old_base
     base_body = await reading.read_base(store, endpoint, base.id) if base else None
     base = base if base_body is not None else None
     data = await store.spare_cpu(codec.encode, base_body, body, level=level)
-    await store.db.write(_replace_frame, endpoint, content, old_base, base, data)
+    async with large_frames.storing(store.db) as ahead:
+        await store.db.write(_replace_frame, endpoint, content, old_base, base, await ahead(data))
 
 
 def _frame_base(tx: Tx, endpoint: int, content: int) -> Content | None:
@@ -217,8 +220,8 @@ def _frame_base(tx: Tx, endpoint: int, content: int) -> Content | None:
     return base if sql.frame_depth(tx, endpoint, base.id) < sql.frame_depth(tx, endpoint, content) else None
 
 
-def _replace_frame(tx: Tx, endpoint: int, content: int, old_base: int, base: Content | None, data: bytes) -> None:
+def _replace_frame(tx: Tx, endpoint: int, content: int, old_base: int, base: Content | None, data: FrameData) -> None:
     """Does nothing when the content has been packed meanwhile. Raises Stale when the new base is gone."""
     if base is not None and sql.get(tx, endpoint, base.id) is None:
         raise Stale
-    sql.replace_frame(tx, endpoint, content, old_base, base.id if base else None, data)
+    frame_rows.replace_frame(tx, endpoint, content, old_base, base.id if base else None, data)

@@ -16,13 +16,14 @@ from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.packs import codec, pack_format, pack_plan
 from delta_server.core.packs.pack_format import Packed
 from delta_server.core.packs.pack_plan import STORED, BatchPart, PackBounds, Predecessor
+from delta_server.storage import large_files
 from delta_server.storage.cold import store as cold
-from delta_server.storage.contents import reading, row_sizes
+from delta_server.storage.contents import frame_rows, reading, row_sizes
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.contents.reading import DecodedPack
-from delta_server.storage.contents.rows import Content, NewPack, Pack
+from delta_server.storage.contents.rows import Content, FrameData, NewPack, Pack
 from delta_server.storage.database import Tx, frees_space
 
 
@@ -68,7 +69,7 @@ class Batch(msgspec.Struct, frozen=True):
     sizes: list[int]
     hashes: list[bytes]
     parts: list[BatchPart]
-    data: list[bytes | Packed]
+    data: list[FrameData | Packed]
     frame_base: int | None
     pack_base: int | None
 
@@ -104,7 +105,7 @@ async def encode_batch(
     )
     packs = store.packs
     parts = pack_plan.plan_batch(sizes, deep_bounds(packs), least=pack_bounds(packs), above=above)
-    data = []
+    data: list[FrameData | Packed] = []
     for part in parts:
         stored = previous_body if part.chain is None else anchor_body
         base = None if part.base is None else stored if part.base == STORED else bodies[part.base]
@@ -176,15 +177,17 @@ def _is_below(tx: Tx, endpoint: int, base: int | None, pack_chain: int) -> bool:
     return below is not None and below < pack_chain
 
 
-def _insert_part(tx: Tx, endpoint: int, batch: Batch, part: BatchPart, data: bytes | Packed, ids: list[int]) -> None:
+def _insert_part(
+    tx: Tx, endpoint: int, batch: Batch, part: BatchPart, data: FrameData | Packed, ids: list[int]
+) -> None:
     stored = batch.frame_base if part.chain is None else batch.pack_base
     base = stored if part.base == STORED else None if part.base is None else ids[part.base]
     sizes = batch.sizes[part.start : part.stop]
     if isinstance(data, Packed) and part.chain is not None:
         new = NewPack(batch.captured_at[part.start], False, base, part.chain, sizes, tx.now_ms, data)
         sql.insert_pack(tx, endpoint, new, ids[part.start : part.stop])
-    elif isinstance(data, bytes):
-        sql.insert_frame(tx, endpoint, ids[part.start], sizes[0], base, data)
+    elif not isinstance(data, Packed):
+        frame_rows.insert_frame(tx, endpoint, ids[part.start], sizes[0], base, data)
 
 
 # Loose frames
@@ -256,13 +259,14 @@ async def _pack_frames(
     now_ms = store.clock.now_ms()
     new = NewPack(contents[0].captured_at, False, _id(base), pack_chain, sizes, now_ms, packed)
     await store.db.write(_frames_to_pack, endpoint, new, ids)
+    await large_files.drop_given_up(store.db)
     return True
 
 
 def _frames_to_pack(tx: Tx, endpoint: int, new: NewPack, contents: Sequence[int]) -> None:
     if new.base is not None and not _is_below(tx, endpoint, new.base, new.chain):
         raise Stale
-    if not all(sql.delete_frame(tx, endpoint, content) for content in contents):
+    if frame_rows.delete_frames(tx, endpoint, contents) < len(contents):
         raise Stale
     sql.insert_pack(tx, endpoint, new, contents)
 

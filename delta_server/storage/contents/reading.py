@@ -18,7 +18,7 @@ from delta_server.core.packs.pack_format import Reader
 from delta_server.storage.cache import Cache, ScratchBuffer
 from delta_server.storage.cold import store as cold
 from delta_server.storage.cold.pieces import ColdStorageAway, PieceLost
-from delta_server.storage.contents import cold_steps
+from delta_server.storage.contents import cold_steps, frame_rows
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.contents.rows import Content, DecodeStep, Pack, PackData, PackTrail, StoredFrame
@@ -134,7 +134,7 @@ def _link(tx: Tx, content: Content, body: bytes | None, *, as_anchor: bool) -> t
     if body is not None and not as_anchor:
         return DecodeStep(content, None, b"", body), None
     if content.pack is None:
-        frame = sql.frame(tx, endpoint, content.id)
+        frame = frame_rows.frame(tx, endpoint, content.id)
         if frame is None:
             raise damaged(content, "it is not there")
         return DecodeStep(content, None, frame.data), frame.base
@@ -381,7 +381,7 @@ async def _bases(
 
 
 def frames(tx: Tx, endpoint: int, contents: list[int]) -> list[StoredFrame]:
-    return [frame for content in contents if (frame := sql.frame(tx, endpoint, content))]
+    return [frame for content in contents if (frame := frame_rows.frame(tx, endpoint, content))]
 
 
 def decode_frames(

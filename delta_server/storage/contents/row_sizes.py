@@ -1,9 +1,11 @@
 """What frames and packs take, and the deletion of an endpoint's: no more at once than other writes can wait for."""
 
 from delta_server.storage import slices
+from delta_server.storage.contents import frame_rows
 from delta_server.storage.database import LISTED, Tx, listed
 
-_FRAMES, _PACKS = ("frame", "content", "length(data)"), ("pack", "id", "length(anchor) + length(data)")
+_FRAMES = "frame", "content", "length(data) + file_bytes"
+_PACKS = "pack", "id", "length(anchor) + length(data)"
 """Tables of large rows, their ids, and what they take: SQLite knows that without reading it."""
 _SIZES = "SELECT {1}, {2} FROM {0} WHERE endpoint = ?"
 
@@ -23,14 +25,18 @@ def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
 
     Contents go before what they are stored in: a request that still reads finds them gone rather than damaged.
     """
-    return any(
-        tx.run(sql, endpoint, limit)
-        for sql in (
-            "DELETE FROM content WHERE id IN"
-            " (SELECT id FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at, id LIMIT ?)",
-            "DELETE FROM content WHERE id IN (SELECT id FROM content WHERE endpoint = ? AND dead = 1 LIMIT ?)",
+    return (
+        any(
+            tx.run(sql, endpoint, limit)
+            for sql in (
+                "DELETE FROM content WHERE id IN"
+                " (SELECT id FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at, id LIMIT ?)",
+                "DELETE FROM content WHERE id IN (SELECT id FROM content WHERE endpoint = ? AND dead = 1 LIMIT ?)",
+            )
         )
-    ) or any(_delete_large(tx, endpoint, limit, *table) for table in (_FRAMES, _PACKS))
+        or frame_rows.delete_some_data(tx, endpoint)
+        or any(_delete_large(tx, endpoint, limit, *table) for table in (_FRAMES, _PACKS))
+    )
 
 
 def _delete_large(tx: Tx, endpoint: int, limit: int, table: str, id: str, size: str) -> int:

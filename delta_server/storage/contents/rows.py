@@ -6,6 +6,7 @@ import msgspec
 
 from delta_server.core.packs.pack_format import Packed
 from delta_server.storage.cold.store import ColdObject
+from delta_server.storage.large_files import StoredFile
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -50,6 +51,10 @@ class Base(msgspec.Struct, frozen=True):
     depth: int
 
 
+FrameData: TypeAlias = bytes | StoredFile
+"""What a frame holds, or where that is stored already (large_frames.py)."""
+
+
 class Frame(msgspec.Struct, frozen=True):
     """An encoded content on its way into the store; `base` is the content its `data` was encoded against, None if it
     stands alone or that is on its way too. `depth` counts the frames that are decoded to read it."""
@@ -59,7 +64,11 @@ class Frame(msgspec.Struct, frozen=True):
     base: int | None
     alone: bool
     depth: int
-    data: bytes
+    data: FrameData
+
+    @property
+    def stored_bytes(self) -> int:
+        return self.data.size if isinstance(self.data, StoredFile) else len(self.data)
 
 
 class StoredFrame(msgspec.Struct, frozen=True):

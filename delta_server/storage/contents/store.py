@@ -7,7 +7,8 @@ import msgspec
 
 from delta_server.core.history.timeline_span import Position
 from delta_server.core.packs import pack_format, pack_plan
-from delta_server.storage.contents.rows import Content, Frame, NewPack, Pack, RecordedArrays, StoredFrame, Version
+from delta_server.storage.contents.frame_rows import delete_frames, insert_frame
+from delta_server.storage.contents.rows import Content, Frame, NewPack, Pack, RecordedArrays, Version
 from delta_server.storage.database import LISTED, Row, Tx, listed
 
 COLUMNS = "id, endpoint, captured_at, size, hash, pack, position, dead"
@@ -139,40 +140,16 @@ def mark_next_pending(tx: Tx, endpoint: int, captured_at: int, content: int) -> 
 
 def delete_content(tx: Tx, endpoint: int, content: int) -> None:
     """The row and its frame; nothing may be based on it any more. A dead content has no delta."""
-    delete_frame(tx, endpoint, content)
+    delete_frames(tx, endpoint, [content])
     tx.run("DELETE FROM content WHERE id = ? AND endpoint = ?", content, endpoint)
 
 
 # Frames
 
 
-def frame(tx: Tx, endpoint: int, content: int) -> StoredFrame | None:
-    row = tx.one("SELECT content, base, data FROM frame WHERE content = ? AND endpoint = ?", content, endpoint)
-    return StoredFrame(*row) if row else None
-
-
 def frame_depth(tx: Tx, endpoint: int, content: int) -> int:
     """How many frames are decoded at most to read a content, its own included; 0 when it is in a pack."""
     return next(iter(_ids(tx, "SELECT depth FROM frame WHERE content = ? AND endpoint = ?", content, endpoint)), 0)
-
-
-_DEPTH = "1 + coalesce((SELECT below.depth FROM frame AS below WHERE below.content = ?), 0)"
-
-
-def insert_frame(tx: Tx, endpoint: int, content: int, size: int, base: int | None, data: bytes) -> None:
-    sql = f"INSERT INTO frame (content, endpoint, size, base, depth, data) VALUES (?, ?, ?, ?, {_DEPTH}, ?)"
-    tx.run(sql, content, endpoint, size, base, base, data)
-
-
-def replace_frame(tx: Tx, endpoint: int, content: int, old_base: int, base: int | None, data: bytes) -> bool:
-    """Give a frame another base; False when it is not based on `old_base` any more."""
-    sql = f"UPDATE frame SET base = ?, depth = {_DEPTH}, data = ? WHERE content = ? AND endpoint = ? AND base = ?"
-    return tx.run(sql, base, base, data, content, endpoint, old_base) == 1
-
-
-def delete_frame(tx: Tx, endpoint: int, content: int) -> bool:
-    """False when the content has no frame."""
-    return tx.run("DELETE FROM frame WHERE content = ? AND endpoint = ?", content, endpoint) == 1
 
 
 def loose_frames(tx: Tx, endpoint: int, *, size_limit: int) -> list[Content]:
@@ -207,7 +184,7 @@ def fills_a_pack(tx: Tx, endpoint: int, *, size_limit: int, total_bytes: int, co
 
 def frame_bytes(tx: Tx, endpoint: int, contents: Sequence[int]) -> int:
     """What the frames of these contents take."""
-    sql = f"SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint = ? AND content IN {LISTED}"
+    sql = f"SELECT coalesce(sum(length(data) + file_bytes), 0) FROM frame WHERE endpoint = ? AND content IN {LISTED}"
     return sum(row[0] for row in tx.all(sql, endpoint, listed(contents)))
 
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 from delta_server.core.events.event import Event
 from delta_server.core.events.persons import PersonIds
 from delta_server.core.query.plan import Aggregate, Listing, Plan, Sql
+from delta_server.storage import large_files
 from delta_server.storage.blobs.opening import CREDENTIALS
 from delta_server.storage.cold import store as cold_store
 from delta_server.storage.cold.pieces import ColdPieces
@@ -36,7 +37,7 @@ from delta_server.storage.events.query.processes import QueryProcesses
 from delta_server.storage.events.query.runner import QueryRunner
 from delta_server.storage.events.rollups import cover
 from delta_server.storage.events.rollups.rollup import ProjectRollups
-from delta_server.storage.events.segments import catalog, delete_project, parts
+from delta_server.storage.events.segments import catalog, delete_project
 from delta_server.storage.events.sql.runner import SqlProcesses
 from delta_server.storage.events.verify import Verifier
 from delta_server.storage.sql_view import View
@@ -125,7 +126,7 @@ class EmbeddedEventLog:
         events, `companions` what may be stored with them; `admit` says whether a project may store so many, and
         `callers` are all of the server's; `cold` reads what has left the database. Raises Unavailable."""
         dedup = DedupIndex(config.events.dedup_days * DAY_MS)
-        await parts.drop_left(db)
+        await large_files.drop_left(db)
         await dedup.load(db)
         last_seq = await db.read(blocks.last_seq)
         has_cold = bool(config.storage.cold or await db.read(cold_store.places))

@@ -5,6 +5,7 @@ import structlog
 
 from delta_server.core.errors import Conflict
 from delta_server.core.packs import codec
+from delta_server.storage import large_files
 from delta_server.storage.cold import moving
 from delta_server.storage.cold import store as cold
 from delta_server.storage.cold.pieces import ColdPieces
@@ -85,9 +86,8 @@ def _bytes(tx: Tx, due: Due) -> bytes | None:
     if row[0] is None:
         found = tx.one("SELECT parquet FROM segment_data WHERE segment = ?", due.id)
         return None if found is None else bytes(found[0])
-    ids = [id for id, _, _ in parts.pieces(row[0], 0, due.size)]
-    pieces = [data for id in ids for (data,) in tx.all("SELECT data FROM file_part WHERE id = ?", id)]
-    return b"".join(pieces) if len(pieces) == len(ids) else None
+    data = large_files.read(tx, row[0])
+    return data if len(data) == due.size else None
 
 
 @frees_space

@@ -1,17 +1,17 @@
 """What is left of a deleted project's events, some at a time: its blocks are gone before."""
 
+from delta_server.storage import large_files
 from delta_server.storage.database import Tx
-from delta_server.storage.events.segments import parts
 
 _OWNED = (
-    (10, parts.OF_PROJECT.format("segment")),
+    (10, large_files.OF_PROJECT.format("segment", " LIMIT ?")),
     (
         10,
         "DELETE FROM segment_data WHERE segment IN (SELECT segment FROM segment_data"
         " JOIN segment ON segment.id = segment_data.segment WHERE project = ? LIMIT ?)",
     ),
     (1000, "DELETE FROM segment WHERE id IN (SELECT id FROM segment WHERE project = ? LIMIT ?)"),
-    (10, parts.OF_PROJECT.format("rollup")),
+    (10, large_files.OF_PROJECT.format("rollup", " LIMIT ?")),
     (
         100,
         "DELETE FROM rollup_data WHERE rollup IN (SELECT rollup FROM rollup_data"

@@ -8,6 +8,7 @@ import pytest
 
 from delta_server.core.errors import DatabaseFailed
 from delta_server.core.events.persons import PersonIds
+from delta_server.storage import large_files
 from delta_server.storage.database import Tx
 from delta_server.storage.events.segments import catalog, compact, delete_project, parts
 from delta_server.storage.sqlite.transaction import SqliteTx
@@ -47,7 +48,7 @@ async def files(log: Kept) -> tuple[int, int]:
 @pytest.mark.parametrize("count", [0, 1, PART - 1, PART, PART + 1, 2 * PART + 5])
 def test_pieces_are_the_bytes_asked_for(offset: int, count: int) -> None:
     whole = bytes(i * 7 % 251 for i in range(6 * PART))
-    stored = {5 << parts.NUMBER_BITS | n: whole[n * PART : (n + 1) * PART] for n in range(6)}
+    stored = {5 << large_files.NUMBER_BITS | n: whole[n * PART : (n + 1) * PART] for n in range(6)}
     found = b"".join(stored[part][at : at + length] for part, at, length in parts.pieces(5, offset, count))
     assert found == whole[offset : offset + count]
 
@@ -156,14 +157,14 @@ async def test_what_a_process_left_goes_at_the_next_start(tmp_path: Path) -> Non
         before = await sizes(log)
         await log.db.write(_begun)
         assert len(await sizes(log)) == len(before) + 2
-        await parts.drop_left(log.db)
+        await large_files.drop_left(log.db)
         assert await sizes(log) == before
         assert await log.events()
 
 
 def _begun(tx: Tx) -> None:
     for waiting in (b"one", b"other"):
-        parts._begin(tx, b"part", waiting)
+        large_files._begin(tx, b"part", waiting)
 
 
 @pytest.mark.parametrize(
