@@ -52,6 +52,7 @@ def test_what_comes_is_shown_filtered_held_and_opened(
     expect(rows).to_have_count(1)
     rows.first.get_by_role("button").click()
     expect(page.get_by_role("dialog")).to_contain_text("no library says so")
+    expect(page.get_by_role("dialog")).to_contain_text("With the keynot recorded")
     window.axe()
     page.keyboard.press("Escape")
     page.get_by_role("searchbox", name="Words in events").fill("")
@@ -77,7 +78,9 @@ def test_what_a_library_says_of_itself_and_its_clock_is_shown(server: Server, vi
     }
     slow = datetime.now(UTC) - timedelta(hours=2)
     late = {"sentAt": slow.isoformat(), "timestamp": (slow - timedelta(seconds=10)).isoformat()}
-    answer = client.post("/v1/track", json=call | late, headers={"x-tenant-id": PROJECT})
+    made = client.post("/v1/auth/api-keys", json={"project_id": PROJECT, "name": "site", "kind": "write"})
+    assert made.status_code == 201, made.text
+    answer = client.post("/v1/track", json=call | late, auth=(made.json()["key"], ""))
     assert answer.status_code == 200, answer.text
     window = visit(server)
     window.sign_in()
@@ -86,6 +89,7 @@ def test_what_a_library_says_of_itself_and_its_clock_is_shown(server: Server, vi
     opened = page.get_by_role("dialog")
     expect(opened).to_contain_text("lib-x 2")
     expect(opened).to_contain_text("slow and was corrected")
+    expect(opened.get_by_role("link", name=made.json()["api_key"]["id"])).to_be_visible()
 
 
 def test_what_comes_while_the_stream_begins_is_shown(server: Server, visit: Open) -> None:

@@ -8,7 +8,21 @@ FUTURE, ANCIENT, SKEWED, CLAMPED, MENDED = 1, 2, 4, 8, 16
 """Bits of `flags`: its time is ahead of the server's, its time is very old, it was moved by the clock skew of its
 sender, that skew was too large to believe and was cut or left out; it was not JSON, and was mended
 (json/salvage.py)."""
+ODD = 0xFF
+"""All of those. The bits above hold the number of the API key that the event came with: so it needs no column, which
+older segments would not have, and in a segment it takes next to nothing, for there are few keys."""
+_MOST_KEYS = 1 << 23
 FLAG_NAMES = {FUTURE: "future", ANCIENT: "ancient", SKEWED: "skewed", CLAMPED: "clamped", MENDED: "mended"}
+
+
+def with_key(number: int) -> int:
+    """The flags of an event that came with the key of that number, 0 for none."""
+    return number << 8 if number < _MOST_KEYS else 0
+
+
+def key_of(flags: int) -> int:
+    """The number of the key, 0 where none is known."""
+    return flags >> 8
 
 
 class Event(msgspec.Struct, omit_defaults=True, gc=False):

@@ -7,11 +7,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from delta_server.core import times
-from delta_server.core.events.event import FLAG_NAMES, Event
+from delta_server.core.events.event import FLAG_NAMES, Event, key_of
 
 
 class EventJson(msgspec.Struct, frozen=True, rename="camel"):
-    """`originalTimestamp` is there when the sender's clock was corrected; `flags` tell what was odd about its times."""
+    """`originalTimestamp` is there when the sender's clock was corrected; `flags` tell what was odd about its times.
+    `key` is the id of the API key it came with."""
 
     message_id: str
     event_type: str
@@ -29,10 +30,15 @@ class EventJson(msgspec.Struct, frozen=True, rename="camel"):
     metadata: msgspec.Raw | None
     original_timestamp: str | UnsetType = UNSET
     flags: list[str] | UnsetType = UNSET
+    key: str | UnsetType = UNSET
 
 
-def to_json(found: Mapping[str, Any]) -> EventJson:
-    """An event from a row of the event log's relation, by column; `data` and `metadata` are JSON texts."""
+NO_KEYS: Mapping[int, str] = {}
+
+
+def to_json(found: Mapping[str, Any], keys: Mapping[int, str] = NO_KEYS) -> EventJson:
+    """An event from a row of the event log's relation, by column; `data` and `metadata` are JSON texts. `keys` are the
+    ids of keys by their numbers."""
     flags = found["flags"] or 0
     original_at = found["original_at"]
     return EventJson(
@@ -52,6 +58,7 @@ def to_json(found: Mapping[str, Any]) -> EventJson:
         metadata=_raw(found["metadata"]),
         original_timestamp=UNSET if original_at is None else times.format(original_at),
         flags=[name for bit, name in FLAG_NAMES.items() if flags & bit] or UNSET,
+        key=keys.get(key_of(flags), UNSET),
     )
 
 
@@ -77,9 +84,9 @@ _decode = msgspec.json.Decoder(_Line).decode_lines
 _COLUMNS = {"at": "time_ms", "type": "event_type"}
 
 
-def of_lines(lines: bytes) -> list[tuple[int, EventJson]]:
+def of_lines(lines: bytes, keys: Mapping[int, str] = NO_KEYS) -> list[tuple[int, EventJson]]:
     """(seq, event) of each line of a hot block."""
-    return [(line.seq, to_json(_row(line))) for line in _decode(lines)]
+    return [(line.seq, to_json(_row(line), keys)) for line in _decode(lines)]
 
 
 def _row(line: Any) -> dict[str, Any]:

@@ -35,16 +35,17 @@ _EXPECTED = "a time like 2026-05-01T12:00:00.000Z, or seconds or milliseconds si
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """What is true of all events of a request: when it came (ms), how large one of them may be, and how far behind
-    the sender's clock is (ms, 0 when that is not known)."""
+    """What is true of all events of a request: when it came (ms), how large one of them may be, how far behind the
+    sender's clock is (ms, 0 when that is not known), and the flags that all of them have."""
 
     received_at: int
     event_bytes: int
     skew_ms: int = 0
+    flags: int = 0
 
     def sent(self, sent_at: Any) -> "Arrival":
         """With the skew that follows from when the sender says it sent the request."""
-        return Arrival(self.received_at, self.event_bytes, skew(self.received_at, sent_at))
+        return Arrival(self.received_at, self.event_bytes, skew(self.received_at, sent_at), self.flags)
 
 
 def skew(received_at: int, sent_at: Any) -> int:
@@ -67,15 +68,16 @@ def resolve(arrival: Arrival, timestamp: Any, original: Any = None, sent_at: Any
         timestamp = None
     if not original and original == "":
         original = None
-    flags = 0
+    flags = arrival.flags
     if timestamp is None or original is None:
         if timestamp is original:
-            return received_at, None, 0
+            return received_at, None, flags
         at = said = read(original, "originalTimestamp") if timestamp is None else read(timestamp, "timestamp")
         behind_ms = arrival.skew_ms if sent_at is None else skew(received_at, sent_at)
         if behind_ms:
             believed = abs(behind_ms) <= MOST_SKEW_MS
-            at, flags = (min(max(at + behind_ms, EARLIEST_MS), LATEST_MS), SKEWED) if believed else (at, CLAMPED)
+            flags |= SKEWED if believed else CLAMPED
+            at = min(max(at + behind_ms, EARLIEST_MS), LATEST_MS) if believed else at
     else:
         at, said = read(timestamp, "timestamp"), read(original, "originalTimestamp")
     if at > received_at + AHEAD_MS:

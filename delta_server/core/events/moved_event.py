@@ -8,7 +8,7 @@ import msgspec
 from delta_server.core import times
 from delta_server.core.errors import DeltaError, Invalid
 from delta_server.core.events import validate
-from delta_server.core.events.event import Event
+from delta_server.core.events.event import ODD, Event
 from delta_server.core.events.persons import identifies
 from delta_server.core.events.profile_update import Alias, ProfileUpdate, TraitsUpdate
 from delta_server.core.events.validate import MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, text
@@ -49,7 +49,10 @@ _decode = msgspec.json.Decoder(_Line).decode
 def encoded(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """From rows of the event log's relation."""
     places = {name: columns.index(name) for name in _NAMES}
-    return _encode([_Line(**{name: row[place] for name, place in places.items()}) for row in rows])
+    lines = [_Line(**{name: row[place] for name, place in places.items()}) for row in rows]
+    for line in lines:
+        line.flags = (line.flags or 0) & ODD or None  # the other server has other keys
+    return _encode(lines)
 
 
 def lines(events: Iterable[Event]) -> bytes:
@@ -74,7 +77,7 @@ def _line(event: Event) -> _Line:
         None if event.metadata is None else bytes(event.metadata).decode(),
         event.message_id,
         event.original_at,
-        event.flags or None,
+        event.flags & ODD or None,
     )
 
 
@@ -117,7 +120,7 @@ def _event(line: _Line, event_bytes: int) -> Event:
         metadata=_object(line.metadata, "metadata"),
         message_id=text(line.message_id, "message_id", MOST_MESSAGE_ID),
         original_at=None if line.original_at is None else _time(line.original_at),
-        flags=line.flags or 0,
+        flags=(line.flags or 0) & ODD,
     )
 
 

@@ -106,7 +106,7 @@ def parse_archived(lines: Sequence[bytes], arrival: Arrival) -> Parsed:
 def _archived(arrival: Arrival, item: Item, profile_updates: list[ProfileUpdate]) -> Event:
     received_at = _decode_arrived(item).received_at
     came = arrival.received_at if received_at is None else min(arrival.received_at, read(received_at, "receivedAt"))
-    return _event(Arrival(came, arrival.event_bytes), _NOTHING, None, item, profile_updates)
+    return _event(Arrival(came, arrival.event_bytes, flags=arrival.flags), _NOTHING, None, item, profile_updates)
 
 
 def _split(body: bytes) -> Split:

@@ -123,6 +123,7 @@ def _event(visit: _Visit, arrival: Arrival, sender: Sender) -> Event:
         source=SOURCE,
         anonymous_id=_visitor(visit, page, sender),
         duration=engaged,
+        flags=arrival.flags,
         data=validate.joined({**_facts(visit, page, sender), **own, "host": page.host, **flag}),
     )
 

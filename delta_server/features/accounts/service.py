@@ -41,6 +41,14 @@ class FirstUses(dict[int, tuple[Actor, int]]):
     """By API key's row, who used it for the first time and when, until that is on record."""
 
 
+class KeyNumbers(dict[str, int]):
+    """The numbers of keys by their ids, of those that sent something lately. They never change."""
+
+
+MOST_KEY_NUMBERS = 10_000
+MOST_KEY_IDS = 1_000
+"""So many keys of a project are looked among for the one that an event came with."""
+
 _NOBODY = StoredKey(0, 0, None, bytes(32), "", None, None, "[]", None)
 
 
@@ -231,3 +239,20 @@ def revoke_for(tx: Tx, caller: Caller, public_id: str) -> None:
             f"this is the last key of the {owner} with the scope admin: make another one first, or say"
             " ?force=true to be left without any"
         )
+
+
+def key_number(svc: Services, key_id: str) -> int:
+    """The number that events are marked with which come with the key; 0 for what is no key."""
+    numbers = svc.state(KeyNumbers)
+    if (known := numbers.get(key_id)) is not None:
+        return known
+    key = svc.db.peek(store.key, key_id)
+    if len(numbers) >= MOST_KEY_NUMBERS:
+        numbers.clear()
+    numbers[key_id] = found = key.id if key else 0
+    return found
+
+
+def key_ids(tx: Tx, project: int) -> dict[int, str]:
+    """By their numbers, the ids of the newest keys that may have sent events to the project."""
+    return store.key_ids(tx, project, most=MOST_KEY_IDS)

@@ -123,6 +123,18 @@ def key(tx: Tx, public_id: str) -> StoredKey | None:
     return StoredKey(*row) if row else None
 
 
+def key_ids(tx: Tx, project: int, *, most: int) -> dict[int, str]:
+    """By row, the public ids of the newest keys of the project and of its account."""
+    rows = tx.all(  # each along the index of projects
+        "SELECT * FROM (SELECT id, public_id FROM api_key WHERE project = ?1 ORDER BY id DESC LIMIT ?2) UNION ALL"
+        " SELECT * FROM (SELECT id, public_id FROM api_key WHERE project IS NULL AND"
+        " +account = (SELECT account FROM project WHERE project.id = ?1) ORDER BY id DESC LIMIT ?2)",
+        project,
+        most,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def project_in_bin(tx: Tx, project: int | None) -> tuple[bytes, int] | None:
     """Its uid, and until when it lies in the bin; None where it does not."""
     row = tx.one("SELECT uid, purge_at FROM project WHERE project.id = ? AND purge_at > ?", project, tx.now_ms)

@@ -13,9 +13,10 @@ import structlog
 from delta_server.core import times
 from delta_server.core.errors import BadRequest, DeltaError, Invalid, QuotaExceeded, TooCostly, TooLarge
 from delta_server.core.event_storage.segment_plan import EventRetention
-from delta_server.core.events.event import Event
+from delta_server.core.events.event import Event, with_key
 from delta_server.core.events.event_batch import Parsed, Rejected
 from delta_server.core.events.event_time import Arrival
+from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
 from delta_server.features.events import store
 from delta_server.features.events.schemas import NewRetention, NewRollups, RefusedShown, StatsShown, Taken
@@ -75,7 +76,8 @@ async def append_events(
 ) -> Taken:
     """Store the events that `read` finds in `body`, sent with the key of the id `key`. Raises what it raises, and
     Unavailable, QuotaExceeded: then none is stored."""
-    arrival = Arrival(svc.clock.now_ms(), svc.config.events.event_bytes)
+    flags = with_key(accounts.key_number(svc, key)) if key else 0
+    arrival = Arrival(svc.clock.now_ms(), svc.config.events.event_bytes, flags=flags)
     try:
         found = await _parse(svc, project, body, partial(_read, read, body, arrival))
     except (BadRequest, Invalid, TooLarge) as error:

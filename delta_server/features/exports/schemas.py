@@ -36,6 +36,7 @@ EVENT_COLUMNS = (
     *("messageId", "eventType", "timestamp", "receivedAt", "source", "userId", "anonymousId", "sessionId"),
     *("duration", "priority", "status", "tags", "data", "metadata", "originalTimestamp", "flags"),
 )
+"""All of EventJson but the key, which is its last field."""
 EXAMPLE_EVENTS = (
     ",".join(EVENT_COLUMNS) + "\r\n"
     "m-1,page_view,2026-05-01T12:00:00.000Z,2026-05-01T12:00:00.350Z,web,u-42,,s-7,120.5,3,ok,"

@@ -149,7 +149,7 @@ def _form(form: Format, escape_formulas: bool) -> _Writer:
 def _values(names: Sequence[str], row: Any) -> list[Any]:
     if isinstance(row, dict):
         return [row[name] for name in names]
-    return [None if value is UNSET else value for value in msgspec.structs.astuple(row)]
+    return [None if value is UNSET else value for value in msgspec.structs.astuple(row)[: len(names)]]
 
 
 def _json(names: Sequence[str], rows: Iterable[Any]) -> bytes:

@@ -15,6 +15,7 @@ from delta_server.core.events.event_json import EventJson
 from delta_server.core.query import aggregates, comparison, fields, time_buckets
 from delta_server.core.query.aggregates import AggregateQuery, AggregateRequest, Fill
 from delta_server.core.query.plan import Listing
+from delta_server.features.accounts import service as accounts
 from delta_server.features.queries import schemas, service
 from delta_server.features.queries.schemas import Meta, Result, Table
 from delta_server.features.queries.service import Position, QueryAnswer
@@ -187,10 +188,11 @@ async def list_events(
     )
     columns, rows = await while_connected(request, service.run_listing(services, project, listing))
     at, seq = columns.index("time_ms"), columns.index("seq")
+    keys = await services.db.read(accounts.key_ids, project)
     found = pagination.page(
         rows,
         limit=size,
-        item=lambda row: event_json.to_json(dict(zip(columns, row, strict=True))),
+        item=lambda row: event_json.to_json(dict(zip(columns, row, strict=True)), keys),
         cursor=lambda row: encode_cursor(name, row[at], row[seq]),
     )
     return pagination.respond(request, found)

@@ -111,6 +111,7 @@ FIELDS = {
     "EventJson.metadata": "What its sender added",
     "EventJson.originalTimestamp": "What the sender's clock said, where that was corrected",
     "EventJson.flags": "What was odd about its times",
+    "EventJson.key": "The id of the API key it came with, where that is known",
     "AggregateRequest.metrics": "What is computed",
     "AggregateRequest.groupBy": "What rows are made of",
     "AggregateRequest.range": "From when until when",

@@ -1,7 +1,7 @@
 """The events of a project, followed block by block as they are stored. Where a block has been sealed before a stream
 got to it, what it missed is queried from files with newer events alone; when that is too much a gap is reported."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence, Set
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence, Set
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,6 +11,7 @@ from delta_server.core import times
 from delta_server.core.errors import RateLimited, TooCostly, Unavailable
 from delta_server.core.events.event_json import to_json
 from delta_server.core.query.plan import AllOf, Condition, Field, Filter, Listing, Span
+from delta_server.features.accounts import service as accounts
 from delta_server.features.stream.frames import EventFrame, Step, WholeBlock, framed, frames_of, whole_block
 from delta_server.services import Services
 from delta_server.storage.eventlog import Positions
@@ -99,6 +100,7 @@ class Events:
 
 
 _Block: TypeAlias = list[EventFrame] | WholeBlock
+_Decode: TypeAlias = Callable[[bytes, Mapping[int, str]], _Block]
 
 
 class _Found(NamedTuple):
@@ -114,10 +116,11 @@ def _size_of(found: _Found) -> int:
     return 3 * found.line_bytes
 
 
-async def _since(svc: Services, project: int, block: int, decode: Callable[[bytes], _Block]) -> _Found:
+async def _since(svc: Services, project: int, block: int, decode: _Decode) -> _Found:
     """The blocks after `block`. All streams of a project read the same ones at about the same time."""
     reach, rows = await svc.event_reader.read_blocks(project, block, limit=BLOCKS_AT_ONCE, size_bytes=BYTES_AT_ONCE)
-    blocks = [(number, await _decoded(svc, lines, decode)) for number, lines in rows]
+    keys = await svc.db.read(accounts.key_ids, project) if rows else {}
+    blocks = [(number, await _decoded(svc, lines, keys, decode)) for number, lines in rows]
     return _Found(reach, blocks, sum(len(lines) for _, lines in rows))
 
 
@@ -135,15 +138,16 @@ async def _missed(svc: Services, project: int, wanted: WantedEvents, last: int) 
         return None
     if len(answer.rows) > MISSED_AT_MOST:
         return None
-    return await svc.spare_cpu(_of_rows, answer.columns, answer.rows)
+    keys = await svc.db.read(accounts.key_ids, project)
+    return await svc.spare_cpu(_of_rows, answer.columns, answer.rows, keys)
 
 
-def _of_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> list[EventFrame]:
+def _of_rows(columns: Sequence[str], found: Sequence[Sequence[Any]], keys: Mapping[int, str]) -> list[EventFrame]:
     rows = [dict(zip(columns, row, strict=True)) for row in found]
-    return framed([(row["seq"], to_json(row)) for row in sorted(rows, key=lambda row: int(row["seq"]))])
+    return framed([(row["seq"], to_json(row, keys)) for row in sorted(rows, key=lambda row: int(row["seq"]))])
 
 
-async def _decoded(svc: Services, lines: bytes, decode: Callable[[bytes], _Block]) -> _Block:
+async def _decoded(svc: Services, lines: bytes, keys: Mapping[int, str], decode: _Decode) -> _Block:
     if len(lines) <= ON_THE_LOOP_BYTES:
-        return decode(lines)
-    return await svc.cpu_for(len(lines))(decode, lines)
+        return decode(lines, keys)
+    return await svc.cpu_for(len(lines))(decode, lines, keys)

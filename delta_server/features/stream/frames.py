@@ -1,14 +1,14 @@
 """What streams send, as frames of server-sent events: pure, for a process of its own. The line with the id is added
 when a frame is sent, as it tells where all that a stream follows has got to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
 import zstandard
 
 from delta_server.core import times
-from delta_server.core.events.event_json import EventJson, of_lines
+from delta_server.core.events.event_json import NO_KEYS, EventJson, of_lines
 
 
 class EventFrame(msgspec.Struct, frozen=True, array_like=True):
@@ -91,14 +91,14 @@ def _topic(kind: str) -> str:
     return f"{family[:-1]}ies" if family.endswith("y") else f"{family}s"
 
 
-def frames_of(lines: bytes) -> list[EventFrame]:
-    """Frames of the lines of a hot block."""
-    return framed(of_lines(lines))
+def frames_of(lines: bytes, keys: Mapping[int, str] = NO_KEYS) -> list[EventFrame]:
+    """Frames of the lines of a hot block; `keys` are the ids of keys by their numbers."""
+    return framed(of_lines(lines, keys))
 
 
-def whole_block(lines: bytes) -> WholeBlock:
+def whole_block(lines: bytes, keys: Mapping[int, str] = NO_KEYS) -> WholeBlock:
     """Of the lines of a hot block, which has at least one."""
-    frames = frames_of(lines)
+    frames = frames_of(lines, keys)
     sent = list(pieces(frames, lambda seq: b"%d" % seq))
     if len(sent) <= PACKED_ABOVE:
         return WholeBlock(frames[-1].seq, sent, is_packed=False)

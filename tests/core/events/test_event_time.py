@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.core.events import event_time
-from delta_server.core.events.event import ANCIENT, CLAMPED, FUTURE, SKEWED
+from delta_server.core.events.event import ANCIENT, CLAMPED, FUTURE, SKEWED, with_key
 from delta_server.core.events.event_time import Arrival
 
 NOW = times.parse("2026-11-20T12:00:00Z", field="")
@@ -79,6 +79,10 @@ def test_nothing_else_is_raised(value: Any) -> None:
 def test_an_empty_text_is_no_time_at_all(timestamp: Any, original: Any) -> None:
     assert event_time.resolve(Arrival(NOW, 1), timestamp, original) == (NOW, None, 0)
     assert event_time.resolve(Arrival(NOW, 1), "", NOW - 5) == (NOW - 5, None, 0)
+    keyed = Arrival(NOW, 1, flags=with_key(3)).sent(NOW - HOUR)
+    assert event_time.resolve(keyed, None)[2] == with_key(3)
+    assert event_time.resolve(keyed, NOW)[2] == with_key(3) | SKEWED
+    assert (with_key((1 << 23) - 1) < 1 << 31, with_key(1 << 23)) == (True, 0)
 
 
 @given(st.integers(times.EARLIEST_MS, times.LATEST_MS))

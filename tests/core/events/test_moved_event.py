@@ -7,6 +7,7 @@ import pytest
 
 from delta_server.core.errors import Invalid
 from delta_server.core.events import moved_event
+from delta_server.core.events.event import Event, key_of, with_key
 from delta_server.core.events.profile_update import TraitsUpdate
 
 EVENT: dict[str, Any] = {"time_ms": 1_780_000_000_000, "received_at": 1_780_000_000_000, "event_type": "x"}
@@ -58,6 +59,17 @@ def test_what_ingest_takes_is_taken() -> None:
     [event] = moved_event.decoded(line(**more), EVENT_BYTES)
     assert (event.priority, event.flags, event.tags, event.original_at, event.duration) == (40, 31, ["a", "b"], 0, 1)
     assert bytes(event.data or b"") == b'{"a":  1.10}'
+
+
+def test_a_key_stays_on_its_server() -> None:
+    """Its number is another key's there."""
+    event = Event(0, 0, "a", flags=with_key(7) | 4)
+    names = Event.__struct_fields__
+    row = {"time_ms": 0, "event_type": "a", **{name: getattr(event, name) for name in names}}
+    for written in (moved_event.lines([event]), moved_event.encoded(list(row), [list(row.values())])):
+        assert json.loads(written)["flags"] == 4
+    [moved] = moved_event.decoded(line(flags=with_key(7) | 4), EVENT_BYTES)
+    assert (moved.flags, key_of(event.flags), key_of(moved.flags)) == (4, 7, 0)
 
 
 def test_a_group_that_ingest_would_refuse_has_no_profile() -> None:

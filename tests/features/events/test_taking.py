@@ -487,6 +487,36 @@ async def test_a_call_that_had_to_be_mended(app: Application, client: httpx.Asyn
     assert [(event["data"], event["flags"]) for event in listed] == [({"t": "hi �", "n": None}, ["mended"])]
 
 
+async def test_which_key_an_event_came_with_is_known(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    """Of waiting events, of sealed ones, and of those that the stream brings; of another project's events too."""
+    late = {"timestamp": "2025-12-31T23:00:00Z", "sentAt": "2025-12-31T23:30:00Z"}
+    calls: list[tuple[str, str, Any]] = [
+        ("/v1/events", keys.ingest, {"eventType": "native"}),
+        ("/v1/track", keys.project, {"event": "segment", **late}),
+        ("/v1/logs", keys.write, {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"eventName": "log"}]}]}]}),
+        ("/v1/events", keys.other, {"specversion": "1.0", "id": "1", "source": "s", "type": "cloud"}),
+    ]
+    for path, key, body in calls:
+        kind = "application/cloudevents+json" if "specversion" in body else "application/json"
+        sent = {**bearer(key), "content-type": kind}
+        assert (await client.post(path, content=json.dumps(body), headers=sent)).status_code == 200
+    wanted = {"native": keys.ingest, "segment": keys.project, "log": keys.write}
+    wanted = {kind: key.split("_")[2] for kind, key in wanted.items()}
+
+    async def listed(key: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await client.get("/v1/events/raw", headers=bearer(key))).json()["data"]
+        return found
+
+    waiting = await listed(keys.read)
+    assert {event["eventType"]: event["key"] for event in waiting} == wanted
+    assert [event["flags"] for event in waiting if "flags" in event] == [["skewed"]]
+    assert [event["key"] for event in await listed(keys.other)] == [keys.other.split("_")[2]]
+    await app.services.event_maintenance.run_maintenance(seal=True)
+    assert await listed(keys.read) == waiting
+    await app.services.db.write(lambda tx: tx.run("UPDATE api_key SET public_id = 'gone' || id WHERE project = 2"))
+    assert "gone" not in json.dumps(await listed(keys.read))
+
+
 @shared
 async def test_the_key_may_stand_in_a_body_that_is_damaged(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     body = b'{"batch":[{"type":"track","event":"a","properties":{"x":NaN}}],"writeKey":"%s"}' % own_keys.ingest.encode()

@@ -106,6 +106,7 @@ async def test_numbers_come_as_they_were_sent(client: httpx.AsyncClient, keys: K
         while b"event: event" not in (piece := await anext(reader.pieces)):
             pass
     assert f'"data":{data}' in piece.decode()
+    assert f'"key":"{keys.project.split("_")[2]}"' in piece.decode()
 
 
 async def test_only_what_is_wanted(client: httpx.AsyncClient, keys: Keys, app: Application) -> None:

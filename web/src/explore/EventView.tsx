@@ -27,6 +27,7 @@ export function EventView({ project, event, zone, close }: ViewProps) {
         <Fact name="Came">{cameText(event)}</Fact>
         <Fact name="From">{event.source}</Fact>
         <Fact name="Sent by">{libraryOf(event)}</Fact>
+        <Fact name="With the key">{event.key ? <KeyLink project={project} id={event.key} /> : "not recorded"}</Fact>
         {person ? (
           <Fact name="Who">
             {event.userId && has("People") ? (
@@ -51,6 +52,15 @@ export function EventView({ project, event, zone, close }: ViewProps) {
         </button>
       </div>
     </Dialog>
+  );
+}
+
+function KeyLink({ project, id }: { project: string; id: string }) {
+  if (!has("Keys")) return <code>{id}</code>;
+  return (
+    <a class="link" href={href(at("p", project, "settings", "keys"))}>
+      <code>{id}</code>
+    </a>
   );
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core.events.event import FLAG_NAMES
+from delta_server.core.events.event import FLAG_NAMES, ODD
 from delta_server.core.query import time_buckets
 from delta_server.core.query.plan import Aggregate, Field, Interval, Listing
 from delta_server.storage.events.duckdb.instance import QuerySession
@@ -100,6 +100,6 @@ _COLUMNS = {
     "data": "data::VARCHAR",
     "metadata": "metadata::VARCHAR",
     "originalTimestamp": _instant("original_at"),
-    "flags": f"CASE WHEN flags > 0 THEN list_filter([{_FLAGS}], lambda flag: flag IS NOT NULL) END",
+    "flags": f"CASE WHEN flags & {ODD} > 0 THEN list_filter([{_FLAGS}], lambda flag: flag IS NOT NULL) END",
 }
 _EVENT = ", ".join(f'{_as_nullable(value, "seq")} AS "{name}"' for name, value in _COLUMNS.items())
