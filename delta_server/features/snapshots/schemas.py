@@ -113,12 +113,11 @@ class SnapshotWithData(msgspec.Struct, frozen=True):
     delta: Delta | UnsetType | None = UNSET
 
 
-def with_document(answer: SnapshotWithData, document: bytes) -> bytes:
-    """`answer`, which has no data yet, as JSON with the document: put together as bytes, for that is done beside the
-    other threads, and msgspec keeps them waiting for each byte it copies."""
+def with_document(answer: SnapshotWithData, document: bytes) -> tuple[bytes, bytes, bytes]:
+    """`answer`, which has no data yet, as JSON with the document: that one and what is before and behind it."""
     encoded = msgspec.json.encode(answer)
     at = len(b'{"snapshot":') + len(msgspec.json.encode(answer.snapshot))
-    return b"".join((encoded[:at], b',"data":', document, encoded[at:]))
+    return encoded[:at] + b',"data":', document, encoded[at:]
 
 
 class ListedSnapshot(Snapshot, frozen=True):
