@@ -1,6 +1,7 @@
 """People that events are about: found, looked at day by day, erased by typing their id, with its progress."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -19,6 +20,10 @@ def visited(server: Server) -> Server:
     client = visitors.signed_in(server)
     for number, person in enumerate((ANN, "u-1", "u-2")):
         call = {"userId": person, "traits": {"plan": "pro" if number else HOSTILE}, "messageId": f"i-{number}"}
+        assert client.post("/v1/identify", json=call, headers={"x-tenant-id": PROJECT}).status_code == 200
+    for number, plan in enumerate(("pro", "team", "free")):
+        late = (datetime.now(UTC) + timedelta(seconds=number)).isoformat()
+        call = {"userId": "u-1", "traits": {"plan": plan}, "messageId": f"plan-{number}", "timestamp": late}
         assert client.post("/v1/identify", json=call, headers={"x-tenant-id": PROJECT}).status_code == 200
     return server
 
@@ -42,6 +47,9 @@ def test_people_are_found_and_looked_at(visited: Server, visit: Open, dark: bool
     page.get_by_role("link", name=ANN).click()
     expect(page.get_by_role("region", name="Who they are")).to_contain_text(HOSTILE)
     page.goto(f"{visited.url}{PEOPLE}/u-1")
+    changes = page.get_by_role("region", name="What changed in the traits").get_by_role("listitem")
+    expect(changes.first).to_contain_text("plan team free")
+    expect(changes).to_have_count(3)
     did = page.get_by_role("region", name="What they did")
     expect(did.get_by_role("heading", level=3).nth(1)).to_be_visible()
     page.keyboard.press("j")

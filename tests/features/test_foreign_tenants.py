@@ -131,6 +131,7 @@ SHOWN = [
     get("/v1/users"),
     get("/v1/users?q=ann"),
     get("/v1/users/ann"),
+    get("/v1/users/ann/traits"),
     get("/v1/groups"),
     get("/v1/groups/acme"),
     get("/v1/erasures"),

@@ -7,15 +7,17 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from delta_server.core.cursors import decode_cursor, encode_cursor
-from delta_server.features.profiles import schemas, service
+from delta_server.features.profiles import schemas, service, trait_changes
 from delta_server.features.profiles.schemas import GroupAnswer, UserAnswer
 from delta_server.features.profiles.service import Kind
 from delta_server.http import pagination
 from delta_server.http.docs import example
+from delta_server.http.leaving import while_connected
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
 
 _USERS = ["Users"]
+_TRAITS = "trait changes"
 
 Search = Annotated[str, QueryParameter(description="Only those whose id or traits hold every one of these words")]
 
@@ -71,6 +73,29 @@ async def get_user(
 
 
 @get(
+    "/v1/users/{user:str}/traits",
+    summary="List what changed in a user's traits, the newest first",
+    tags=_USERS,
+    opt=example(answer=_page_of(schemas.EXAMPLE_TRAITS_CHANGE)),
+)
+async def list_trait_changes(
+    request: Request[Any, Any, Any],
+    user: FromPath[str],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Response[Page[schemas.TraitsChange]]:
+    """Out of the identify calls among their events that are kept. Calls that changed nothing are left out, so a page
+    may have fewer than `limit` though there are more."""
+    after = decode_cursor(_TRAITS, cursor, tuple[int, int]) if cursor else None
+    work = trait_changes.page(services, project, user, after=after, limit=limit)
+    found, end = await while_connected(request, work)
+    next_cursor = encode_cursor(_TRAITS, *end) if end else None
+    return pagination.respond(request, Page([schemas.traits_change(one) for one in found], bool(end), next_cursor))
+
+
+@get(
     "/v1/groups/{group:str}",
     summary="Get a group",
     tags=_USERS,
@@ -103,4 +128,4 @@ async def _list(
     return pagination.respond(request, found)
 
 
-ROUTES = [list_users, list_groups, get_user, get_group]
+ROUTES = [list_users, list_groups, get_user, list_trait_changes, get_group]

@@ -19,6 +19,7 @@ FEATURE = Feature(
     guards={
         ("GET", "/v1/users"): READ,
         ("GET", "/v1/users/{}"): READ,
+        ("GET", "/v1/users/{}/traits"): READ,
         ("GET", "/v1/groups"): READ,
         ("GET", "/v1/groups/{}"): READ,
     },

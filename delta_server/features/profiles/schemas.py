@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from delta_server.core import times
+from delta_server.core.events.trait_history import TraitChange, TraitsChanged
 from delta_server.features.profiles.store import Profile as Row
 
 
@@ -39,6 +40,19 @@ class GroupAnswer(msgspec.Struct, frozen=True):
     group: Profile
 
 
+class TraitsChange(msgspec.Struct, frozen=True):
+    """What one identify call changed. `before` of a trait is absent where it was not set before, `after` where it was
+    taken away."""
+
+    at: str
+    message_id: str
+    changes: list[TraitChange]
+
+
+def traits_change(found: TraitsChanged) -> TraitsChange:
+    return TraitsChange(times.format(found.at), found.message_id, found.changes)
+
+
 def profile(row: Row) -> Profile:
     """Raises DatabaseFailed."""
     row.require_traits()
@@ -58,6 +72,11 @@ EXAMPLE_USER_WITH_EVENTS = {
     "aliases_ignored": 0,
     "events": {"count": 19, "by_type": {"page_view": 18, "signup": 1}},
 }
+EXAMPLE_TRAITS_CHANGE = {
+    "at": "2026-05-04T10:00:00.000Z",
+    "message_id": "9b2f1c34-5d1e-4a0b-8c1f-3a8d4f2e7b10",
+    "changes": [{"trait": "plan", "before": "free", "after": "pro"}],
+}
 EXAMPLE_GROUP = {**EXAMPLE_USER, "id": "acme", "traits": {"name": "Acme", "employees": 12}}
 
 
@@ -74,4 +93,10 @@ FIELDS = {
     "EventCounts.by_type": "By event type",
     "UserAnswer.user": "The user",
     "GroupAnswer.group": "The group",
+    "TraitsChange.at": "When the call was made",
+    "TraitsChange.message_id": "The call's message id",
+    "TraitsChange.changes": "The traits it changed",
+    "TraitChange.trait": "Its name",
+    "TraitChange.before": "Its value until then; absent where it was not set",
+    "TraitChange.after": "Its value from then on; absent where it was taken away",
 }

@@ -5,7 +5,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.core.errors import RateLimited
-from delta_server.features.profiles import tasks
+from delta_server.features.profiles import tasks, trait_changes
 from delta_server.features.projects import service as projects
 from delta_server.storage.events.duckdb.engine import MAX_STREAMS
 from tests.conftest import Keys, bearer
@@ -19,6 +19,10 @@ REFUSED = [
     Row("another project's user", "GET", "/v1/users/ann", 404, key="other", says="GET /v1/users?q="),
     Row("another project's group", "GET", "/v1/groups/acme", 404, key="other"),
     Row("nobody's id", "GET", "/v1/users/nobody", 404),
+    Row("nobody's traits", "GET", "/v1/users/nobody/traits", 404),
+    Row("another project's user's traits", "GET", "/v1/users/ann/traits", 404, key="other"),
+    Row("traits without a key", "GET", "/v1/users/ann/traits", 401, key=None),
+    Row("traits behind a bad cursor", "GET", "/v1/users/ann/traits?cursor=x", 400, field="cursor"),
     Row("a bad cursor", "GET", "/v1/users?cursor=x", 400, field="cursor"),
     Row("no users at all", "GET", "/v1/users?limit=0", 400, field="limit"),
 ]
@@ -84,6 +88,52 @@ class TestUsers:
     async def test_one_of_whom_only_events_tell(self, client: httpx.AsyncClient, keys: Keys) -> None:
         user = (await get(client, keys, "/v1/users/bob")).json()["user"]
         assert (user["traits"], user["first_seen"], user["events"]["count"]) == ({}, at("08:00"), 1)
+
+    async def test_what_the_traits_were(
+        self, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Page by page, with more calls than are looked at for one; of all ids of a person, and of no other."""
+        told = [
+            ("anon", "09:30", {"city": "Oslo"}),
+            ("ann", "13:00", {"plan": "pro", "city": "Rome"}),
+            ("ann", "14:00", {"plan": None, "tags": {"b": 1, "a": [1.10]}}),
+            ("bob", "14:30", {"plan": "free"}),
+            ("ann", "15:00", {"tags": {"a": [1.10], "b": 1}, "ok": True}),
+            ("ann", "16:00", {"ok": 1}),
+        ]
+        calls = [
+            {"type": "identify", "anonymousId" if name == "anon" else "userId": name, "traits": traits,
+             "timestamp": at(time), "messageId": time}
+            for name, time, traits in told
+        ]  # fmt: skip
+        calls.append({"type": "track", "event": "identify", "userId": "ann", "properties": {"plan": "none"}})
+        answer = await client.post("/v1/batch", json={"batch": calls}, headers=bearer(keys.project))
+        assert answer.json()["accepted"] == 7
+        whole = (await get(client, keys, "/v1/users/anon/traits")).json()
+        tags = {"b": 1, "a": [1.10]}
+        assert [(one["message_id"], one["changes"]) for one in whole["data"]] == [
+            ("16:00", [{"trait": "ok", "before": True, "after": 1}]),
+            ("15:00", [{"trait": "ok", "after": True}]),
+            ("14:00", [{"trait": "plan", "before": "pro"}, {"trait": "tags", "after": tags}]),
+            ("3", [{"trait": "plan", "after": "pro"}, {"trait": "city", "before": "Oslo", "after": "Rome"}]),
+            ("09:30", [{"trait": "city", "after": "Oslo"}]),
+        ]
+        assert (whole["data"][0]["at"], whole["has_more"], whole["next_cursor"]) == (at("16:00"), False, None)
+        monkeypatch.setattr(trait_changes, "CALLS_AT_ONCE", 4)
+        monkeypatch.setattr(trait_changes, "LOOKED_BEHIND", 2)
+        for limit in (1, 2, 100):
+            first = page = (await get(client, keys, f"/v1/users/ann/traits?limit={limit}")).json()
+            found = list(first["data"])
+            while page["has_more"]:
+                assert len(page["data"]) <= limit
+                path = f"/v1/users/ann/traits?limit={limit}&cursor={page['next_cursor']}"
+                page = (await get(client, keys, path)).json()
+                found += page["data"]
+            assert found == whole["data"], limit
+        assert (await get(client, keys, "/v1/users/bob/traits")).json()["data"][0]["message_id"] == "14:30"
+
+    async def test_who_has_events_alone_has_no_history(self, client: httpx.AsyncClient, keys: Keys) -> None:
+        assert (await get(client, keys, "/v1/users/bob/traits")).json()["data"] == []
 
     async def test_a_group(self, client: httpx.AsyncClient, keys: Keys) -> None:
         group = (await get(client, keys, "/v1/groups/acme")).json()["group"]

@@ -10,6 +10,7 @@ import { Destroy } from "../parts/Destroy.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import { daysOf } from "../person/days.ts";
+import { TraitHistory } from "../person/TraitHistory.tsx";
 import { Problem } from "../problem.ts";
 import type { PageProps } from "../routes.ts";
 import { useLoad } from "../state/load.ts";
@@ -83,6 +84,7 @@ export default function Person({ params }: PageProps) {
               ) : null}
             </dl>
             <Traits traits={user.traits} />
+            <TraitHistory project={project} id={id} />
             <Kinds kinds={user.events.by_type} />
           </section>
         </div>
