@@ -11,6 +11,7 @@ from typing import Any, cast
 from urllib.parse import parse_qs
 
 from litestar import Request
+from msgspec import UNSET, UnsetType
 
 from delta_server.core import access_tokens, secrets
 from delta_server.core.caller import Caller
@@ -23,14 +24,12 @@ from delta_server.http.guards import INGEST, Access
 QUERY_NAME = "writeKey"
 QUERY_ALIAS = "write_key"
 
-_HOW = (
-    "send a write key as the user name of Basic, as Authorization: Bearer KEY, x-api-key, X-Write-Key, ?writeKey= or "
-    "in the body as writeKey"
-)
+_HOW = "send a write key as the user name of Basic, as Authorization: Bearer KEY, x-api-key, X-Write-Key or ?writeKey="
 
 
-def caller_of(request: Request[Any, Any, Any], body_key: str | None = None) -> Caller:
-    """Who sends these events: the caller the gate found, or else the owner of `body_key`, the body's `writeKey`.
+def caller_of(request: Request[Any, Any, Any], body_key: str | UnsetType | None = UNSET) -> Caller:
+    """Who sends these events: the caller the gate found, or else the owner of `body_key`, the body's `writeKey`. UNSET
+    says that no body of this route has one.
 
     Its `project` is never None. A handler calls this before it complains of a body: without a key nobody learns
     anything. Raises Unauthorized, Forbidden.
@@ -40,7 +39,7 @@ def caller_of(request: Request[Any, Any, Any], body_key: str | None = None) -> C
         known: Caller = scope["user"]
         return known
     if not body_key:
-        raise Unauthorized(f"this needs a key: {_HOW}")
+        raise Unauthorized(f"this needs a key: {_HOW}{'' if body_key is UNSET else ', or in the body as writeKey'}")
     return caller_with(request, body_key)
 
 

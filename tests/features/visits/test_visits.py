@@ -35,7 +35,7 @@ REFUSED = [
     put("no boolean", 400, {"fields": {"path": 1}}, field="fields.path"),
     put("no origin", 400, {"origins": ["shop.example/x"]}, field="origins[0]"),
     put("too many origins", 400, {"origins": [f"https://{n}.example" for n in range(101)]}, field="origins"),
-    Row("a visit without a key", "POST", "/v1/visits", 401, key=None, body=PAGE),
+    Row("a visit without a key", "POST", "/v1/visits", 401, key=None, body=PAGE, says="X-Write-Key or ?writeKey="),
     Row("a pixel without a key", "GET", "/v1/pixel", 401, key=None),
     Row("a visit with a key that reads", "POST", "/v1/visits", 403, key="read", body=PAGE),
     Row("a secret key in an address", "GET", "/v1/pixel?writeKey=dk_proj_x", 403, key=None),
