@@ -9,7 +9,7 @@ The first server that runs on it finishes the note (features/backups/restoring.p
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -99,6 +99,19 @@ def put_back(data_dir: Path, name: str, fault: str) -> bool:
     sync_path(data_dir)
     write_note(data_dir, msgspec.structs.replace(note, kept="", fault=fault))
     return True
+
+
+@contextmanager
+def read_alone(kept: Path) -> Iterator[None]:
+    """While `kept` is read: SQLite makes a log and its index beside it then, and who only reads leaves them there.
+    An empty log goes with its index; one with something in it is a part of the database."""
+    try:
+        yield
+    finally:
+        log, index = (kept.with_name(kept.name + end) for end in ("-wal", "-shm"))
+        if log.exists() and log.stat().st_size == 0:
+            log.unlink()
+            index.unlink(missing_ok=True)
 
 
 def _files(database: Path, kept: Path) -> Iterator[tuple[Path, Path]]:

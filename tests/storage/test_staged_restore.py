@@ -76,6 +76,26 @@ async def test_the_next_start_has_it_and_the_one_before_is_kept(data_dir: Path, 
     assert await read(tmp_path / "other") == "new"
 
 
+def test_who_reads_the_one_before_leaves_no_empty_log(data_dir: Path) -> None:
+    kept, log = data_dir / "delta.db", data_dir / "delta.db-wal"
+
+    def read_it() -> None:
+        connection = apsw.Connection(str(kept), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.execute("SELECT name FROM state").fetchall()
+        connection.close()
+
+    before = names(data_dir)
+    read_it()
+    assert names(data_dir) == before | {"delta.db-wal", "delta.db-shm"}
+    with pytest.raises(Killed), staged_restore.read_alone(kept):
+        raise Killed
+    assert names(data_dir) == before
+    log.write_bytes(b"something")
+    with staged_restore.read_alone(kept):
+        pass
+    assert log.read_bytes() == b"something"
+
+
 class Killed(BaseException):
     pass
 

@@ -16,6 +16,7 @@ from delta_server.features.projects import service as projects
 from delta_server.features.projects.service import Changed
 from delta_server.features.users import service as users
 from delta_server.services import Services
+from delta_server.storage import staged_restore
 from delta_server.storage.database import Tx
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
@@ -66,11 +67,12 @@ async def _in_pieces(svc: Services, shut_out: Callable[[Tx, int, Sequence[T]], i
 
 async def _of(svc: Services, path: Path) -> ShutOut:
     """Raises DeltaError."""
-    before = await asyncio.to_thread(ReadOnlyDatabase, path, svc.config.storage, svc.clock, Tuning())
-    try:
-        return await before.read(_shut_out)
-    finally:
-        await before.close()
+    with staged_restore.read_alone(path):
+        before = await asyncio.to_thread(ReadOnlyDatabase, path, svc.config.storage, svc.clock, Tuning())
+        try:
+            return await before.read(_shut_out)
+        finally:
+            await before.close()
 
 
 def _shut_out(tx: Tx) -> ShutOut:

@@ -128,7 +128,8 @@ async def test_the_next_start_is_of_the_backup(backed_up: Config, clock: FakeClo
         told = (await client.get(f"{LIST}/state", headers=owner)).json()["restored"]
         assert (told["backup"], told["fault"]) == (name, None)
         assert told["finished_at"]
-        assert (backed_up.storage.data_dir / told["kept"]).is_file()
+        kept = [path.name for path in backed_up.storage.data_dir.glob("replaced-*")]
+        assert kept == [told["kept"]], "no log that has nothing in it"
         found = (await client.get("/v1/audit?action=backup.restore", headers=owner)).json()["data"]
         assert [(entry["target"], entry["actor"].split()[0]) for entry in found] == [(name, "user")]
     async with started(build(backed_up, clock=clock, tuning=FAST)) as app, client_of(app) as client:
