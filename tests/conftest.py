@@ -43,6 +43,7 @@ from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.options import Storage
 from delta_server.tasks import processes
 from tests import event_loop, forks, secret_sweep
+from tests.no_skips import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.often import FUZZ
 from tests.patience import let_clients_wait, let_servers_wait
 from tests.secret_sweep import SWEEP

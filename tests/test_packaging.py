@@ -170,17 +170,16 @@ def test_the_unit_is_hardened_and_watched() -> None:
     text = (PACKAGING / "delta-server.service").read_text()
     wanted = ("Type=notify", "WatchdogSec=", "DynamicUser=yes", "ProtectSystem=strict", "CapabilityBoundingSet=\n")
     assert [line for line in wanted if f"\n{line}" not in text] == []
-    if shutil.which("systemd-analyze"):
-        command = [
-            "systemd-analyze",
-            "security",
-            "--offline=true",
-            "--no-pager",
-            str(PACKAGING / "delta-server.service"),
-        ]
-        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        level = re.search(r"exposure level for \S+: (\d+\.\d)", told)
-        assert level is None or float(level[1]) < 2.0
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_systemd_finds_little_that_the_unit_leaves_open() -> None:
+    unit = str(PACKAGING / "delta-server.service")
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", unit]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    level = re.search(r"exposure level for \S+: (\d+\.\d)", done.stdout)
+    assert level is not None, done.stdout + done.stderr
+    assert float(level[1]) < 2.0
 
 
 @pytest.mark.parametrize(
@@ -193,9 +192,12 @@ def test_the_unit_is_hardened_and_watched() -> None:
 )
 def test_the_programs_that_read_them_find_nothing_wrong(command: str, file: str) -> None:
     words = command.split()
-    if not shutil.which(words[0]):
+    program = shutil.which(words[0], path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if program is None:
         pytest.skip(f"{words[0]} is not installed")
-    done = subprocess.run([*words, str(PACKAGING / file)], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [program, *words[1:], str(PACKAGING / file)], capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
