@@ -15,7 +15,7 @@ WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cor
 
 unexport PYTHONDONTWRITEBYTECODE # compiled modules are kept, whatever the shell says: all that starts begins sooner
 
-.PHONY: help demo run install web test check soak mutants bench build folder deb release test-binary screenshots lock clean
+.PHONY: help demo run install web test check soak long mutants bench build folder deb release test-binary screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -44,6 +44,9 @@ check: $(VENV)/.dev web/node_modules/.made ## Lint, formatting, types
 
 soak: $(VENV)/.dev ## One tenant does its worst for a minute beside another (DELTA_SOAK_SECONDS=600 for ten), on a quiet machine
 	@$(BIN)/python -m pytest tests/soak -s
+
+long: $(VENV)/.dev dist/delta-server ## The proofs that take minutes and 20 GB: a backup of 5 GB in little memory, two builds with the same bytes
+	@DELTA_LONG=1 $(BIN)/python -m pytest -m long tests/storage tests/binary
 
 mutants: $(VENV)/.dev ## Change the code in small ways and list what no test notices (PART=core/times; DELTA_SEED, DELTA_MUTANTS, DELTA_SECONDS)
 	@$(BIN)/python -m tests.mutants "$(PART)"

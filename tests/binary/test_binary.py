@@ -149,6 +149,7 @@ def test_it_is_small_and_unpacks_what_it_uses(tmp_path: Path) -> None:
     assert not unpacked.exists()
 
 
+@pytest.mark.long
 @pytest.mark.skipif("DELTA_LONG" not in os.environ, reason="builds twice: DELTA_LONG=1")
 @pytest.mark.timeout(1800)
 def test_two_builds_have_the_same_bytes(tmp_path: Path) -> None:

@@ -285,6 +285,7 @@ print(done.database_bytes, done.backup_bytes, resource.getrusage(resource.RUSAGE
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif("DELTA_LONG" not in os.environ, reason="takes 20 GB and minutes: DELTA_LONG=1")
 @pytest.mark.timeout(3600)
 async def test_a_large_one_takes_little_memory(tmp_path: Path) -> None:
