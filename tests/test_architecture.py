@@ -90,7 +90,7 @@ WITHOUT_TENANT = {
     "background work for all tenants": {
         "accounts": "unused write_last_uses",
         "devices": "delete_batches",
-        "uploads": "old",
+        "uploads": "old staged_by_pushes",
         "datasets": "unfinished with_retired clients_above",
         "history": "kept_paths delete_unasked",
         "conflicts": "delete_resolved",

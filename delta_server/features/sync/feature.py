@@ -15,14 +15,20 @@ from delta_server.features.sync.people import (
     types_schemas,
 )
 from delta_server.features.sync.states import full_api, full_schemas
-from delta_server.features.sync.uploads import staging, upload_api, upload_schemas
+from delta_server.features.sync.uploads import large_pushes, staging, upload_api, upload_schemas
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
-from delta_server.services import Cascade
+from delta_server.services import Cascade, Services
 from delta_server.tasks.periodic import Periodic
 
 _WRITE = Access("write")
 _PUSH = Access("write", body="document", rate_class="ingest")
+
+
+async def _begin(services: Services) -> None:
+    await large_pushes.undo_left(services)
+    await epochs.begin(services)
+
 
 FEATURE = Feature(
     name="sync",
@@ -92,7 +98,7 @@ FEATURE = Feature(
         "sync_upload_part",
         "sync_upload_sum",
     ],
-    at_start=epochs.begin,
+    at_start=_begin,
     at_end=epochs.mark,
     cascades=[Cascade("project", lambda _: deleting.delete_of_project)],
     periodic=[

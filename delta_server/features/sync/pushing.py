@@ -83,7 +83,7 @@ def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> tuple[Pus
     policy, _ = conflicts.conflicts_of(tx, whose.project, incoming.data_type)
     results = writing.judge(incoming.changes, cast("Conflicts", policy))
     if incoming.is_atomic:
-        _require_all(results, space.seq)
+        require_all(results, space.seq)
     _guard(tx, writing, incoming.request, incoming.confirm)
     after, space = space.seq, writing.finish(limits)
     answer = PushAnswer(results, schemas.counts(results), space.seq)
@@ -130,7 +130,7 @@ def _apply(tx: Tx, whose: Whose, translated: Translated, limits: Limits) -> dict
         writing = Writing(tx, space, known or _new_collection(tx, space, data_type, limits), device)
         results[data_type] = writing.judge(sent, "reject")
         if translated.is_atomic:
-            _require_all(results[data_type], space.seq)
+            require_all(results[data_type], space.seq)
         writing.delete_again(translated.again.get(data_type, ()))
         _guard(tx, writing, translated.request, translated.confirm)
         space = writing.finish(limits)
@@ -156,7 +156,7 @@ def _new_collection(tx: Tx, space: store.Space, data_type: str, limits: Limits) 
     return store.insert_collection(tx, space.id, data_type, digest.EMPTY)
 
 
-def _require_all(results: Sequence[ChangeResult], newest: int) -> None:
+def require_all(results: Sequence[ChangeResult], newest: int) -> None:
     """Raise Invalid or Refused unless all were applied, or before; `newest` is the space's number without them."""
     refused = [(number, result) for number, result in enumerate(results) if result.status == "rejected"]
     if refused:

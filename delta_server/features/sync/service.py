@@ -20,7 +20,6 @@ from delta_server.features.sync.pulling import MAX_PAGE as MAX_PAGE
 from delta_server.features.sync.pulling import Wanted as Wanted
 from delta_server.features.sync.pulling import pull as pull
 from delta_server.features.sync.pushing import Translated as Translated
-from delta_server.features.sync.pushing import apply as apply
 from delta_server.features.sync.schemas import ChangeResult as ChangeResult
 from delta_server.features.sync.schemas import Record as Record
 from delta_server.features.sync.spaces import Whose as Whose
@@ -32,6 +31,7 @@ from delta_server.features.sync.states import store as states
 from delta_server.features.sync.states.reading import Frozen as Frozen
 from delta_server.features.sync.states.reading import freeze as freeze
 from delta_server.features.sync.states.reading import pages as pages
+from delta_server.features.sync.uploads.large_pushes import apply as apply
 from delta_server.features.sync.writing import require_open
 from delta_server.services import Services
 from delta_server.storage.database import Tx

@@ -5,7 +5,7 @@ looks (`store.shown`); nothing is pushed meanwhile. Then one transaction moves t
 refused then is taken away again, the newest first. A job does it, and goes on with it after a crash.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -21,11 +21,12 @@ from delta_server.features.sync.people import store as people_store
 from delta_server.features.sync.pushing import collection_of, is_confirmed
 from delta_server.features.sync.schemas import ChangeResult
 from delta_server.features.sync.spaces import Whose
+from delta_server.features.sync.store import Collection, Space
 from delta_server.features.sync.uploads import lines
 from delta_server.features.sync.uploads import store as uploads
 from delta_server.features.sync.uploads.lines import Line, Result
 from delta_server.features.sync.uploads.store import Part, Upload
-from delta_server.features.sync.writing import Limits, Writing, require_room, today_of
+from delta_server.features.sync.writing import Limits, Sums, Writing, require_room, today_of
 from delta_server.services import Services
 from delta_server.storage import jobs
 from delta_server.storage.database import Tx
@@ -174,12 +175,33 @@ def _show(tx: Tx, whose: Whose, uid: bytes, limits: Limits) -> None:
     upload = None if space is None else uploads.by_uid(tx, space.id, uid)
     if space is None or space.staged is None or upload is None or upload.state != "staging":
         return
-    more = uploads.sums(tx, space.id, upload.id)
     at = max(tx.now_ms, space.changed_at, upload.touched_at)
+
+    def is_meant(collection: Collection, deleted: int) -> bool:
+        return is_confirmed(tx, collection, uid + upload.lines.to_bytes(8), upload.confirm, deleted)
+
+    more = uploads.sums(tx, space.id, upload.id)
+    after = add_sums(tx, space, more, at, limits, upload.device, is_meant)
+    conflicts.show_hidden(tx, space.id)
+    uploads.show(tx, space.id, upload.id, after.seq, at)
+
+
+def add_sums(
+    tx: Tx,
+    space: Space,
+    more: Mapping[int, Sums],
+    at: int,
+    limits: Limits,
+    device: int | None,
+    is_meant: Callable[[Collection, int], bool],
+) -> Space:
+    """What is staged counts from now on, by collections; the space as it is then. `is_meant` says whether somebody
+    confirmed that many deletions. Raises QuotaExceeded, and what that does."""
+    staged = space.seq if space.staged is None else space.staged
     after = replace(
         space,
-        seq=space.staged,
-        changed_at=at if space.staged > space.seq else space.changed_at,
+        seq=staged,
+        changed_at=at if staged > space.seq else space.changed_at,
         records=space.records + sum(sums.records for sums in more.values()),
         size_bytes=space.size_bytes + sum(sums.size_bytes for sums in more.values()),
     )
@@ -189,7 +211,7 @@ def _show(tx: Tx, whose: Whose, uid: bytes, limits: Limits) -> None:
         if collection is None:
             continue
         today, records = today_of(collection, tx.now_ms), collection.records + sums.records
-        is_mass = is_confirmed(tx, collection, uid + upload.lines.to_bytes(8), upload.confirm, sums.deleted)
+        is_mass = is_meant(collection, sums.deleted)
         digest = int.from_bytes(collection.digest) ^ int.from_bytes(sums.digest)
         store.update_collection(
             tx,
@@ -207,10 +229,9 @@ def _show(tx: Tx, whose: Whose, uid: bytes, limits: Limits) -> None:
             ),
         )
         if sums.changes:
-            store.add_activity(tx, space.id, id, upload.device, today.day, changes=sums.changes, deletions=sums.deleted)
+            store.add_activity(tx, space.id, id, device, today.day, changes=sums.changes, deletions=sums.deleted)
     store.update_space(tx, space.id, after)
-    conflicts.show_hidden(tx, space.id)
-    uploads.show(tx, space.id, upload.id, after.seq, at)
+    return after
 
 
 def _kept(error: DeltaError) -> bytes:

@@ -150,9 +150,15 @@ def wait(tx: Tx, space: int, upload: int, confirm: str | None) -> None:
     )
 
 
+def stage(tx: Tx, space: int, seq: int | None) -> None:
+    """What is numbered above the space's number, up to `seq`, is hidden, and nothing is pushed; with None all is
+    shown."""
+    tx.run("UPDATE sync_space AS space SET staged = ? WHERE space.id = ?", seq, space)
+
+
 def begin(tx: Tx, space: int, upload: int, seq: int) -> None:
     """From now on nothing is pushed, and what is numbered above `seq` is hidden."""
-    tx.run("UPDATE sync_space AS space SET staged = ? WHERE space.id = ?", seq, space)
+    stage(tx, space, seq)
     tx.run(
         "UPDATE sync_upload SET state = 'staging', first_seq = ?, staged_lines = 0, applied = 0, duplicate = 0,"
         " conflict = 0 WHERE space = ? AND id = ?",
@@ -203,7 +209,7 @@ def part_staged(
     tx: Tx, space: int, upload: int, part: Part, staged: int, results: bytes, counts: tuple[int, int, int], at: int
 ) -> None:
     """`staged` is the newest number given, `counts` are of applied, duplicate and conflict."""
-    tx.run("UPDATE sync_space AS space SET staged = ? WHERE space.id = ?", staged, space)
+    stage(tx, space, staged)
     tx.run(
         "UPDATE sync_upload_part SET results = ?, conflicts = ? WHERE upload = ? AND id = ?",
         results,
@@ -224,7 +230,7 @@ def part_staged(
 
 def show(tx: Tx, space: int, upload: int, seq: int, at: int) -> None:
     """It is visible when this is committed, up to the number `seq`."""
-    tx.run("UPDATE sync_space AS space SET staged = NULL WHERE space.id = ?", space)
+    stage(tx, space, None)
     tx.run(
         "UPDATE sync_upload SET state = 'done', last_seq = ?, shown_at = ?, touched_at = ?, confirm = NULL"
         " WHERE space = ? AND id = ?",
@@ -241,6 +247,21 @@ def refuse(tx: Tx, space: int, upload: int, refusal: bytes) -> None:
     """What is staged of it is to be undone."""
     sql = "UPDATE sync_upload SET state = 'undoing', refusal = ? WHERE space = ? AND id = ?"
     tx.run(sql, refusal, space, upload)
+
+
+@frees_space
+def open_again(tx: Tx, space: int) -> None:
+    """What was staged is undone."""
+    stage(tx, space, None)
+
+
+def staged_by_pushes(tx: Tx) -> list[int]:
+    """Spaces that no upload has closed."""
+    rows = tx.all(
+        "SELECT space.id FROM sync_space AS space WHERE space.staged IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM sync_upload WHERE sync_upload.space = space.id AND state IN ('staging', 'undoing'))"
+    )
+    return [row[0] for row in rows]
 
 
 @frees_space
@@ -262,7 +283,7 @@ def unstage(tx: Tx, space: int, limit: int) -> bool:
 @frees_space
 def reopen(tx: Tx, space: int, upload: int) -> None:
     """All of it is undone."""
-    tx.run("UPDATE sync_space AS space SET staged = NULL WHERE space.id = ?", space)
+    stage(tx, space, None)
     tx.run("DELETE FROM sync_upload_sum WHERE upload = ?", upload)
     tx.run(
         "UPDATE sync_upload SET state = 'open', staged_lines = 0, first_seq = NULL, confirm = NULL, touched_at = ?"
