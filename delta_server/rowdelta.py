@@ -115,8 +115,9 @@ def _kept(source: Source, options: Options, opened: ExitStack) -> Source:
 
 def _files(sides: list[Source]) -> dict[Side, int]:
     names: tuple[Side, Side] = "before", "after"
-    plain = {side: source.file for side, source in zip(names, sides, strict=True) if isinstance(source, FileSource)}
-    return {side: file for side, file in plain.items() if file is not None}
+    kinds = FileSource | SpooledSource
+    opened = {side: source.file for side, source in zip(names, sides, strict=True) if isinstance(source, kinds)}
+    return {side: file for side, file in opened.items() if file is not None}
 
 
 def _no_progress(rows_before: int, rows_after: int, phase: Phase) -> None:

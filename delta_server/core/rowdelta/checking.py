@@ -1,36 +1,22 @@
 """Reads rows again whose bytes the other side does not have, for their canonical form."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from operator import itemgetter
 
-import msgspec
 from xxhash import xxh3_128_digest
 
 from delta_server.core.diff.canonical_form import Form, form
 from delta_server.core.diff.diff_settings import Fields, Rules
 from delta_server.core.errors import DeltaError
 from delta_server.core.json import slices
-from delta_server.core.rowdelta.joining import ENTRY, KEY_BYTES, LONE, OFFSET, Joined, Location, entries_of
+from delta_server.core.rowdelta.joining import ENTRY, KEY_BYTES, LONE, Joined, Location, entries_of, location
+from delta_server.core.rowdelta.moving import ROWS_BETWEEN, in_order
 from delta_server.core.rowdelta.partitions import COUNT, Partitions
-from delta_server.core.rowdelta.ports import Assistant, ReadAt, Side, Source, Spill
-from delta_server.core.rowdelta.reading import close
+from delta_server.core.rowdelta.ports import Assistant, ReadAt, Side
 from delta_server.core.rowdelta.settings import Settings
-from delta_server.core.rowdelta.texts import AscendingTexts, PassingTexts, changed_meanwhile
-
-_ROWS_BETWEEN = 256
-"""Rows that are read between two calls of the progress."""
+from delta_server.core.rowdelta.texts import AscendingTexts, changed_meanwhile
 
 _WORTH = 32
 """Rows of a part that an assistant is given."""
-
-
-class Checked(msgspec.Struct, frozen=True):
-    """The entries by their canonical forms, with their places where `read_at` finds them, all before `end`."""
-
-    entries: Partitions
-    read_at: ReadAt
-    end: int
 
 
 class Checker:
@@ -41,17 +27,13 @@ class Checker:
         self._is_hashed = not settings.trusted_hash and not settings.ignore
         """Whether digests are those of rows' bytes."""
 
-    def checked(
-        self, entries: Iterable[bytes], text_at: ReadAt, keep: Callable[[bytes], int] | None
-    ) -> Iterator[bytes]:
-        """`keep`: where what cannot be read again at any place is kept. Raises Conflict: a row is another by now."""
+    def checked(self, entries: Iterable[bytes], text_at: ReadAt) -> Iterator[bytes]:
+        """Raises Conflict: a row is another by now."""
         for entry in entries:
             key, digest, offset, size, several = ENTRY.unpack(entry)
             text = text_at(offset, size)
             if self._is_hashed and xxh3_128_digest(text) != digest:
                 raise changed_meanwhile()
-            if keep is not None:
-                offset = keep(text)
             is_lone = entry[-1:] == LONE
             canonical = digest if is_lone else form_digest(text, self._rules)
             key = key if self._is_keyed else canonical
@@ -60,66 +42,44 @@ class Checker:
     def beside(self, entries: bytes, read_at: ReadAt) -> bytes:
         """Nothing where a row cannot be read."""
         try:
-            return b"".join(self.checked(entries_of(entries), AscendingTexts(read_at).at, None))
+            return b"".join(self.checked(entries_of(entries), AscendingTexts(read_at).at))
         except (DeltaError, OSError):
             return b""
 
 
 def check(
     side: Side,
-    source: Source,
+    read_at: ReadAt,
     left: Partitions,
     entries: Partitions,
     checker: Checker,
     *,
-    spill: Spill,
     report: Callable[[], None],
     assistant: Assistant | None,
-) -> Checked:
-    """`left` are the entries in parts by their offset. What cannot be read again at any place is kept in the spill. An
-    assistant that reads the side checks every other part."""
-    read_at, end = source.read_at, 0
-    helper = assistant if read_at is not None and assistant is not None and assistant.reads(side) else None
+) -> None:
+    """`left` are the entries in parts by their offset; those by their canonical forms go into `entries`. An assistant
+    that reads the side checks every other part."""
+    helper = assistant if assistant is not None and assistant.reads(side) else None
     given: list[bytes] = []
-    with _texts(source) as text_at:
+    text_at = AscendingTexts(read_at).at
 
-        def own(some: list[bytes]) -> Iterator[bytes]:
-            for count, entry in enumerate(checker.checked(some, text_at, spill.write if read_at is None else None)):
-                if not count % _ROWS_BETWEEN:
-                    report()
-                yield entry
+    def own(some: list[bytes]) -> Iterator[bytes]:
+        for count, entry in enumerate(checker.checked(some, text_at)):
+            if not count % ROWS_BETWEEN:
+                report()
+            yield entry
 
-        for part in range(COUNT):
-            some = _in_order(left, part)
-            if helper is not None and not given and len(some) >= _WORTH and part + 1 < COUNT and helper.is_ready():
-                helper.give_left(side, b"".join(some))
-                given = some
-                continue
-            checked = [list(own(some))]
-            if given:
-                assert helper is not None
-                checked.append(entries_of(helper.take()) or list(own(given)))
-                given = []
-            for each in checked:
-                entries.add(each, 0)
-                end = max([end, *map(sum, map(location, each[-1:]))])
-    return Checked(entries, read_at or spill.read, end)
-
-
-def _in_order(left: Partitions, part: int) -> list[bytes]:
-    return sorted(entries_of(b"".join(left.take(part))), key=itemgetter(OFFSET))
-
-
-@contextmanager
-def _texts(source: Source) -> Iterator[Callable[[int, int], bytes]]:
-    if source.read_at is not None:
-        yield AscendingTexts(source.read_at).at
-        return
-    pieces = source.open()
-    try:
-        yield PassingTexts(pieces).at
-    finally:
-        close(pieces)
+    for part in range(COUNT):
+        some = in_order(left, part)
+        if helper is not None and not given and len(some) >= _WORTH and part + 1 < COUNT and helper.is_ready():
+            helper.give_left(side, b"".join(some))
+            given = some
+            continue
+        entries.add(list(own(some)), 0)
+        if given:
+            assert helper is not None
+            entries.add(entries_of(helper.take()) or list(own(given)), 0)
+            given = []
 
 
 def form_digest(text: bytes, rules: Rules | None) -> bytes:
@@ -143,8 +103,3 @@ def matched(found: Joined) -> Iterator[tuple[Location | None, Location | None]]:
         yield None if old is None else location(old), location(entry)
     for entry in [*before.values(), *[entry for entry in found.before if entry[-1]]]:
         yield location(entry), None
-
-
-def location(entry: bytes) -> Location:
-    _, _, offset, size, _ = ENTRY.unpack(entry)
-    return offset, size

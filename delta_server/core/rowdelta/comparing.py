@@ -1,28 +1,40 @@
 """Compares two deliveries of rows, in any order, of any size, in bounded memory.
 
 Each side is read once, and of each row stays an entry of 45 bytes (reading.py). The entries are joined (joining.py):
-equal bytes need no more. What is left over is read again: two rows with one key are looked at side by side (pairs.py).
+equal bytes need no more. What is left over is read again; where a source can only be read from its beginning, it is
+moved to where it can be read at any place (moving.py). Two rows with one key are looked at side by side (pairs.py).
 Of what comes in any other way the canonical form is made (checking.py), by which it is joined once more: rows that are
 merely written otherwise are equal. What is left then are the operations (operations.py).
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 
+import msgspec
+
 from delta_server.core.errors import Invalid
 from delta_server.core.rowdelta import row_keys
-from delta_server.core.rowdelta.checking import Checked, Checker, check, matched, row_form
-from delta_server.core.rowdelta.joining import joined, offsets_of
+from delta_server.core.rowdelta.checking import Checker, check, matched, row_form
+from delta_server.core.rowdelta.joining import Joined, entries_of, joined, offsets_of
+from delta_server.core.rowdelta.moving import move
 from delta_server.core.rowdelta.operations import Operation, Operations
 from delta_server.core.rowdelta.pairs import PairChecker, Pairs
-from delta_server.core.rowdelta.partitions import Partitions, by_offset
-from delta_server.core.rowdelta.ports import Assistant, Phase, Progress, Side, Source, Spill
+from delta_server.core.rowdelta.partitions import COUNT, Partitions, by_offset
+from delta_server.core.rowdelta.ports import Assistant, Phase, Progress, ReadAt, Side, Source, Spill
 from delta_server.core.rowdelta.reading import LacksKey, SideReader, sample
 from delta_server.core.rowdelta.settings import Settings, validate
 from delta_server.core.rowdelta.summary import Summary
 
 Sides = dict[Side, tuple[SideReader, Partitions]]
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """Of a side: what reads them at their places, and a place past all."""
+
+    read_at: ReadAt
+    end: int
+
 
 _LINES_BETWEEN = 1024
 """Written between two calls of the progress."""
@@ -83,21 +95,16 @@ class Comparison:
         begun = nullcontext() if self._assistant is None else self._assistant(self._fields, self._settings)
         with begun as assistant:
             sides = self._read(assistant)
-            pairs = self._pairs(sides)
-            left = self._left(sides, pairs, assistant)
-            checked = [self._check(side, parts, assistant) for side, parts in left.items()]
-            operations = self._operations_of(sides, checked)
+            rows, found = self._readable(sides, self._joined(sides, assistant))
+            pairs = self._pairs(rows) if self._fields else None
+            checked = {side: self._partitions(16) for side in rows}
+            for side, left in self._left(found, rows, pairs).items():
+                self._check(side, rows[side].read_at, left, checked[side], assistant)
+            operations = self._operations_of(rows, checked)
             if pairs is not None:
                 report = partial(self._report, "check")
                 self._unchanged += pairs.settle(operations, PairChecker(self._settings), report, assistant)
         return sides, operations
-
-    def _pairs(self, sides: Sides) -> Pairs | None:
-        """Where rows have keys, and those of both sides can be read at any place."""
-        before, after = [source.read_at for source in self._sources.values()]
-        if not self._fields or before is None or after is None:
-            return None
-        return Pairs(self._partitions(16), before, after, sides["after"][0].size_bytes)
 
     def _read(self, assistant: Assistant | None) -> Sides:
         """Raises LacksKey."""
@@ -112,51 +119,64 @@ class Comparison:
             sides[side] = reader, entries
         return sides
 
-    def _left(self, sides: Sides, pairs: Pairs | None, assistant: Assistant | None) -> dict[Side, Partitions]:
-        """The entries whose bytes are on one side only, by their place; without those that are pairs."""
-        left: dict[Side, Partitions] = {"before": self._partitions(32), "after": self._partitions(32)}
+    def _joined(self, sides: Sides, assistant: Assistant | None) -> Iterator[Joined]:
+        """The entries whose bytes are on one side only; all others are counted."""
         room = self._settings.memory_bytes * 9 // 20
         for found in joined(sides["before"][1], sides["after"][1], self._spill, room, assistant):
             self._unchanged += found.unchanged
             self._duplicates[0] += found.duplicates_before
             self._duplicates[1] += found.duplicates_after
-            before, after = (found.before, found.after) if pairs is None else pairs.take(found)
-            by_side: dict[Side, list[bytes]] = {"before": before, "after": after}
-            for side, entries in by_side.items():
-                size = sides[side][0].size_bytes
-                left[side].add_all([by_offset(offset, size) for offset in offsets_of(entries)], entries)
             self._report("join")
+            yield found
+
+    def _readable(self, sides: Sides, found: Iterator[Joined]) -> tuple[dict[Side, Rows], Iterator[Joined]]:
+        """Where the rows that are left over can be read at any place, and their entries. Those of a source that can
+        only be read from its beginning are moved into the spill."""
+        ends = {side: reader.size_bytes for side, (reader, _) in sides.items()}
+        rows = {side: Rows(source.read_at or self._spill.read, ends[side]) for side, source in self._sources.items()}
+        passing = [side for side, source in self._sources.items() if source.read_at is None]
+        if not passing:
+            return rows, found
+        left: dict[Side, Partitions] = {side: self._partitions(32) for side in rows}
+        for part in found:
+            for side, entries in part.by_side().items():
+                if side in passing:
+                    left[side].add_all([by_offset(offset, ends[side]) for offset in offsets_of(entries)], entries)
+                else:
+                    left[side].add(entries, 0)
+        for side in passing:
+            moved = self._partitions(32)
+            end = move(self._sources[side], left[side], moved, self._spill, partial(self._report, "check"))
+            left[side], rows[side] = moved, Rows(self._spill.read, end)
+        return rows, _by_key(left)
+
+    def _pairs(self, rows: dict[Side, Rows]) -> Pairs:
+        return Pairs(self._partitions(16), rows["before"].read_at, rows["after"].read_at, rows["after"].end)
+
+    def _left(self, found: Iterator[Joined], rows: dict[Side, Rows], pairs: Pairs | None) -> dict[Side, Partitions]:
+        """The entries by their place; without those that are pairs."""
+        left: dict[Side, Partitions] = {side: self._partitions(32) for side in rows}
+        for part in found:
+            others = part if pairs is None else pairs.take(part)
+            for side, entries in others.by_side().items():
+                left[side].add_all([by_offset(offset, rows[side].end) for offset in offsets_of(entries)], entries)
         return left
 
-    def _check(self, side: Side, left: Partitions, assistant: Assistant | None) -> Checked:
-        return check(
-            side,
-            self._sources[side],
-            left,
-            self._partitions(16),
-            Checker(self._fields, self._settings),
-            spill=self._spill,
-            report=lambda: self._report("check"),
-            assistant=assistant,
-        )
+    def _check(
+        self, side: Side, read_at: ReadAt, left: Partitions, checked: Partitions, assistant: Assistant | None
+    ) -> None:
+        checker, report = Checker(self._fields, self._settings), partial(self._report, "check")
+        check(side, read_at, left, checked, checker, report=report, assistant=assistant)
 
-    def _operations_of(self, sides: Sides, checked: list[Checked]) -> Operations:
-        before, after = checked
+    def _operations_of(self, rows: dict[Side, Rows], checked: dict[Side, Partitions]) -> Operations:
+        before, after = rows["before"].read_at, rows["after"].read_at
         found = Operations(
-            [side.read_at for side in checked],
-            [max(side.end, reader.size_bytes) for side, (reader, _) in zip(checked, sides.values(), strict=True)],
-            self._fields,
-            lambda: self._partitions(16),
+            [before, after], [each.end for each in rows.values()], self._fields, lambda: self._partitions(16)
         )
-        for part in joined(before.entries, after.entries, self._spill, self._settings.memory_bytes // 2):
+        for part in joined(checked["before"], checked["after"], self._spill, self._settings.memory_bytes // 2):
             self._unchanged += part.unchanged
             for old, new in matched(part):
-                if (
-                    old
-                    and new
-                    and self._settings.tolerance
-                    and self._is_close(before.read_at(*old), after.read_at(*new))
-                ):
+                if old and new and self._settings.tolerance and self._is_close(before(*old), after(*new)):
                     self._unchanged += 1
                 else:
                     found.add(old, new)
@@ -184,3 +204,17 @@ class Comparison:
             digest_before=before.digest.hexdigest(),
             digest_after=after.digest.hexdigest(),
         )
+
+
+def _by_key(left: dict[Side, Partitions]) -> Iterator[Joined]:
+    """Entries in parts by their first byte, as `joined` yields them. Those whose key is that of several rows of a side
+    may be many more than fit in memory, and are nobody's counterpart."""
+    for part in range(COUNT):
+        lone: dict[Side, list[bytes]] = {}
+        for side, entries in left.items():
+            lone[side] = []
+            for piece in map(entries_of, entries.take(part)):
+                lone[side] += [entry for entry in piece if not entry[-1]]
+                several = [entry for entry in piece if entry[-1]]
+                yield Joined(several, [], 0) if side == "before" else Joined([], several, 0)
+        yield Joined(lone["before"], lone["after"], 0)

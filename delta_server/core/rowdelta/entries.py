@@ -12,6 +12,7 @@ from msgspec import UNSET
 from xxhash import xxh3_128_digest
 
 from delta_server.core.errors import DeltaError
+from delta_server.core.rowdelta.blocks import blocks
 from delta_server.core.rowdelta.joining import ENTRY
 from delta_server.core.rowdelta.partitions import COUNT
 from delta_server.core.rowdelta.row_keys import RowReader
@@ -61,17 +62,21 @@ class EntryMaker:
             return Made([], len(rows), count, keys.count(None), line + places[keys.index(None)])
         return Made(list(map(ENTRY.pack, map(_digest, keys), digests, offsets, sizes, _never)), len(rows), count)
 
-    def parted(self, block: bytes, offset: int) -> bytes:
-        """The sizes of all parts, then their entries; nothing where there is anything to say of a row."""
+    def parted(self, text: bytes, offset: int) -> bytes:
+        """Of whole lines, block by block: the sizes of all parts, then their entries; nothing where there is anything
+        to say of a row."""
+        parts: list[list[bytes]] = [[] for _ in range(COUNT)]
+        append_of = [part.append for part in parts].__getitem__
         try:
-            made = self.make(block, offset, what="", line=1)
+            for block in blocks([text], len(text)):
+                made = self.make(block, offset, what="", line=1)
+                if made.rows < made.lines or made.lacking:
+                    return b""
+                first_bytes = b"".join(made.entries)[:: ENTRY.size]
+                deque(map(call, map(append_of, first_bytes), made.entries), maxlen=0)
+                offset += len(block)
         except DeltaError:
             return b""
-        if made.rows < made.lines or made.lacking:
-            return b""
-        parts: list[list[bytes]] = [[] for _ in range(COUNT)]
-        appends = map([part.append for part in parts].__getitem__, b"".join(made.entries)[:: ENTRY.size])
-        deque(map(call, appends, made.entries), maxlen=0)
         sizes = [(len(part) * ENTRY.size).to_bytes(_SIZE_BYTES) for part in parts]
         return b"".join([*sizes, *[b"".join(part) for part in parts]])
 

@@ -13,7 +13,7 @@ from struct import Struct
 import msgspec
 
 from delta_server.core.rowdelta.partitions import COUNT, Partitions
-from delta_server.core.rowdelta.ports import Assistant, Spill
+from delta_server.core.rowdelta.ports import Assistant, Side, Spill
 
 ENTRY = Struct(">16s16sQI?")
 """Digest of the key, digest of the row, offset and size of its text, whether it is one of several."""
@@ -48,6 +48,9 @@ class Joined(msgspec.Struct, frozen=True):
     unchanged: int
     duplicates_before: int = 0
     duplicates_after: int = 0
+
+    def by_side(self) -> dict[Side, list[bytes]]:
+        return {"before": self.before, "after": self.after}
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -161,6 +164,11 @@ def entries_of(piece: bytes) -> list[bytes]:
 
 def offsets_of(entries: list[bytes]) -> list[int]:
     return [offset for (offset,) in _offset(b"".join(entries))]
+
+
+def location(entry: bytes) -> Location:
+    _, _, offset, size, _ = ENTRY.unpack(entry)
+    return offset, size
 
 
 def _as_several(piece: bytes) -> bytes:

@@ -85,12 +85,12 @@ class PairChecker:
 
 
 class Pairs:
-    """Those of a comparison. `size_bytes` are of the side after."""
+    """Those of a comparison. `end`: a place past all rows after."""
 
-    def __init__(self, partitions: Partitions, before: ReadAt, after: ReadAt, size_bytes: int) -> None:
-        self._kept, self._before, self._after, self._size_bytes = partitions, before, after, size_bytes
+    def __init__(self, partitions: Partitions, before: ReadAt, after: ReadAt, end: int) -> None:
+        self._kept, self._before, self._after, self._end = partitions, before, after, end
 
-    def take(self, found: Joined) -> tuple[list[bytes], list[bytes]]:
+    def take(self, found: Joined) -> Joined:
         """Keeps the pairs of a part. Answers the other entries of both sides, those without a counterpart marked."""
         before = {entry[:KEY_BYTES]: entry for entry in found.before if not entry[-1]}
         others: list[bytes] = []
@@ -101,9 +101,9 @@ class Pairs:
                 others.append(entry if entry[-1] else entry[:-1] + LONE)
             else:
                 pairs.append(entry[_PLACE] + old[_PLACE] + entry[_DIGEST] + old[_DIGEST])
-        self._kept.add_all([by_offset(offset, self._size_bytes) for (offset,) in _offset(b"".join(pairs))], pairs)
+        self._kept.add_all([by_offset(offset, self._end) for (offset,) in _offset(b"".join(pairs))], pairs)
         lone = [entry[:-1] + LONE for entry in before.values()]
-        return lone + [entry for entry in found.before if entry[-1]], others
+        return Joined(lone + [entry for entry in found.before if entry[-1]], others, 0)
 
     def settle(
         self, operations: Operations, checker: PairChecker, report: Callable[[], None], assistant: Assistant | None

@@ -20,8 +20,8 @@ from delta_server.core.rowdelta.settings import Settings
 _BATCH = 32
 """Blocks that are shared with an assistant at a time."""
 _READ, _GIVEN = 22, 30
-"""How many of them are its, where it reads them by itself and where it is given them: so both are busy as long, for we
-count and keep besides, and where it cannot read, we unpack and convert."""
+"""How many of them are its, where they are there to be read, and where we unpack or convert them first: so both are
+busy as long, for we count and keep besides."""
 
 
 AHEAD = 3
@@ -109,7 +109,8 @@ class SideReader:
 
     def _give(self, some: list[bytes]) -> _Batch:
         """Of a single block nothing is the assistant's."""
-        given = len(some) * (_READ if self._reads() else _GIVEN) // _BATCH
+        is_there = self._reads() and self._source.read_at is not None
+        given = len(some) * (_READ if is_there else _GIVEN) // _BATCH
         batch = _Batch(self._offset, some[:given], some[given:])
         if given:
             assert self._assistant is not None

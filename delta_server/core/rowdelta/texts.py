@@ -1,8 +1,9 @@
 """The texts of rows, by where they are in their source."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from delta_server.core.errors import Conflict
+from delta_server.core.rowdelta.joining import Location
 from delta_server.core.rowdelta.ports import ReadAt
 
 _WINDOW_BYTES = 64 << 10
@@ -33,7 +34,21 @@ class PassingTexts:
         self._pieces = pieces
         self._start, self._piece = 0, b""
 
-    def at(self, offset: int, size: int) -> bytes:
+    def all_at(self, locations: Iterable[Location]) -> list[bytes]:
+        """In the order of their offsets."""
+        texts = []
+        start, piece = self._start, self._piece
+        end = start + len(piece)
+        for offset, size in locations:
+            if offset + size > end:
+                texts.append(self._at(offset, size))
+                start, piece = self._start, self._piece
+                end = start + len(piece)
+            else:
+                texts.append(piece[offset - start : offset - start + size])
+        return texts
+
+    def _at(self, offset: int, size: int) -> bytes:
         while offset >= self._start + len(self._piece):
             self._start += len(self._piece)
             self._piece = self._next()

@@ -57,28 +57,28 @@ class SpooledSource:
     """One that takes long to read: kept on disk when it is read to its end first, in a file without a name."""
 
     def __init__(self, source: Source, directory: Path) -> None:
-        self._source, self._directory = source, directory
-        self._kept: SpillFile | None = None
+        self._source, self._kept, self._is_whole = source, SpillFile(directory), False
 
     def open(self) -> Iterator[bytes]:
-        kept = SpillFile(self._directory)
-        try:
-            for piece in self._source.open():
-                kept.write(piece)
-                yield piece
-            self.close()
-            self._kept, kept = kept, SpillFile(self._directory)
-        finally:
-            kept.close()
+        self._is_whole = False
+        self._kept.begin_again()
+        for piece in self._source.open():
+            self._kept.write(piece)
+            self._kept.flush()
+            yield piece
+        self._is_whole = True
+
+    @property
+    def file(self) -> int:
+        """The open file, which has what `open` yielded so far. Raises Unavailable."""
+        return self._kept.file
 
     @property
     def read_at(self) -> ReadAt | None:
-        return None if self._kept is None else self._kept.read
+        return self._kept.read if self._is_whole else None
 
     def close(self) -> None:
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
+        self._kept.close()
 
 
 class FileSource:

@@ -22,22 +22,40 @@ class SpillFile:
     def write(self, data: bytes) -> int:
         offset = self._written + len(self._waiting)
         if len(data) >= _WAITING_BYTES:
-            self._flush()
+            self.flush()
             self._put(data)
             return offset
         self._waiting += data
         if len(self._waiting) >= _WAITING_BYTES:
-            self._flush()
+            self.flush()
         return offset
 
     def read(self, offset: int, size: int) -> bytes:
         if offset + size > self._written:
-            self._flush()
+            self.flush()
         assert self._file is not None
         found = os.pread(self._file, size, offset)
         while len(found) < size and (more := os.pread(self._file, size - len(found), offset + len(found))):
             found += more
         return found
+
+    @property
+    def file(self) -> int:
+        """The open file, made now if need be. What is written is in it after `flush`. Raises Unavailable."""
+        if self._file is None:
+            self._put(b"")
+        assert self._file is not None
+        return self._file
+
+    def flush(self) -> None:
+        if self._waiting:
+            self._put(self._waiting)
+            self._waiting = bytearray()
+
+    def begin_again(self) -> None:
+        """What was written is gone. Raises Unavailable."""
+        self._waiting, self._written = bytearray(), 0
+        os.ftruncate(self.file, 0)
 
     def close(self) -> None:
         if self._file is not None:
@@ -49,10 +67,6 @@ class SpillFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-    def _flush(self) -> None:
-        self._put(self._waiting)
-        self._waiting = bytearray()
 
     def _put(self, data: bytes | bytearray) -> None:
         try:

@@ -48,10 +48,18 @@ def ndjson(rows: list[Any]) -> bytes:
 
 
 def compared(
-    before: bytes, after: bytes, directory: Path, *, passing: bool = False, memory_bytes: int = ROOM, **options: Any
+    before: bytes,
+    after: bytes,
+    directory: Path,
+    *,
+    passing: bool | tuple[bool, bool] = False,
+    memory_bytes: int = ROOM,
+    **options: Any,
 ) -> tuple[rowdelta.Summary, list[dict[str, Any]]]:
+    """`passing`: both sides, or each."""
     chosen = rowdelta.Options(spill_directory=directory, memory_bytes=memory_bytes, **options)
-    sides = Text(before, passing=passing), Text(after, passing=passing)
+    each = passing if isinstance(passing, tuple) else (passing, passing)
+    sides = Text(before, passing=each[0]), Text(after, passing=each[1])
     with rowdelta.compare(*sides, chosen) as delta:
         *ops, end = [json.loads(line) for line in delta.ops()]
         assert end == {"op": "end", "summary": msgspec.to_builtins(delta.summary)}
@@ -119,9 +127,9 @@ rows_ = st.lists(
 
 
 @settings(max_examples=40 * FUZZ, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows_, rows_, st.sampled_from(["id", None]), st.booleans())
+@given(rows_, rows_, st.sampled_from(["id", None]), st.tuples(st.booleans(), st.booleans()))
 def test_what_changed_is_what_a_dictionary_finds(
-    tmp_path: Path, before: list[Any], after: list[Any], key: str | None, passing: bool
+    tmp_path: Path, before: list[Any], after: list[Any], key: str | None, passing: tuple[bool, bool]
 ) -> None:
     # rows that are lists have no key; one that is a list of objects alone is taken for a mistake
     given_: dict[str, Any] = {"key_fields": (key,)} if key else {}
@@ -168,14 +176,15 @@ ONE_KEY = [
 
 
 @pytest.mark.parametrize(("before", "after", "expected"), [row[1:] for row in ONE_KEY], ids=[row[0] for row in ONE_KEY])
-@pytest.mark.parametrize("key", ["id", None])
+@pytest.mark.parametrize(("key", "passing"), [("id", False), ("id", True), (None, False)])
 def test_one_key_very_often(
-    tmp_path: Path, before: list[Any], after: list[Any], expected: tuple[int, int], key: str | None
+    tmp_path: Path, before: list[Any], after: list[Any], expected: tuple[int, int], key: str | None, passing: bool
 ) -> None:
     """Its entries alone do not fit in the memory."""
     sides = [[{"id": "k", "v": value} if key else [value] for value in side] for side in (before, after)]
     options: dict[str, Any] = {"key_fields": (key,)} if key else {}
-    summary, ops = compared(ndjson(sides[0]), ndjson(sides[1]), tmp_path, memory_bytes=TINY, **options)
+    texts = ndjson(sides[0]), ndjson(sides[1])
+    summary, ops = compared(*texts, tmp_path, passing=passing, memory_bytes=TINY, **options)
     assert (summary.added, summary.removed, summary.changed) == (*expected, 0)
     assert summary.unchanged == len(before) - expected[1]
     if key:

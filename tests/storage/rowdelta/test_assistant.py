@@ -1,8 +1,10 @@
 """The second process: it reads what it is given, and the work is done without it where it ends."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,9 +15,10 @@ from delta_server.core.rowdelta.checking import Checker
 from delta_server.core.rowdelta.comparing import Comparison
 from delta_server.core.rowdelta.entries import EntryMaker
 from delta_server.core.rowdelta.pairs import PAIR
-from delta_server.core.rowdelta.ports import Phase, Side
+from delta_server.core.rowdelta.ports import Side, Source
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.storage.rowdelta.assistant import ProcessAssistant
+from delta_server.storage.rowdelta.sources import SpooledSource
 from delta_server.storage.rowdelta.spill_file import SpillFile
 
 ROWS = b"".join(b'{"id":%d,"v":%d}\n' % (i, i % 7) for i in range(2000))
@@ -115,26 +118,49 @@ def test_it_may_end(assistant: ProcessAssistant) -> None:
     assert not assistant.is_ready()
 
 
+AFTER = ROWS.replace(b'"v":3', b'"v":4').partition(b"\n")[2]
+
+
+def found(old: Source, new: Source, spill: SpillFile, **assisted: Any) -> bytes:
+    settings = Settings(key_fields=("id",))
+    done = Comparison(old, new, settings, spill=spill, progress=lambda *_: None, **assisted)
+    return msgspec.json.encode([done.summary, list(done.operations())])
+
+
 def test_a_comparison_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 1000)
     before, after = tmp_path / "before", tmp_path / "after"
     before.write_bytes(ROWS)
-    after.write_bytes(ROWS.replace(b'"v":3', b'"v":4').partition(b"\n")[2])
+    after.write_bytes(AFTER)
     with rowdelta.FileSource(before) as old, rowdelta.FileSource(after) as new, SpillFile(tmp_path) as spill:
-
-        def found(**assisted: object) -> bytes:
-            phases: list[Phase] = []
-            done = Comparison(
-                old,
-                new,
-                Settings(key_fields=("id",)),
-                spill=spill,
-                progress=lambda _, __, phase: phases.append(phase),
-                **assisted,  # type: ignore[arg-type]
-            )
-            return msgspec.json.encode([done.summary, list(done.operations())])
-
         assert old.file is not None
         each: list[dict[Side, int]] = [{}, {"before": old.file}]
         for files in each:
-            assert found(assistant=partial(ProcessAssistant, files=files, after=2, wait_s=60)) == found()
+            assistant = partial(ProcessAssistant, files=files, after=2, wait_s=60)
+            assert found(old, new, spill, assistant=assistant) == found(old, new, spill)
+
+
+def test_it_reads_what_is_kept_while_it_is_made_of_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1000)
+    taken: list[bool] = []
+
+    class Watched(ProcessAssistant):
+        def take(self) -> bytes:
+            answer = super().take()
+            taken.append(bool(answer))
+            return answer
+
+    texts = {"before.csv": ROWS, "after.csv": AFTER}
+    for name, rows in texts.items():
+        (tmp_path / name).write_bytes(b"id,v\n" + rows.translate(None, b'{}":idv'))
+    with SpillFile(tmp_path) as spill, ExitStack() as opened:
+        plain = [opened.enter_context(rowdelta.FileSource(tmp_path / name)) for name in texts]
+        kept = [SpooledSource(source, tmp_path) for source in plain]
+        for source in kept:
+            opened.callback(source.close)
+        next(kept[0].open())  # what was read before is no part of it
+        files: dict[Side, int] = {"before": kept[0].file, "after": kept[1].file}
+        assistant = partial(Watched, files=files, after=2, wait_s=60)
+        assert found(kept[0], kept[1], spill, assistant=assistant) == found(plain[0], plain[1], spill)
+    assert len(taken) > 4
+    assert all(taken)

@@ -1,0 +1,52 @@
+"""Rows of a source that can only be read from its beginning, copied to where they can be read at any place."""
+
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from operator import itemgetter
+from struct import Struct
+
+from delta_server.core.rowdelta.joining import OFFSET, entries_of
+from delta_server.core.rowdelta.partitions import COUNT, Partitions
+from delta_server.core.rowdelta.ports import Source, Spill
+from delta_server.core.rowdelta.reading import close
+from delta_server.core.rowdelta.texts import PassingTexts
+
+ROWS_BETWEEN = 256
+"""Rows that are read between two calls of the progress."""
+
+_MOST_BYTES = 1 << 20
+_locations = Struct(">32xQIx").iter_unpack
+_parts = Struct(">32sQ5s")
+"""Of an entry: the offset, and what is before and behind it."""
+
+
+def move(source: Source, left: Partitions, moved: Partitions, spill: Spill, report: Callable[[], None]) -> int:
+    """`left` are entries in parts by their offset. With their places in the spill they go into `moved`, by their first
+    byte. Answers a place past all. Raises Conflict: the source is shorter by now."""
+    end = 0
+    pieces = source.open()
+    passing = PassingTexts(pieces)
+    try:
+        for part in range(COUNT):
+            for entries in _batches(in_order(left, part)):
+                report()
+                joined = b"".join(entries)
+                texts = passing.all_at(_locations(joined))
+                *places, end = accumulate(map(len, texts), initial=spill.write(b"".join(texts)))
+                heads, _, tails = zip(*_parts.iter_unpack(joined), strict=True)
+                moved.add(list(map(_parts.pack, heads, places, tails)), 0)
+    finally:
+        close(pieces)
+    return end
+
+
+def in_order(left: Partitions, part: int) -> list[bytes]:
+    return sorted(entries_of(b"".join(left.take(part))), key=itemgetter(OFFSET))
+
+
+def _batches(entries: list[bytes]) -> Iterator[list[bytes]]:
+    """So many at a time that their texts take little memory."""
+    for first in range(0, len(entries), ROWS_BETWEEN):
+        some = entries[first : first + ROWS_BETWEEN]
+        size_bytes = sum([size for _, size in _locations(b"".join(some))])
+        yield from [some] if size_bytes <= _MOST_BYTES else [[entry] for entry in some]
