@@ -119,6 +119,9 @@ class Database(Protocol):
 
     def stats(self) -> DatabaseStats: ...
 
+    def is_full(self) -> bool:
+        """`disk_full` of the stats, without a look at the rest."""
+
     async def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the main file, and shorten a log that has grown too long."""
 

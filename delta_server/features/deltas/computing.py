@@ -125,7 +125,7 @@ def _read_jobs(tx: Tx, project: int, snapshots: Sequence[bytes]) -> list[Job]:
 async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job], *, yield_to: int | None = None) -> list[Computed]:
     """With the keys of arrays that earlier deltas of the endpoint found; those that these find are remembered too. Lets
     callers pass, those of project `yield_to` above all."""
-    votes = svc.db.peek(store.votes, endpoint)
+    votes = svc.db.peek(store.basis, endpoint).votes
     done = await _compute_run(svc, endpoint, jobs, key_cache.known(votes), yield_to=yield_to)
     new, found = with_votes_of(votes, done)
     if not votes and (odd := compared_otherwise(done, key_cache.known(new))):

@@ -152,7 +152,7 @@ def _part(
             found.append(_candidate(tx, row, read, certain=certain))
             if not certain:
                 candidates -= 1
-                settings[row[2]] = settings.get(row[2]) or store.settings(tx, row[2])
+                settings[row[2]] = settings.get(row[2]) or store.basis(tx, row[2]).diff
         last = row[0], row[1]
     return _SearchPart(found, settings, None)
 

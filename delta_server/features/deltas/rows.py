@@ -1,9 +1,11 @@
 """What the rows of deltas, and of the contents that wait for one, stand for."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
+from delta_server.core.arrays.key_cache import Votes
 from delta_server.core.diff.diff_settings import Fields
 from delta_server.core.history.activity import Counts, of_delta
 from delta_server.features.fields.service import FieldCount as FieldCount
@@ -52,6 +54,14 @@ class Summary(msgspec.Struct, frozen=True):
     @property
     def counts(self) -> Counts:
         return of_delta(KINDS.index(self.kind), (self.added, self.removed, self.replaced, self.moved))
+
+
+class Basis(NamedTuple):
+    """What an endpoint's documents are compared by: its settings, as JSON, and the keys that its deltas found."""
+
+    diff: str
+    diff_version: int
+    votes: Votes
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -29,6 +29,11 @@ from delta_server.features.deltas.counts.store import last_change as last_change
 from delta_server.features.deltas.counts.store import last_changes as last_changes
 from delta_server.features.deltas.counts.store import versions as versions
 from delta_server.features.deltas.counts.store import versions_at as versions_at
+from delta_server.features.deltas.foreseen import Foreseen as Foreseen
+from delta_server.features.deltas.foreseen import Stored as Stored
+from delta_server.features.deltas.foreseen import Successor as Successor
+from delta_server.features.deltas.foreseen import foresee as foresee
+from delta_server.features.deltas.foreseen import store_foreseen as store_foreseen
 from delta_server.features.deltas.happenings import CREATED as CREATED
 from delta_server.features.deltas.happenings import describe as describe
 from delta_server.features.deltas.happenings import describe_with_fields as describe_with_fields
@@ -39,6 +44,7 @@ from delta_server.features.deltas.listing import page as page
 from delta_server.features.deltas.listing import view
 from delta_server.features.deltas.row_windows import Pair, RowsWanted, RowWindow
 from delta_server.features.deltas.rows import TYPES as TYPES
+from delta_server.features.deltas.rows import Basis as Basis
 from delta_server.features.deltas.rows import End, Summary
 from delta_server.features.deltas.schemas import Compared as Compared
 from delta_server.features.deltas.schemas import Comparison as Comparison
@@ -51,6 +57,7 @@ from delta_server.features.deltas.schemas import (
 )
 from delta_server.features.deltas.schemas import FormatOrRows as FormatOrRows
 from delta_server.features.deltas.schemas import RowOptions as RowOptions
+from delta_server.features.deltas.store import basis as basis
 from delta_server.features.deltas.store import delete_deltas as delete_deltas
 from delta_server.features.deltas.store import delete_some as delete_some
 from delta_server.features.deltas.store import heads as heads
@@ -60,6 +67,7 @@ from delta_server.features.deltas.trying import TriedDelta as TriedDelta
 from delta_server.features.deltas.trying import try_settings as try_settings
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.lives.service import merge_into_runs as merge_into_runs
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
@@ -290,7 +298,7 @@ async def _sides(
 
 def known_keys(svc: Services, endpoint: int) -> KnownKeys:
     """The keys of arrays that the endpoint's deltas found."""
-    return key_cache.known(svc.db.peek(store.votes, endpoint))
+    return key_cache.known(svc.db.peek(store.basis, endpoint).votes)
 
 
 async def _learn_keys(svc: Services, ends: tuple[End, End], body: bytes, settings: DiffSettings) -> KnownKeys:

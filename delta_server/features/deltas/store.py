@@ -16,7 +16,7 @@ from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.activity import service as activity
 from delta_server.features.deltas import changed_fields
 from delta_server.features.deltas.changed_fields import ChangedFields
-from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, Summary
+from delta_server.features.deltas.rows import KINDS, Basis, Computed, End, FieldCount, Job, Listed, Summary
 from delta_server.features.fields import service as fields
 from delta_server.features.lives import service as lives
 from delta_server.storage import paging as walks
@@ -31,7 +31,6 @@ MOST_ATTEMPTS = 2
 """A delta whose computing did not end so often, with the whole server most likely, has failed."""
 
 AT_ONCE = 16
-
 DELTA_ROWS = ChecksummedTable(
     "delta",
     key=("content",),
@@ -168,17 +167,27 @@ def store_results(tx: Tx, endpoint: int, done: Sequence[Computed]) -> tuple[int,
     new. Nothing is changed for those around whose content the timeline has changed since they were read."""
     valid = [computed for computed in done if _is_valid(tx, computed.job)]
     gone = {at: counts for computed in valid for at, counts in _delete_delta(tx, endpoint, computed.job.content)}
-    summaries = [(computed.job, computed.summary) for computed in valid if computed.summary is not None]
+    stored = _store(tx, endpoint, valid, gone)
+    return len(valid), [job.content for job in stored if job.captured_at not in gone]
+
+
+def store_first(tx: Tx, endpoint: int, done: Sequence[Computed]) -> list[int]:
+    """As `store_results`, of contents that were stored in this transaction: the deltas that are new."""
+    return [job.content for job in _store(tx, endpoint, done, {})]
+
+
+def _store(tx: Tx, endpoint: int, done: Sequence[Computed], gone: Mapping[int, Mapping[int, int]]) -> list[Job]:
+    """Those that have a delta. `gone` is what was counted by time for those before."""
+    summaries = [(computed.job, computed.summary) for computed in done if computed.summary is not None]
     counted = fields.recount(tx, endpoint, {job.captured_at: summary.fields for job, summary in summaries}, gone)
-    for computed in valid:
-        state = FAILED if computed.failed else 0
-        attempts = MOST_ATTEMPTS if computed.never_ended else 0
-        tx.run("UPDATE content SET pending = ?, attempts = ? WHERE id = ?", state, attempts, computed.job.content)
+    for computed in done:
+        state = FAILED if computed.failed else 0, MOST_ATTEMPTS if computed.never_ended else 0
+        tx.run("UPDATE content SET pending = ?, attempts = ? WHERE id = ?", *state, computed.job.content)
     for job, summary in summaries:
         _insert(tx, job, summary, counted[job.captured_at])
-    lives.put(tx, endpoint, {c.job.captured_at: c.summary.lives if c.summary else b"" for c in valid})
+    lives.put(tx, endpoint, {c.job.captured_at: c.summary.lives if c.summary else b"" for c in done})
     activity.count_deltas(tx, endpoint, {job.captured_at: summary.counts for job, summary in summaries})
-    return len(valid), [job.content for job, _ in summaries if job.captured_at not in gone]
+    return [job for job, _ in summaries]
 
 
 def _is_valid(tx: Tx, job: Job) -> bool:
@@ -359,10 +368,9 @@ def content_begun_by(tx: Tx, project: int, uid: bytes) -> int | None:
     return None if row is None else int(row[0])
 
 
-def settings(tx: Tx, endpoint: int) -> str:
-    """The endpoint's diff settings, as JSON."""
-    row = tx.one("SELECT diff FROM endpoint WHERE id = ?", endpoint)
-    return "{}" if row is None else str(row[0])
+def basis(tx: Tx, endpoint: int) -> Basis:
+    row = tx.one("SELECT diff, diff_version, found_keys FROM endpoint WHERE id = ?", endpoint) or ("{}", 0, "{}")
+    return Basis(row[0], row[1], msgspec.json.decode(row[2], type=Votes))
 
 
 def endpoint_uid(tx: Tx, endpoint: int, read: ReadCache) -> bytes:
@@ -383,15 +391,9 @@ def snapshots_of(tx: Tx, endpoint: int, captured_at: int) -> tuple[bytes, bytes]
     return (rows[1][0], rows[0][0]) if len(rows) == 2 else None
 
 
-def votes(tx: Tx, endpoint: int) -> Votes:
-    """The keys of arrays that the endpoint's deltas found, with their votes."""
-    row = tx.one("SELECT found_keys FROM endpoint WHERE id = ?", endpoint)
-    return msgspec.json.decode(row[0], type=Votes) if row else {}
-
-
 def vote(tx: Tx, endpoint: int, found: Iterable[Mapping[str, Fields]]) -> None:
     """Count the keys that some deltas found."""
-    new = old = votes(tx, endpoint)
+    new = old = basis(tx, endpoint).votes
     for keys in found:
         new = key_cache.add_votes(new, keys)
     if new is not old:

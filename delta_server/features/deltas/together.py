@@ -44,7 +44,7 @@ class _Done(msgspec.Struct, frozen=True):
 def queues(tx: Tx, endpoints: Sequence[int], share: int) -> list[Queued]:
     """Of those that have any, `share` each."""
     found = ((endpoint, store.queue(tx, endpoint, share)) for endpoint in endpoints)
-    return [Queued(endpoint, jobs, store.votes(tx, endpoint)) for endpoint, jobs in found if jobs]
+    return [Queued(endpoint, jobs, store.basis(tx, endpoint).votes) for endpoint, jobs in found if jobs]
 
 
 async def compute_at_hand(svc: Services, project: int, queued: Sequence[Queued]) -> tuple[list[int], int]:

@@ -55,7 +55,7 @@ async def try_settings(
     """Up to `last` of the newest deltas, and whether the time was enough for these."""
     ends_at = time.monotonic() + TRY_S
     pairs = await svc.db.read(_newest, endpoint, last)
-    known = key_cache.known(svc.db.peek(store.votes, endpoint.id))
+    known = key_cache.known(svc.db.peek(store.basis, endpoint.id).votes)
     tried: list[TriedDelta] = []
     for some in _batches(pairs):
         if tried and time.monotonic() >= ends_at:

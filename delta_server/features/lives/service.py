@@ -26,7 +26,16 @@ from delta_server.features.lives.store import IndexDamaged, Stored, delete_some,
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
-__all__ = ["IndexDamaged", "PossibleChange", "changes", "delete_some", "merge_into_runs", "observe_until", "put"]
+__all__ = [
+    "IndexDamaged",
+    "PossibleChange",
+    "changes",
+    "delete_some",
+    "merge_into_runs",
+    "observe_until",
+    "put",
+    "to_be_merged",
+]
 
 FOLDED_FROM = 256
 """So many deltas' entries are made into a run, or put into one."""
@@ -148,9 +157,9 @@ class Plan(msgspec.Struct, frozen=True):
 
 async def merge_into_runs(svc: Services, *endpoints: int) -> None:
     """Make runs of what waits, where there is enough of it."""
-    for endpoint in svc.db.peek(_filled, endpoints):
+    for endpoint in svc.db.peek(to_be_merged, endpoints):
         try:
-            while svc.db.peek(_filled, [endpoint]):
+            while svc.db.peek(to_be_merged, [endpoint]):
                 if (plan := await svc.db.read(_plan, endpoint)) is None:
                     break
                 runs = await svc.spare_cpu(_merge_runs, plan)
@@ -160,8 +169,8 @@ async def merge_into_runs(svc: Services, *endpoints: int) -> None:
             log.error("the record index is damaged", endpoint=endpoint, reason=str(error))
 
 
-def _filled(tx: Tx, endpoints: Sequence[int]) -> list[int]:
-    """After nearly every delta none is: that is seen without another thread."""
+def to_be_merged(tx: Tx, endpoints: Sequence[int]) -> list[int]:
+    """Those with enough that waits. After nearly every delta none is: that is seen without another thread."""
     waiting = {endpoint: store.waiting(tx, endpoint, FOLDED_FROM) for endpoint in endpoints}
     return [each for each, (count, size) in waiting.items() if count >= FOLDED_FROM or size >= FOLDED_BYTES]
 

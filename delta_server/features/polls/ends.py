@@ -58,7 +58,7 @@ class Ends:
 
     async def write(self, end: End, project: int, *, at_once: bool) -> Ended:
         """Raises what writing it by itself does."""
-        if at_once or not await self._together(end):
+        if not await self._together(end, at_once=at_once):
             await self._alone(end, project)
         assert end.ended is not None, "written"
         return end.ended
@@ -76,11 +76,11 @@ class Ends:
         else:
             await snapshots.create_snapshots(self._svc, project, [end.document], IdempotencyKey.none())
 
-    async def _together(self, end: End) -> bool:
+    async def _together(self, end: End, *, at_once: bool) -> bool:
         loop = asyncio.get_running_loop()
         written: asyncio.Future[bool] = loop.create_future()
         self._waiting.append((end, written))
-        if len(self._waiting) >= min(MOST_TOGETHER, self._running()):
+        if at_once or len(self._waiting) >= min(MOST_TOGETHER, self._running()):
             self._flush()
         elif self._timer is None:
             self._timer = loop.call_later(GATHERED_S, self._flush)

@@ -65,7 +65,7 @@ class RunningPolls:
     async def begin_due(self) -> int | None:
         """Begin what is due, or have it wait; when more is due, None for nothing."""
         now_ms = self._svc.clock.now_ms()
-        if self._svc.db.stats().disk_full:
+        if self._svc.db.is_full():
             return None
         full_hosts = self._queue.full_hosts(WAITING_FOR_A_HOST)
         found = self._svc.db.peek(polling.due, now_ms, full_hosts, PEEKED_AT_ONCE)

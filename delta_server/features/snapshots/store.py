@@ -8,7 +8,7 @@ from delta_server.core.errors import Conflict
 from delta_server.core.history.timeline_span import Position, TimelineSpan
 from delta_server.features.activity import service as activity
 from delta_server.storage import paging as walks
-from delta_server.storage.database import Row, Tx, listed
+from delta_server.storage.database import LISTED, Row, Tx, listed
 from delta_server.storage.row_checksums import ChecksummedTable
 
 MAX_TIME_PROBES = 1000
@@ -86,7 +86,7 @@ def snapshot_at(tx: Tx, project: int, endpoint: int, time_ms: int) -> Snapshot |
 
 def by_rows(tx: Tx, project: int, rows: Sequence[int]) -> list[Snapshot]:
     """Those of `rows` that are there, in their order."""
-    found = tx.all(f"{_ALL} {_OF_PROJECT} AND s.id IN ({', '.join('?' * len(rows))})", project, *rows)
+    found = tx.all(f"{_ALL} {_OF_PROJECT} AND s.id IN {LISTED}", project, listed(rows))
     by_id = {snapshot.id: snapshot for snapshot in map(from_row, found)}
     return [by_id[row] for row in rows if row in by_id]
 

@@ -157,8 +157,11 @@ class SqliteDatabase:
             slow_writes=self._writer.slow_calls,
             commit_failures=self._writer.failures,
             last_commit_failed=self._writer.last_failed,
-            disk_full=self._writer.disk_full,
+            disk_full=self.is_full(),
         )
+
+    def is_full(self) -> bool:
+        return self._writer.disk_full
 
     async def checkpoint(self) -> None:
         await self._maintenance.checkpoint()

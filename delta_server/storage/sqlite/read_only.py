@@ -62,6 +62,9 @@ class ReadOnlyDatabase:
     def stats(self) -> DatabaseStats:
         _refuse()
 
+    def is_full(self) -> bool:
+        _refuse()
+
     async def checkpoint(self) -> None:
         _refuse()
 

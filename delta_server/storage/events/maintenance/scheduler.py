@@ -92,6 +92,8 @@ class MaintenanceScheduler:
         What came in meanwhile is for the next time. Raises the failure of `project`; one of all projects' is logged.
         """
         now_ms = self._clock.now_ms()
+        if not self._db.peek(catalog.any_waits):
+            return 0
         due = [
             found
             for found in await self._db.read(catalog.waiting, self._damaged)

@@ -36,6 +36,11 @@ class NewSegment(WithFile, frozen=True):
 # Blocks
 
 
+def any_waits(tx: Tx) -> bool:
+    """A look at one row, for the event loop's own thread."""
+    return tx.one("SELECT 1 FROM event_block LIMIT 1") is not None
+
+
 def waiting(tx: Tx, excluded: Collection[int] = ()) -> list[WaitingBlocks]:
     """Of all projects that are not deleted and have any but the blocks with the seqs `excluded`. 40,000 blocks are
     counted in 10 ms."""
