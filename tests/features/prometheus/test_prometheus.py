@@ -201,6 +201,23 @@ async def test_what_grafana_asks_by_default(shared_client: httpx.AsyncClient, sh
 
 
 @shared
+async def test_refusals_are_as_its_clients_read_them(
+    shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None
+) -> None:
+    """Beside what a problem is elsewhere."""
+    for path, fields, status, kind in (
+        ("query", {"query": "avg(delta_field)"}, 400, "bad_data"),
+        ("query", {"query": 'delta_field{endpoint="none",path="/a"}'}, 404, "not_found"),
+        ("metadata", {}, 404, "not_found"),
+    ):
+        answer = await shared_client.get(f"{AT}/{path}", params=fields, headers=bearer(shared_keys.read))
+        told = answer.json()
+        assert (answer.status_code, told["status"], told["errorType"]) == (status, "error", kind), answer.text
+        assert told["error"] == told["message"] == told["detail"]
+        assert told["statusCode"] == status
+
+
+@shared
 async def test_scopes_hold(shared_client: httpx.AsyncClient, shared_keys: Keys, filled: None) -> None:
     made = await shared_client.post(
         "/v1/auth/api-keys", json={"name": "events", "scopes": ["events:read"]}, headers=bearer(shared_keys.project)
