@@ -32,6 +32,7 @@ from delta_server.features.devices import feature as devices
 from delta_server.features.endpoints import feature as endpoints
 from delta_server.features.enforcement import feature as enforcement
 from delta_server.features.erasures import feature as erasures
+from delta_server.features.event_schemas import feature as event_schemas
 from delta_server.features.events import feature as events
 from delta_server.features.exports import feature as exports
 from delta_server.features.feeds import feature as feeds
@@ -127,6 +128,7 @@ FEATURES = [
     trees.FEATURE,
     profiles.FEATURE,
     events.FEATURE,
+    event_schemas.FEATURE,
     visits.FEATURE,
     queries.FEATURE,
     mcp.FEATURE,
@@ -276,11 +278,7 @@ def _vitals(services: Services, supervisor: Supervisor, edge: Edge, features: Se
 
 @asynccontextmanager
 async def open_services(
-    config: Config,
-    clock: Clock | None = None,
-    *,
-    tuning: Tuning | None = None,
-    features: Sequence[Feature] = FEATURES,
+    config: Config, clock: Clock | None = None, *, tuning: Tuning | None = None, features: Sequence[Feature] = FEATURES
 ) -> AsyncIterator[Services]:
     """Everything handlers, tasks and commands are handed, without HTTP and without background loops."""
     clock = clock or SystemClock()

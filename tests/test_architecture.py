@@ -105,6 +105,7 @@ WITHOUT_TENANT = {
         "endpoints": "being_removed due next_uncounted",
         "polling": "due next_due due_later",
         "schemas": "all_times",
+        "event_schemas": "all_progress",
         "enforcement": "endpoints_with_rules",
         "polls": "next_endpoint",
         "profiles": "projects_waiting old_aliases",

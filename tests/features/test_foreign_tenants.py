@@ -15,6 +15,7 @@ import pytest
 from delta_server.app import FEATURES, Application, guards_of
 from delta_server.core.query.boards import digest_of_all
 from delta_server.features.endpoints import tasks as endpoints_tasks
+from delta_server.features.event_schemas import tasks as event_schemas_tasks
 from delta_server.features.profiles import tasks as profiles_tasks
 from delta_server.features.projects import tasks as projects_tasks
 from delta_server.features.stream import service as stream
@@ -35,7 +36,7 @@ ELSEWHERE = {
     *(route for route in GUARDS if route[1].startswith("/v1/prometheus")),
     ("POST", "/v1/feeds"), ("POST", "/v1/mcp"), ("POST", "/v1/alerts/rules"), ("GET", "/v1/alerts/digest"),
     ("POST", "/v1/saved-queries"), ("POST", "/v1/annotations"), ("POST", "/v1/boards"),
-    ("GET", "/v1/anomalies"),
+    ("GET", "/v1/anomalies"), ("GET", "/v1/event-types"), ("GET", "/v1/event-types/{}/schema/changes"),
     ("POST", "/v1/sync/{}/delta"), ("GET", "/v1/sync/config"), ("GET", "/v1/sync/stream"),
     ("PUT", "/v1/sync/types/{}"), ("GET", "/v1/sync/spaces"),
     ("PUT", "/v1/datasets/{}/{}/current"), ("GET", "/v1/datasets/{}/{}/jobs/{}"),
@@ -74,7 +75,8 @@ class Ask(msgspec.Struct, frozen=True):
     @property
     def route(self) -> tuple[str, str]:
         """Which of GUARDS it is: names stand in the places of path parameters."""
-        return self.method, bare(re.sub(r"\b(prices|goods|shop|ann|acme|memos)\b", "{}", self.path.partition("?")[0]))
+        path = re.sub(r"\b(prices|goods|shop|ann|acme|memos|bought)\b", "{}", self.path.partition("?")[0])
+        return self.method, bare(path)
 
     def of(self, ids: dict[str, str]) -> "Ask":
         """With one tenant's ids in the places of their names."""
@@ -132,6 +134,7 @@ SHOWN = [
     get("/v1/users?q=ann"),
     get("/v1/users/ann"),
     get("/v1/users/ann/traits"),
+    get("/v1/event-types/bought/schema"),
     get("/v1/groups"),
     get("/v1/groups/acme"),
     get("/v1/erasures"),
@@ -357,6 +360,7 @@ class Tenants:
         )
         invitation = (await self.send(name, invite)).json()["invitation"]
         await self.erased(name, erasure["id"])
+        await event_schemas_tasks.learn(self.app.services)
         [project] = (await self.send(name, get("/v1/projects"))).json()["data"]
         self.ids[name] = {
             "mark": mark,

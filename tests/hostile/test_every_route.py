@@ -152,6 +152,7 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
             "webhook_id": hook.json()["webhook"]["id"],
             "delivery_id": SOME_ID,
             "kept_id": SOME_ID,
+            "event_type": "identify",
             "annotation_id": noted.json()["annotation"]["id"],
             "board_id": board.json()["board"]["id"],
             "share_id": share.json()["share"]["id"],
@@ -202,7 +203,8 @@ async def rows(app: Application) -> dict[str, int]:
     return await app.services.db.read(_rows)
 
 
-BEHIND = {"profiled", "endpoint_schema", "endpoint_schema_change"}
+BEHIND = {"profiled", "endpoint_schema", "endpoint_schema_change", "event_schema", "event_schema_values"}
+BEHIND |= {"event_schema_change", "event_schema_progress"}
 """Tables of what is learned in the background from what was sent before."""
 
 

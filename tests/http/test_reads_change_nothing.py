@@ -15,7 +15,8 @@ from tests.http.test_all_routes import SOME_ID, routes
 
 RECORDED = {"audit", "audit_head"}
 """Exports and SQL are on record, and when keys and sessions were used."""
-LEARNED = {"endpoint_schema", "endpoint_schema_change"}
+LEARNED = {"endpoint_schema", "endpoint_schema_change", "event_schema", "event_schema_values", "event_schema_change"}
+LEARNED |= {"event_schema_progress"}
 """From what is stored, by the background or by who asks before it: no caller has a say in it."""
 USES = {"last_used_at", "first_used_at"}
 COUNTS = "/v1/pixel"

@@ -40,6 +40,8 @@ export const ROUTES: readonly Route[] = [
   { pattern: "/p/:project/events/funnels", page: "Funnels", section: "events" },
   { pattern: "/p/:project/events/retention", page: "Retention", section: "events" },
   { pattern: "/p/:project/events/paths", page: "Paths", section: "events" },
+  { pattern: "/p/:project/events/types", page: "EventTypes", section: "events" },
+  { pattern: "/p/:project/events/types/:type", page: "EventType", section: "events" },
   { pattern: "/p/:project/events/boards", page: "Boards", section: "events" },
   { pattern: "/p/:project/events/boards/:board", page: "Board", section: "events" },
   { pattern: "/p/:project/track", page: "Track", section: "overview" },

@@ -255,6 +255,23 @@ class Persons(msgspec.Struct, frozen=True, tag="persons"):
         return self.of.span
 
 
+class Sample(msgspec.Struct, frozen=True, tag="sample"):
+    """Some events of each type among those that nobody has looked at: in files behind `after_file`, with a seq above
+    `after_seq`. Of each of up to `types` types, the most frequent ones, up to `each`, by chance but the same ones each
+    time; `limit` of all, a first one of each type, then a second one.
+
+    Per row: the type, seq, time, when it was received, source, status, duration, priority, tags, data, metadata. One
+    row has no type: its time is the file and its seq the seq behind which to go on, and its priority is 1 where
+    more is there already."""
+
+    span: Span
+    after_file: int
+    after_seq: int
+    each: int
+    types: int
+    limit: int
+
+
 class Sql(msgspec.Struct, frozen=True, tag="sql"):
     """One SELECT in DuckDB's language over the project's own views; `params` for its `?`. At most `limit` rows. With
     `only_checked` none: whether it could be run is all that is asked."""
@@ -265,4 +282,4 @@ class Sql(msgspec.Struct, frozen=True, tag="sql"):
     only_checked: bool = False
 
 
-Plan: TypeAlias = Aggregate | Listing | Funnel | Retention | Paths | Persons | Sql
+Plan: TypeAlias = Aggregate | Listing | Funnel | Retention | Paths | Persons | Sample | Sql

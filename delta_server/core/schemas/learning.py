@@ -35,8 +35,9 @@ _EXACT, _HUGE = 1 << 53, 10**300
 
 
 class Learner:
-    def __init__(self, known: Shape | None = None) -> None:
-        self._root = Node(None, 0) if known is None else node_of(known)
+    def __init__(self, known: Shape | None = None, *, level: int = 0) -> None:
+        """`level`: of an object in so many others."""
+        self._root = Node(None, level) if known is None else node_of(known, level=level)
         self._changed = False
 
     def learn(self, document: bytes) -> bool:

@@ -58,7 +58,8 @@ def _of(kind: str, data: Mapping[str, Any]) -> Words:
         misfits = [f"{each.get('path') or 'the top'}: {each.get('reason')}" for each in data.get("misfits") or ()]
         return Words(f"{name}: a document does not fit its schema", [_line(line) for line in misfits[:MOST_FIELDS]])
     if family == "schema":
-        return _of_schema(name, data.get("schema") or {})
+        of_type = f"Events of the type {_line(str(data['event_type']))}: their" if "event_type" in data else ""
+        return _of_schema(of_type or f"{name}: its", data.get("schema") or {})
     if kind == "webhook.disabled":
         return Words(f"The webhook {_named(data, 'webhook')} was turned off", _reason(data.get("webhook")))
     about = f"{name}: " if "endpoint" in data else ""
@@ -102,12 +103,12 @@ def _of_alert(what: str, data: Mapping[str, Any]) -> Words:
     return Words(_line(f"{rule} {'is over' if what == 'cleared' else 'was raised'}"), [*said, *where])
 
 
-def _of_schema(name: str, schema: Mapping[str, Any]) -> Words:
+def _of_schema(whose: str, schema: Mapping[str, Any]) -> Words:
     changes = schema.get("changes") or []
     lines = [_line(f"{each.get('path')} {each.get('now') or each.get('what')}") for each in changes[:MOST_FIELDS]]
     left = max(schema.get("count") or 0, len(changes)) - len(lines)
     more = [f"and {left} more"] if left > 0 else []
-    return Words(f"{name}: its schema changed, {schema.get('level') or 'somehow'}", [*lines, *more])
+    return Words(f"{whose} schema changed, {schema.get('level') or 'somehow'}", [*lines, *more])
 
 
 def _named(data: Mapping[str, Any], what: str) -> str:

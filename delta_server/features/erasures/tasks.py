@@ -5,6 +5,7 @@ import structlog
 
 from delta_server.core.events.persons import PersonIds
 from delta_server.features.erasures import service, store
+from delta_server.features.event_schemas import service as event_schemas
 from delta_server.features.profiles import service as profiles
 from delta_server.services import Services
 from delta_server.storage import jobs
@@ -41,8 +42,10 @@ def record(tx: Tx, project: int, erasure: ErasureJob, segment: ErasedSegment) ->
 
 @frees_space
 def _finish(tx: Tx, job: Job, ids: PersonIds) -> None:
-    """The profile goes once more: events that came before the request may have updated it since."""
+    """The profile goes once more: events that came before the request may have updated it since. Schemas may hold
+    what stood in the events."""
     profiles.delete_profiles(tx, job.project, ids)
+    event_schemas.forget_values(tx, job.project)
     reported = jobs.find(tx, job.project, job.id) or job
     store.finish(tx, job.project, job.id, done=reported.done, total=reported.total)
     jobs.finish(tx, job)

@@ -12,7 +12,8 @@ import structlog
 
 from delta_server.core import times
 from delta_server.core.errors import BadRequest, DeltaError, Invalid, QuotaExceeded, TooCostly, TooLarge
-from delta_server.core.event_storage.segment_plan import EventRetention
+from delta_server.core.event_storage import segment_plan
+from delta_server.core.event_storage.segment_plan import EventRetention, RetentionCutoffs
 from delta_server.core.events.event import Event, with_key
 from delta_server.core.events.event_batch import Parsed, Rejected
 from delta_server.core.events.event_time import Arrival
@@ -171,6 +172,13 @@ async def delete_some(svc: Services, project: int, limit: int) -> bool:
 
 def retention(svc: Services, project: int) -> EventRetention:
     return msgspec.json.decode(svc.db.peek(store.retention, project), type=EventRetention)
+
+
+def retention_cutoffs(svc: Services, project: int, now_ms: int) -> RetentionCutoffs:
+    """Before when events are past their time."""
+    kept = retention(svc, project)
+    days = svc.config.events.retention_days if kept.days is None else kept.days
+    return segment_plan.retention_cutoffs(now_ms, days, kept.types)
 
 
 async def set_retention(svc: Services, project: int, new: NewRetention) -> EventRetention:

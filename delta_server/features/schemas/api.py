@@ -9,9 +9,10 @@ from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import times
 from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.schemas.writing import FORMAT, MEDIA_TYPES, SchemaFormat
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.schemas import schemas, service
-from delta_server.features.schemas.schemas import EndpointSchema, SchemaChanges, SchemaFormat
+from delta_server.features.schemas.schemas import EndpointSchema, SchemaChanges
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
@@ -21,8 +22,6 @@ from delta_server.services import Services
 _TAGS = ["Schemas"]
 _LIST = "schema changes"
 _AT = "As of a time, a date, or an age such as 24h: as the last version until then left it"
-_FORMAT = "`fields`: a list of places; `json-schema`: 2020-12; `typescript`, `python`: types, with msgspec"
-_MEDIA_TYPES = {"json-schema": "application/schema+json", "typescript": "text/plain", "python": "text/plain"}
 
 
 @get(
@@ -38,7 +37,7 @@ async def get_schema(
     project: NamedDependency[int],
     endpoint: FromPath[str],
     at: Annotated[str | None, QueryParameter(description=_AT)] = None,
-    format_: Annotated[SchemaFormat, QueryParameter(name="format", description=_FORMAT)] = "fields",
+    format_: Annotated[SchemaFormat, QueryParameter(name="format", description=FORMAT)] = "fields",
 ) -> Response[Any]:
     """Learned from all versions behind the writes; what the last ones add is learned now."""
     of = endpoints.resolve(services, project, endpoint)
@@ -46,7 +45,7 @@ async def get_schema(
     known = await run_in_turn(request, services, project, lambda svc: service.known_schema(svc, of, at_ms))
     if format_ == "fields":
         return Response(await services.cpu(service.described, of, known))
-    return Response(await services.cpu(service.written, of, known, format_), media_type=_MEDIA_TYPES[format_])
+    return Response(await services.cpu(service.written, of, known, format_), media_type=MEDIA_TYPES[format_])
 
 
 @get(

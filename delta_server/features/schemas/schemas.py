@@ -1,19 +1,11 @@
 """Schemas of endpoints on the wire."""
 
-from typing import Literal, TypeAlias
-
 import msgspec
 
 from delta_server.core import ids, times
 from delta_server.core.schemas.changes import Level, SchemaChange
-from delta_server.core.schemas.fields import SchemaField
+from delta_server.core.schemas.writing import ListedField
 from delta_server.features.schemas.store import ChangeRow
-
-SchemaFormat: TypeAlias = Literal["fields", "json-schema", "typescript", "python"]
-
-
-class ListedField(SchemaField, frozen=True, kw_only=True):
-    changed_at: str | None = None
 
 
 class EndpointSchema(msgspec.Struct, frozen=True, kw_only=True):

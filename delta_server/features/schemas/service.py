@@ -8,18 +8,21 @@ import msgspec
 
 from delta_server.core import ids, times
 from delta_server.core.errors import NotFound, Unavailable
-from delta_server.core.schemas import fields, json_schema, python_structs, steps, typescript
+from delta_server.core.schemas import fields, steps, writing
 from delta_server.core.schemas.presenting import presented
+from delta_server.core.schemas.writing import MOST_FIELDS, SchemaFormat
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service as history
 from delta_server.features.schemas import learning, store
-from delta_server.features.schemas.schemas import EndpointSchema, ListedField, SchemaFormat
+from delta_server.features.schemas.happenings import CHANGED as CHANGED
+from delta_server.features.schemas.happenings import LATE_MS as LATE_MS
+from delta_server.features.schemas.happenings import MOST_SAID as MOST_SAID
+from delta_server.features.schemas.schemas import EndpointSchema
 from delta_server.features.schemas.store import ChangeRow
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
-MOST_FIELDS = 5_000
 _MOST_PARTS = 4
 
 
@@ -95,14 +98,7 @@ def watchable(tx: Tx, endpoint: int) -> tuple[list[str], list[str]]:
 
 
 def described(endpoint: EndpointRef, known: KnownSchema) -> EndpointSchema:
-    shape = presented(steps.unpacked(known.shape))
-    listed = [
-        ListedField(
-            **msgspec.structs.asdict(each),
-            changed_at=times.format(known.changed[each.path]) if each.path in known.changed else None,
-        )
-        for each in islice(fields.fields(shape, known.versions), MOST_FIELDS + 1)
-    ]
+    found, is_whole = writing.listed(steps.unpacked(known.shape), known.versions, known.changed)
     return EndpointSchema(
         endpoint_id=ids.text(endpoint.uid),
         endpoint=endpoint.name,
@@ -110,17 +106,10 @@ def described(endpoint: EndpointRef, known: KnownSchema) -> EndpointSchema:
         learned_until=times.format(known.learned_at),
         is_behind=known.is_behind,
         changes=known.count,
-        fields=listed[:MOST_FIELDS],
-        complete=len(listed) <= MOST_FIELDS,
+        fields=found,
+        complete=is_whole,
     )
 
 
 def written(endpoint: EndpointRef, known: KnownSchema, format: SchemaFormat) -> bytes:
-    """As JSON Schema or as types of a language."""
-    shape = presented(steps.unpacked(known.shape))
-    if format == "json-schema":
-        return msgspec.json.encode(json_schema.json_schema(shape, known.versions, title=endpoint.name))
-    name = python_structs.class_name(endpoint.name)
-    if format == "typescript":
-        return typescript.typescript(shape, known.versions, name=name).encode()
-    return python_structs.python_structs(shape, known.versions, name=name).encode()
+    return writing.written(steps.unpacked(known.shape), known.versions, format, title=endpoint.name)

@@ -28,10 +28,11 @@ data: {"messageId":"m-1","eventType":"signup","timestamp":"2026-05-01T12:00:00.0
 """
 
 _SEVERAL = "Only these; several with commas"
+_TYPES = "Only events of these types, and changes of their schemas; several with commas"
 _TOPICS = (
     "What to follow: `events` as they come in, `snapshots` and `deltas` as they are created, `endpoints` as they are "
-    "created, updated, deleted and restored, `polls` that fail and recover, `quotas` that are exceeded, `webhooks` "
-    "that are turned off; several with commas. Without it: events"
+    "created, updated, deleted and restored, `polls` that fail and recover, `schemas` that change, `quotas` that are "
+    "exceeded, `webhooks` that are turned off; several with commas. Without it: events"
 )
 _ENDPOINTS = "Only what happens to these, by id or name; repeated for several. Not for events"
 
@@ -48,7 +49,7 @@ async def stream(
     services: NamedDependency[Services],
     project: NamedDependency[int],
     topics: Annotated[list[str] | None, QueryParameter(description=_TOPICS)] = None,
-    event_type: Annotated[list[str] | None, QueryParameter(name="eventType", description=_SEVERAL)] = None,
+    event_type: Annotated[list[str] | None, QueryParameter(name="eventType", description=_TYPES)] = None,
     source: Annotated[list[str] | None, QueryParameter(description=_SEVERAL)] = None,
     endpoint_id: Annotated[list[str] | None, QueryParameter(description=_ENDPOINTS)] = None,
 ) -> Stream:
@@ -61,7 +62,8 @@ async def stream(
     if not asked or not asked <= set(service.TOPICS):
         raise Invalid(f"topics must be some of {', '.join(service.TOPICS)}", field="topics")
     wanted = Wanted(
-        _events(asked, event_type=event_type, source=source), _happenings(services, project, asked, endpoint_id)
+        _events(asked, event_type=event_type, source=source),
+        _happenings(services, project, asked, endpoint_id, event_type),
     )
     last = service.parse_last_id(request.headers.get("last-event-id", ""), wanted.sources)
     client = event_streams.client_of(request)
@@ -72,20 +74,25 @@ async def stream(
 def _events(topics: frozenset[str], *, event_type: list[str] | None, source: list[str] | None) -> WantedEvents | None:
     if "events" in topics:
         return WantedEvents(frozenset(split(event_type or ())), frozenset(split(source or ())))
-    if event_type or source:
-        raise Invalid("eventType and source choose events", field="eventType" if event_type else "source")
+    if source or (event_type and "schemas" not in topics):
+        raise Invalid("eventType and source choose events", field="source" if source else "eventType")
     return None
 
 
 def _happenings(
-    services: Services, project: int, topics: frozenset[str], endpoint_ids: list[str] | None
+    services: Services,
+    project: int,
+    topics: frozenset[str],
+    endpoint_ids: list[str] | None,
+    event_type: list[str] | None,
 ) -> WantedHappenings | None:
     if topics == {"events"}:
         if endpoint_ids:
             raise Invalid("endpoint_id chooses among what is about endpoints, and events are not", field="endpoint_id")
         return None
     found = [endpoints.resolve(services, project, text) for text in endpoint_ids or ()]
-    return WantedHappenings(topics - {"events"}, frozenset(ids.text(endpoint.uid) for endpoint in found))
+    endpoint_uids = frozenset(ids.text(endpoint.uid) for endpoint in found)
+    return WantedHappenings(topics - {"events"}, endpoint_uids, frozenset(split(event_type or ())))
 
 
 ROUTES = [stream]

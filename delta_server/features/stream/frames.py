@@ -27,6 +27,7 @@ class HappeningFrame(msgspec.Struct, frozen=True):
     topic: str
     endpoint: str
     sent: bytes
+    event_type: str = ""
 
 
 PIECE_BYTES = 64 << 10
@@ -60,6 +61,7 @@ class _OfEndpoint(msgspec.Struct, frozen=True):
 
 class _Happened(msgspec.Struct, frozen=True):
     endpoint: _OfEndpoint = _OfEndpoint()
+    event_type: str = ""
 
 
 _decode = msgspec.json.Decoder(_Happened).decode
@@ -82,7 +84,8 @@ def of_happening(seq: int, kind: str, at_ms: int, body: bytes) -> HappeningFrame
     """`body` is a JSON object with members."""
     data = b'{"at":"%b",%b' % (times.format(at_ms).encode(), body[1:])
     sent = b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
-    return HappeningFrame(seq, _topic(kind), _decode(body).endpoint.id, sent)
+    about = _decode(body)
+    return HappeningFrame(seq, _topic(kind), about.endpoint.id, sent, about.event_type)
 
 
 def _topic(kind: str) -> str:

@@ -34,12 +34,16 @@ _Look: TypeAlias = tuple[list[Happening], int, int]
 
 
 class WantedHappenings(msgspec.Struct, frozen=True):
-    """Which a client wants to hear of: `topics` are those of the API, `endpoints` ids; of all when these are empty."""
+    """Which a client wants to hear of: `topics` are those of the API, `endpoints` ids; of all when these are empty.
+    `types` choose among what is about types of events alone."""
 
     topics: frozenset[str]
     endpoints: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
 
     def holds(self, frame: HappeningFrame) -> bool:
+        if self.types and frame.event_type and frame.event_type not in self.types:
+            return False
         return frame.topic in self.topics and (not self.endpoints or frame.endpoint in self.endpoints)
 
 

@@ -31,7 +31,7 @@ from delta_server.storage.events.ingest.dedup_index import DAY_MS, DedupIndex
 from delta_server.storage.events.ingest.key_merging import KeyMaintenance
 from delta_server.storage.events.maintenance.scheduler import MaintenanceScheduler
 from delta_server.storage.events.options import LogOptions
-from delta_server.storage.events.query import funnels
+from delta_server.storage.events.query import compilers
 from delta_server.storage.events.query.answers import Answers
 from delta_server.storage.events.query.processes import QueryProcesses
 from delta_server.storage.events.query.runner import QueryRunner
@@ -93,7 +93,7 @@ class EmbeddedEventLog:
             if callers is None
             else QueryProcesses(database, config.events, cores=cores, callers=callers, cpu=cpu, kept=kept)
         )
-        answers = Answers(funnels.COMPILERS, cover.compile_from_rollups)
+        answers = Answers(compilers.COMPILERS, cover.compile_from_rollups)
         self._answering = QueryRunner(db, self._engine, answers, self._processes)
         self._scheduler = MaintenanceScheduler(
             db,

@@ -121,6 +121,14 @@ SAID = [
         "a: its schema changed, breaking\n/x nullable\nand 1 more",
     ),
     (
+        "schema.changed",
+        {
+            "event_type": "bought",
+            "schema": {"level": "compatible", "count": 1, "changes": [{"path": "/data/x", "now": "string"}]},
+        },
+        "Events of the type bought: their schema changed, compatible\n/data/x string",
+    ),
+    (
         "schema.violated",
         {"endpoint": {"name": "a"}, "misfits": [{"path": "/x", "reason": '1 is not of type "string"'}]},
         'a: a document does not fit its schema\n/x: 1 is not of type "string"',

@@ -2,6 +2,7 @@
 adapter inherits this and gives the fixtures `log`, and `projects`, two of them."""
 
 import io
+from collections import Counter
 from contextlib import aclosing
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import Invalid
-from delta_server.core.query.plan import Aggregate, Condition, Field, Listing, Metric, Span
+from delta_server.core.query.plan import Aggregate, Condition, Field, Listing, Metric, Sample, Span
 from tests.storage.events.log_events import Log, event, events, numbered
 from tests.storage.opened import START_MS
 
@@ -93,6 +94,37 @@ class ReaderContract:
         assert after != before
         await log.append_events(projects[0], GIVEN)
         assert await log.version(projects[0], plan) == after, "duplicates"
+
+    async def test_a_sample_has_what_was_in_none_before(self, log: Log, projects: tuple[int, int]) -> None:
+        """Waiting, sealed, and in a file that is put together with others that had been looked at."""
+        file = seq = 0
+        for number, turn in enumerate(("waiting", "sealed", "merged", "nothing")):
+            await log.append_events(projects[1], numbered(2, f"theirs {number}"))
+            if turn != "nothing":
+                await log.append_events(
+                    projects[0], [event(f"{number}"), msgspec.structs.replace(event(turn), type=turn)]
+                )
+            if turn in ("sealed", "merged"):
+                await log.run_maintenance(projects[0], seal=True, compact=turn == "merged")
+            _, rows = await streamed(log, projects[0], Sample(ALL, file, seq, each=5, types=9, limit=99))
+            [(seq, file, has_more)] = [(row[1], row[2], row[7]) for row in rows if row[0] is None]
+            found = sorted(row[0] for row in rows if row[0] is not None)
+            assert found == ([] if turn == "nothing" else sorted(["seen", turn])), turn
+            assert (seq, has_more) == (log.positions(projects[0]).seq, 0)
+
+    async def test_a_sample_is_bounded(self, log: Log, projects: tuple[int, int]) -> None:
+        many = [msgspec.structs.replace(event(f"{n}"), type=f"type {n % 7}") for n in range(50)]
+        await log.append_events(projects[0], many)
+        for each, types, limit, expected in (
+            (3, 7, 99, [3] * 7),
+            (3, 2, 99, [3, 3]),
+            (9, 7, 10, [2, 2, 2, 1, 1, 1, 1]),
+        ):
+            _, rows = await streamed(log, projects[0], Sample(ALL, 0, 0, each=each, types=types, limit=limit))
+            counts = Counter(row[0] for row in rows if row[0] is not None)
+            assert sorted(counts.values(), reverse=True) == expected
+            _, again = await streamed(log, projects[0], Sample(ALL, 0, 0, each=each, types=types, limit=limit))
+            assert sorted(map(repr, rows)) == sorted(map(repr, again))
 
     async def test_blocks_are_read_in_order_and_no_foreign_ones(self, log: Log, projects: tuple[int, int]) -> None:
         for number in range(6):

@@ -21,6 +21,11 @@ export function EventView({ project, event, zone, close }: ViewProps) {
   return (
     <Dialog title={event.eventType} close={close}>
       <dl class="facts event-facts">
+        <Fact name="Type">
+          <a class="link" href={href(at("p", project, "events", "types", event.eventType))}>
+            what its events have in common
+          </a>
+        </Fact>
         <Fact name="When">
           {longDay(ms, zone)} {exactClock(ms, zone)} {zoneName(ms, zone)}
         </Fact>

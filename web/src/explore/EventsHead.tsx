@@ -9,6 +9,7 @@ const TABS = [
   ["Retention", "Retention", ["retention"]],
   ["Paths", "Paths", ["paths"]],
   ["Live", "EventsLive", ["live"]],
+  ["Types", "EventTypes", ["types"]],
   ["People", "People", ["people"]],
   ["SQL", "Sql", ["sql"]],
   ["Boards", "Boards", ["boards"]],

@@ -1,16 +1,22 @@
 import { useRef, useState } from "preact/hooks";
-import type { Place } from "../compare/data.ts";
 import { fold } from "../folding.ts";
 import { Ago } from "../parts/Ago.tsx";
-import { at, href } from "../state/location.ts";
+import { href } from "../state/location.ts";
 import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import type { SchemaField } from "./data.ts";
+import type { Subject } from "./subject.ts";
 import { named, open, typeText, valueText } from "./words.ts";
 
 const ROWS = 300;
 
+interface TreeProps {
+  subject: Subject;
+  fields: readonly SchemaField[];
+  sought: string;
+}
+
 /** Each place of a schema, behind the one it is in. */
-export function Tree({ place, fields, sought }: { place: Place; fields: readonly SchemaField[]; sought: string }) {
+export function Tree({ subject, fields, sought }: TreeProps) {
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
   const [most, setMost] = useState(ROWS);
   const body = useRef<HTMLTableSectionElement>(null);
@@ -40,7 +46,7 @@ export function Tree({ place, fields, sought }: { place: Place; fields: readonly
           {found.slice(0, most).map((field) => (
             <Row
               key={field.path}
-              place={place}
+              subject={subject}
               field={field}
               isFlat={wanted !== ""}
               isClosed={closed.has(field.path)}
@@ -65,15 +71,15 @@ function holds({ types }: SchemaField): boolean {
 }
 
 interface RowProps {
-  place: Place;
+  subject: Subject;
   field: SchemaField;
   isFlat: boolean;
   isClosed: boolean;
   toggle: (() => void) | null;
 }
 
-function Row({ place, field, isFlat, isClosed, toggle }: RowProps) {
-  const { depth, name } = named(field.path);
+function Row({ subject, field, isFlat, isClosed, toggle }: RowProps) {
+  const { depth, name } = named(field.path, subject.whole);
   const label = isFlat ? field.path || name : name;
   const values = valueText(field);
   return (
@@ -94,11 +100,7 @@ function Row({ place, field, isFlat, isClosed, toggle }: RowProps) {
       </td>
       <td class="when">
         {field.changed_at && (
-          <a
-            href={href(
-              `${at("p", place.project, "e", place.endpoint)}?${new URLSearchParams({ at: field.changed_at })}`,
-            )}
-          >
+          <a href={href(subject.to(field.changed_at))}>
             <Ago at={field.changed_at} />
           </a>
         )}

@@ -1,52 +1,15 @@
-// What the page of a schema asks the server, and how it says what comes.
+// What the page of an endpoint's schema asks the server of its enforcement.
 
-import { get, post, put, raw, remove, type Schemas } from "../api.ts";
+import { get, post, put, remove, type Schemas } from "../api.ts";
 import type { Place } from "../compare/data.ts";
 
-export type Schema = Schemas["EndpointSchema"];
 export type SchemaField = Schemas["ListedField"];
-export type Changes = Schemas["SchemaChanges"];
 export type Change = Schemas["SchemaChange"];
 export type Enforcement = Schemas["Enforcement"];
 export type Trial = Schemas["SchemaTrial"];
 export type Kept = Schemas["KeptDocument"];
 export type Accepted = Schemas["AcceptedDocument"];
 export type Mode = Enforcement["mode"];
-
-export const SHOWN = {
-  fields: "Tree",
-  "json-schema": "JSON Schema",
-  typescript: "TypeScript",
-  python: "Python",
-} as const;
-export type Shown = keyof typeof SHOWN;
-
-const CHANGES = 20;
-
-export function schemaOf({ project, endpoint }: Place, signal: AbortSignal): Promise<Schema> {
-  return get("/v1/endpoints/{endpoint}/schema", { in: project, path: { endpoint }, signal }) as Promise<Schema>;
-}
-
-/** The schema in a language, as it is copied. */
-export async function written({ project, endpoint }: Place, format: Shown, signal: AbortSignal): Promise<string> {
-  const answer = await raw("/v1/endpoints/{endpoint}/schema", {
-    in: project,
-    path: { endpoint },
-    query: { format },
-    signal,
-  });
-  const text = await answer.text();
-  return format === "json-schema" ? JSON.stringify(JSON.parse(text), null, 2) : text;
-}
-
-export async function changesOf({ project, endpoint }: Place, cursor: string | undefined, signal: AbortSignal) {
-  return get("/v1/endpoints/{endpoint}/schema/changes", {
-    in: project,
-    path: { endpoint },
-    query: { limit: CHANGES, ...(cursor ? { cursor } : {}) },
-    signal,
-  });
-}
 
 export function enforcementOf({ project, endpoint }: Place, signal: AbortSignal): Promise<Enforcement> {
   return get("/v1/endpoints/{endpoint}/schema/enforcement", {

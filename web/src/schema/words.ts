@@ -19,8 +19,8 @@ export function said({ what, now }: Change): string {
 }
 
 /** The steps above a place and its own name; an element is `each`. */
-export function named(path: string): { depth: number; name: string } {
-  if (path === "") return { depth: 0, name: "the document" };
+export function named(path: string, whole = "the document"): { depth: number; name: string } {
+  if (path === "") return { depth: 0, name: whole };
   const steps = path.slice(1).split("/");
   const last = (steps.at(-1) ?? "").replaceAll("~1", "/").replaceAll("~0", "~");
   return { depth: steps.length, name: last === "*" ? "each" : last || '""' };

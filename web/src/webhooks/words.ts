@@ -26,7 +26,7 @@ export const KINDS: Record<Kind, string> = {
   "alert.cleared": "An alert is over",
   "alert.digest": "Alerts of an hour or a day, together",
   "anomaly.found": "Something is unusual, which nobody asked to look for",
-  "schema.changed": "The schema of a document became wider",
+  "schema.changed": "The schema of a document, or of events, became wider",
   "schema.violated": "A document that does not fit was stored, with a warning",
   "quota.exceeded": "A quota of the plan was reached",
   "webhook.disabled": "A webhook was turned off by the server",

@@ -21,6 +21,7 @@ from delta_server.core.query.plan import (
     Negation,
     OfPerson,
     Plan,
+    Sample,
     Sql,
 )
 from delta_server.storage.events import schema
@@ -223,6 +224,8 @@ def depends_on_links(plan: Plan) -> bool:
     """Whether its answer may depend on links."""
     if isinstance(plan, Listing):
         return _names_user(plan.where)
+    if isinstance(plan, Sample):
+        return False
     return not isinstance(plan, Aggregate) or counts_persons(plan) or _names_user(plan.where)
 
 

@@ -17,7 +17,7 @@ from delta_server.storage import child, process_messages
 from delta_server.storage.eventlog import QueryResult
 from delta_server.storage.events.duckdb.failures import translated
 from delta_server.storage.events.duckdb.instance import Instance
-from delta_server.storage.events.query import funnels
+from delta_server.storage.events.query import compilers
 from delta_server.storage.events.query.answers import Answers
 from delta_server.storage.events.query.person_joins import LinksBaseCache
 from delta_server.storage.events.query.read_connections import ReadViews
@@ -72,7 +72,7 @@ def main() -> None:
 class Worker:
     def __init__(self, setup: QuerySetup) -> None:
         self._answers = Answers(
-            funnels.COMPILERS, cover.compile_from_rollups, bases=LinksBaseCache(most_bytes=BASES_BYTES)
+            compilers.COMPILERS, cover.compile_from_rollups, bases=LinksBaseCache(most_bytes=BASES_BYTES)
         )
         self._instance = Instance(
             ReadViews(Path(setup.database), Tuning()),
