@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import apsw
-import structlog
 
 AGAIN_S = 60.0
 """One statement is logged so often."""
 MOST_KNOWN = 500
 _SPACE = re.compile(r"\s+")
 _MOST_CHARS = 2000
-
-log = structlog.get_logger("delta.slow")
 
 
 class SlowQueries:
@@ -31,7 +28,9 @@ class SlowQueries:
         if self._is_news(sql):
             plan = _plan(connection, sql, params)
             text = _SPACE.sub(" ", sql).strip()[:_MOST_CHARS]
-            log.warning("slow query", ms=round(took_s * 1000), sql=text, plan=plan)
+            import structlog  # not before: processes that answer queries start in half the time without it
+
+            structlog.get_logger("delta.slow").warning("slow query", ms=round(took_s * 1000), sql=text, plan=plan)
 
     def _is_news(self, sql: str) -> bool:
         now = time.monotonic()
