@@ -58,7 +58,7 @@ def read(text: str) -> Any:
     return _present(
         version=VERSION,
         title=_text(about, "title"),
-        home_page_url=_text(about, "link"),
+        home_page_url=_link(about),
         description=_text(about, "subtitle"),
         language=_text(about, "language"),
         icon=_text(about, "icon") or _text(about.get("image") or {}, "href"),
@@ -70,7 +70,7 @@ def read(text: str) -> Any:
 
 def _item(entry: Any) -> dict[str, Any]:
     bodies = {each.get("type") != "text/plain": each.get("value") for each in entry.get("content") or ()}
-    link = _text(entry, "link")
+    link = _link(entry)
     return _present(
         id=_text(entry, "id") or link or _text(entry, "title"),
         url=link,
@@ -103,6 +103,12 @@ def _present(**members: Any) -> dict[str, Any]:
 def _text(of: Any, name: str) -> str | None:
     value = dict.get(of, name)  # its own get() finds what is not there under other names, with a warning
     return value if isinstance(value, str) and value else None
+
+
+def _link(of: Any) -> str | None:
+    """feedparser takes an id for a link where there is none; `urn:uuid:...` is no address."""
+    link = _text(of, "link")
+    return link if link is None or dict.get(of, "links") or "://" in link else None
 
 
 def _date(of: Any, name: str) -> str | None:

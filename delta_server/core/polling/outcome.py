@@ -106,7 +106,8 @@ def check_status(settings: PollingSettings, status: int, headers: Mapping[str, s
     if status in wanted if wanted else 200 <= status < 300:
         return
     said = f"one of {', '.join(map(str, wanted))}" if wanted else "one from 200 to 299"
-    hints = {401: ": sign in by auth", 403: ": sign in by auth", 404: ": is the address right?"}
+    not_let_in = ": sign in by auth" if settings.auth is None else ": what auth says is not taken"
+    hints = {401: not_let_in, 403: not_let_in, 404: ": is the address right?"}
     raise PollFailed(
         "status",
         f"the source answered with the status {status}, not {said}{hints.get(status, '')}",

@@ -108,6 +108,28 @@ def test_feeds_have_one_shape_whatever_they_have(items: int) -> None:
         }  # fmt: skip
 
 
+ATOM_OF = '<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:a</id>{}</feed>'
+ENTRY = "<entry><id>urn:e</id><title>T</title></entry>"
+LINKED = '<entry><id>urn:e</id><link href="/a"/></entry>'
+RSS_OF = '<rss version="2.0"><channel>{}</channel></rss>'
+
+
+@pytest.mark.parametrize(
+    ("feed", "url"),
+    [
+        (ATOM_OF.format(ENTRY), None),
+        (ATOM_OF.format(LINKED), "/a"),
+        (RSS_OF.format("<item><guid>7</guid></item>"), None),
+        (RSS_OF.format("<item><guid>https://a.example/7</guid></item>"), "https://a.example/7"),
+        (RSS_OF.format("<item><link>/b</link><guid>7</guid></item>"), "/b"),
+    ],
+)
+def test_an_id_that_is_no_address_is_no_link(feed: str, url: str | None) -> None:
+    document = json.loads(convert(feed.encode(), "application/xml").document)
+    assert "home_page_url" not in document
+    assert document["items"][0].get("url") == url
+
+
 BROKEN_FEED = "<rss version='2.0'><channel><item>{}</item></channel></rss>"
 
 

@@ -207,6 +207,7 @@ async def test_a_failure_keeps_the_begin_of_the_answer_without_secrets_that_it_r
     assert row.excerpt is not None
     assert row.excerpt.startswith("bad key ***, Basic *** at /data?token=***\ufffd\ufffd[2J")
     assert (len(row.excerpt), row.size_bytes > 5000) == (1000, True)
+    assert (row.detail or "").endswith("what auth says is not taken")
 
 
 async def test_a_redirect_gets_neither_headers_nor_credentials(services: Services) -> None:
