@@ -10,12 +10,20 @@ def alert_text(kind: Kind, record: str, label: str | None, value: str | None, li
     an anomaly its label, which is a sentence."""
     if kind == "anomaly" and label:
         return label
-    if kind in ("silence", "appears"):
-        value = None
-    shown = [] if value is None else [value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}..."]
-    said = ", ".join([*shown, limit])
+    said = ", ".join([*_shown(kind, value), limit])
     named = label or record
     return f"{named}: {said}" if named else said
+
+
+def over_text(kind: Kind, raised: str, value: str | None) -> str:
+    """What raised an alert that is over, and the value now: `140, over 139; now 12`."""
+    return "; now ".join([raised, *(() if kind == "anomaly" else _shown(kind, value))])
+
+
+def _shown(kind: Kind, value: str | None) -> list[str]:
+    if value is None or kind in ("silence", "appears"):
+        return []
+    return [value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}..."]
 
 
 def usual_text(low: float, high: float) -> str:

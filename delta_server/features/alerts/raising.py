@@ -9,7 +9,7 @@ from delta_server.core.alerts import quiet_hours, rules
 from delta_server.core.alerts.judging import Memory, Verdict
 from delta_server.core.alerts.quiet_hours import Telling
 from delta_server.core.alerts.rules import Rule
-from delta_server.core.alerts.words import alert_text
+from delta_server.core.alerts.words import alert_text, over_text
 from delta_server.core.history.timeline_span import Position
 from delta_server.features.alerts import schemas, store
 from delta_server.features.alerts.store import AlertRow, NewAlert, NewNotice, RuleRow
@@ -157,8 +157,9 @@ class _Writer:
         body = msgspec.json.encode(self._happened(alert)).decode()
         kind = RAISED if alert.cleared_at is None else CLEARED
         what = kind.partition(".")[2]
-        text = alert_text(rule.kind, alert.record, alert.label, value, alert.limit)
-        text = f"{alert.rule_name}: {text}" if kind == RAISED else f"{alert.rule_name} cleared: {text}"
+        text = alert_text(rule.kind, alert.record, alert.label, alert.value, alert.limit)
+        over = f"{alert.rule_name} is over: {over_text(rule.kind, text, value)}"
+        text = f"{alert.rule_name}: {text}" if kind == RAISED else over
         later: list[tuple[bool, int]] = []
         if telling.sent == "now":
             for notice in store.take_notices(tx, self._row.project, alert.id):  # held: it comes before

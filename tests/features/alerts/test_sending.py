@@ -83,16 +83,19 @@ async def test_a_digest_gathers_what_several_rules_say(alerting: Alerting) -> No
     assert waiting["at"] == at(HOUR)
     assert [(line["what"], line["text"], line["held"], line["at"]) for line in waiting["lines"]] == [
         ("raised", "a: 138, over 137", False, at(HOUR)),
-        ("cleared", "a cleared: 1, over 137", False, at(HOUR)),
+        ("cleared", "a is over: 138, over 137; now 1", False, at(HOUR)),
         ("raised", "b: 140, over 139", True, at(8 * HOUR)),
-        ("cleared", "b cleared: 1, over 139", True, at(8 * HOUR)),
+        ("cleared", "b is over: 140, over 139; now 1", True, at(8 * HOUR)),
     ]
     go_to(alerting, HOUR)
     [(kind, body)] = await alerting.said()
     assert (kind, body["digest"]["count"]) == ("alert.digest", 2)
     go_to(alerting, 8 * HOUR)
     said = await alerting.said()
-    assert [line["text"] for line in said[-1][1]["digest"]["lines"]] == ["b: 140, over 139", "b cleared: 1, over 139"]
+    assert [line["text"] for line in said[-1][1]["digest"]["lines"]] == [
+        "b: 140, over 139",
+        "b is over: 140, over 139; now 1",
+    ]
 
 
 async def test_named_webhooks_alone_hear_of_a_rule(alerting: Alerting) -> None:
