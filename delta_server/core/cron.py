@@ -55,7 +55,7 @@ class Cron(msgspec.Struct, frozen=True):
 
 def parse(text: str, zone: str = "UTC", *, field: str = "cron") -> Cron:
     """Raises Invalid for what is not cron, or never comes."""
-    time_zone(zone, at=f"{field}.time_zone")
+    time_zone(zone)
     fields = NICKNAMES.get(text.strip().lower(), text)
     if len(text) > MAX_CHARS or len(fields.split()) != 5:
         raise Invalid(f"{field} must be {_FIVE}", field=field)

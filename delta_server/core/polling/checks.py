@@ -16,10 +16,10 @@ from delta_server.core.polling.settings import (
     ClientCredentials,
     PollingSettings,
 )
+from delta_server.core.query.time_buckets import time_zone
 
-SHORTEST_INTERVAL_MS = 10_000
-LONGEST_INTERVAL_MS = 366 * times.DAY_MS
-SHORTEST_TIMEOUT_MS, LONGEST_TIMEOUT_MS = 1000, 120_000
+INTERVALS, TIMEOUTS = ("10s", "366d"), ("1s", "120s")
+"""The shortest and the longest."""
 MAX_HEADERS, MAX_HEADER_BYTES = 50, 16 << 10
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
@@ -117,12 +117,13 @@ def _schedule_errors(settings: PollingSettings, *, scheduled: bool) -> Iterator[
     if settings.interval is not None and settings.cron is not None:
         yield FieldError("cron", "interval and cron exclude each other: give one of them")
     if settings.cron is not None:
-        yield from _errors_of(lambda: cron.parse(settings.cron or "", settings.timezone, field="cron"), "cron")
-    yield from _length_errors(settings.interval, "interval", SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS)
-    yield from _length_errors(settings.timeout, "timeout", SHORTEST_TIMEOUT_MS, LONGEST_TIMEOUT_MS)
+        of_zone = list(_errors_of(lambda: time_zone(settings.timezone), "timezone"))
+        yield from of_zone or _errors_of(lambda: cron.parse(settings.cron or "", settings.timezone), "cron")
+    yield from _length_errors(settings.interval, "interval", INTERVALS)
+    yield from _length_errors(settings.timeout, "timeout", TIMEOUTS)
 
 
-def _length_errors(text: str | None, field: str, least_ms: int, most_ms: int) -> Iterator[FieldError]:
+def _length_errors(text: str | None, field: str, within: tuple[str, str]) -> Iterator[FieldError]:
     if text is None:
         return
     try:
@@ -130,8 +131,9 @@ def _length_errors(text: str | None, field: str, least_ms: int, most_ms: int) ->
     except Invalid as error:
         yield FieldError(field, error.message)
         return
+    least_ms, most_ms = (times.parse_length(each, field=field) for each in within)
     if not least_ms <= length_ms <= most_ms:
-        yield FieldError(field, f"{field} must lie between {least_ms // 1000} and {most_ms // 1000} seconds")
+        yield FieldError(field, f"{field} must lie between {within[0]} and {within[1]}")
 
 
 def _errors_of(check: Callable[[], object], field: str) -> Iterator[FieldError]:

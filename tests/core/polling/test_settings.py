@@ -133,7 +133,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("no length of time", {"interval": "often"}, "polling.interval"),
     ("two schedules", {"interval": "5m", "cron": "* * * * *"}, "polling.cron"),
     ("no cron", {"interval": None, "cron": "61 * * * *"}, "polling.cron"),
-    ("no time zone", {"interval": None, "cron": "0 6 * * *", "timezone": "Mars/Base"}, "polling.cron"),
+    ("no time zone", {"interval": None, "cron": "0 6 * * *", "timezone": "Mars/Base"}, "polling.timezone"),
     ("too long to wait", {"timeout": "10m"}, "polling.timeout"),
     ("a header of our own", {"headers": {"Host": "x"}}, "polling.headers.Host"),
     ("a header with a line break", {"headers": {"X-A": "a\r\nX-B: b"}}, "polling.headers.X-A"),
