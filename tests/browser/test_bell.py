@@ -81,7 +81,7 @@ def test_a_source_that_fails_is_counted_until_it_recovers(
     bell(reader.go(f"/p/{PROJECT}"), "1 thing to look at")
     page.keyboard.press("b")
     item = page.get_by_role("menuitem", name=HOSTILE)
-    expect(item).to_contain_text("its source does not answer")
+    expect(item).to_contain_text("its polls fail")
     expect(item).to_contain_text("Poll, ")
     expect(item).to_be_focused()
     window.axe()

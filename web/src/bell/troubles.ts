@@ -52,7 +52,7 @@ export function troublesOf(project: string, found: Found): Trouble[] {
       key: `poll ${id}`,
       kind: "Poll" as const,
       name,
-      text: state === "paused" ? "paused after a day of failures" : "its source does not answer",
+      text: state === "paused" ? "paused after a day of failures" : "its polls fail",
       since: failing_since,
       path: ["p", project, "e", name, "polls"],
     })),
