@@ -42,6 +42,7 @@ def adapt(document: Schema) -> None:
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "query":
                     _without_null(parameter["schema"])
+            _may_be_left_out(operation.get("requestBody", {}))
 
 
 def name(document: Schema) -> None:
@@ -79,6 +80,15 @@ def _any_of(part: Any) -> None:
                 part["anyOf"] = kinds
     for deeper in _below(part):
         _any_of(deeper)
+
+
+def _may_be_left_out(body: Schema) -> None:
+    """A body that may be null is none at all."""
+    for content in body.get("content", {}).values():
+        kinds = content["schema"].get("anyOf", ())
+        if _NULL in kinds:
+            content["schema"] = next(kind for kind in kinds if kind != _NULL)
+            body["required"] = False
 
 
 def _without_null(schema: Schema) -> None:

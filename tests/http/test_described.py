@@ -82,6 +82,8 @@ async def test_bodies_tell_that_other_fields_are_refused(document: dict[str, Any
         "Statement",
     } <= bodies
     assert {name for name in bodies if schemas[name].get("additionalProperties") is not False} == set()
+    told = {path: document["paths"][path]["post"]["requestBody"] for path in ("/v1/query", "/v1/sql", "/v1/backups")}
+    assert [body.get("required", True) for body in told.values()] == [False, True, False]
     assert {schemas[name]["additionalProperties"] for name in ("DiffSettings", "DiffChange", "NewRollups")} == {False}
     assert schemas["DiffSettings"]["properties"]["ignore"]["items"]["minLength"] == 1
 
