@@ -57,13 +57,12 @@ async def learn_part(svc: Services, project: int) -> bool:
         )
         for each, values in known
     ]
-    size = sum(len(event.data or "") + len(event.metadata or "") for each in sampled for event in each.events)
-    learnt = await svc.cpu_for(size)(samples.learn_each, sampled) if sampled else []
+    learnt = await svc.cpu_for(sum(map(_size, sampled)))(samples.learn_each, sampled) if sampled else []
     lessons = [Lesson(*pair, of, what) for pair, of, what in zip(known, sampled, learnt, strict=True)]
     for some in _slices(lessons):
         is_told = await svc.db.write(_store, project, before, some)
-        if is_told is None:
-            return True
+        if is_told is None:  # it begins anew in the next run, or the project is gone
+            return False
         if is_told:
             svc.topics.wake("happenings", project)
     return bool(await svc.db.write(_reach, project, before, reached)) and has_more
@@ -113,15 +112,22 @@ def _recent(cutoffs: RetentionCutoffs, known: TypeSchema, now_ms: int) -> int:
     return times.EARLIEST_MS if cutoff is None else cutoff + (now_ms - cutoff) // 4
 
 
+def _size(sampled: Sampled) -> int:
+    """Bytes that are read, of what is known those that are packed."""
+    of_events = sum(len(event.data or "") + len(event.metadata or "") for event in sampled.events)
+    return of_events + len(sampled.shape or b"") + len(sampled.seen or b"")
+
+
 def _slices(lessons: Sequence[Lesson]) -> list[list[Lesson]]:
     found: list[list[Lesson]] = []
     size = 0
     for each in lessons:
-        size += len(each.learnt.shape) + len(each.learnt.seen or b"")
-        if not found or len(found[-1]) >= TYPES_AT_ONCE or size > BYTES_AT_ONCE:
+        own = len(each.learnt.shape) + len(each.learnt.seen or b"")
+        if not found or len(found[-1]) >= TYPES_AT_ONCE or size + own > BYTES_AT_ONCE:
             found.append([])
             size = 0
         found[-1].append(each)
+        size += own
     return found
 
 

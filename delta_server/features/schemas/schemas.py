@@ -53,7 +53,7 @@ FIELDS = {
     "ListedField.nullable": "Whether it was null",
     "ListedField.is_map": "Whether the names of its members are data",
     "ListedField.format": "What all its strings are: `date-time`, `date`, `email`, `uuid` or `uri`",
-    "ListedField.values": "All strings it had, where these are few and look like codes, in 20 versions or more",
+    "ListedField.values": "All strings it had, where these are few and look like codes, in 20 versions or events",
     "ListedField.examples": "Strings it had, the first by the alphabet",
     "ListedField.minimum": "The smallest number it had",
     "ListedField.maximum": "The largest number it had",

@@ -377,6 +377,21 @@ async def test_a_type_that_goes_while_it_is_learned_from_begins_anew(events: Eve
     assert [(each["event_type"], each["changes"]) for each in listed] == [("bought", 1), ("new", 1)]
 
 
+async def test_a_project_that_goes_is_not_tried_again(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    await events.bought({"a": 1})
+    sample = learning._sample
+
+    async def deleting(*args: Any) -> Any:
+        rows = await sample(*args)
+        answer = await events.client.delete("/v1/projects/mine", headers=bearer(events.keys.account))
+        assert answer.status_code == 204, answer.text
+        return rows
+
+    monkeypatch.setattr(learning, "_sample", deleting)
+    await events.learn()
+    assert await events.app.services.db.read(store.count, 1) == 0
+
+
 async def test_goes_with_its_project(events: Events) -> None:
     await events.bought({"a": 1})
     await events.learn()
