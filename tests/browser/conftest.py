@@ -37,6 +37,9 @@ WAIT_MS = 120_000
 """A machine that does much beside takes its time. What fails, fails that late."""
 expect.set_options(timeout=WAIT_MS)
 
+SLOWED = float(os.environ.get("DELTA_BROWSER_SLOWED", "1"))
+"""How many times as slow the pages are: where a test, or a quick person, is ahead of a page, 5 shows it."""
+
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 PROJECT = "seismology"
 WIDE, NARROW = (1440, 900), (390, 844)
@@ -267,6 +270,8 @@ def window_of(browser: Browser, url: str, *, dark: bool = False, size: tuple[int
     )
     context.set_default_timeout(WAIT_MS)
     made = Visit(context.new_page(), context, url, [], [])
+    if SLOWED > 1:
+        context.new_cdp_session(made.page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWED})
     _watch(made)
     return made
 
