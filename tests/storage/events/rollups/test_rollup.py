@@ -34,6 +34,9 @@ STEP, FIRST_STEP, LAST_STEP = (13, 23, 13) if FUZZ == 1 else (2, 4, 2)
 """One plan of so many is asked where all would take long. There are 4 spans, 7 keys and 3 filters: steps that share no
 divisor with these meet all of them."""
 
+FEW_STEP = 29 if FUZZ == 1 else 2
+"""Where the files are what is tested, and the answers are proved elsewhere."""
+
 HOUR_MS = 3_600_000
 START = START_MS - START_MS % DAY_MS
 OPTIONS = Events(seal_events=1 << 20, query_threads=2, query_memory_bytes=256 * MIB)
@@ -247,7 +250,7 @@ async def test_a_late_event_touches_the_files_of_its_time_alone(rolled: Rolled) 
     assert set(before.values()) == set(after.values())
     [(first, _)] = [after[id] for id in after.keys() - before.keys()]
     assert first == START + DAY_MS
-    await rolled.check(PLANS[::STEP])
+    await rolled.check(PLANS[::FEW_STEP])
 
 
 @of_any_cells
@@ -310,7 +313,7 @@ async def test_quiet_files_become_one_whether_or_not_anything_comes_in(rolled: R
     assert (len(await rolled.files(60_000)), len(await rolled.files(HOUR_MS))) == (4, len(STRETCHES) + 1)
     await rolled.append(made(3, 50))
     await rolled.roll_up()
-    await rolled.check(PLANS[::STEP])
+    await rolled.check(PLANS[::FEW_STEP])
 
 
 @of_any_cells
@@ -331,7 +334,7 @@ async def test_all_that_are_over_are_merged_when_it_is_asked_for(rolled: Rolled)
     await rolled.append(made(1, 300))
     await rolled.roll()
     assert (len(await rolled.files(60_000)), len(await rolled.files(HOUR_MS))) == (3, len(STRETCHES))
-    await rolled.check(PLANS[::STEP])
+    await rolled.check(PLANS[::FEW_STEP])
 
 
 @of_any_cells
@@ -354,7 +357,7 @@ async def test_an_erased_person_is_gone_from_the_rollups(rolled: Rolled) -> None
     await rolled.check(PLANS[::STEP])
     await rolled.append(made(2, 100))
     await rolled.roll()
-    await rolled.check(PLANS[1::STEP])
+    await rolled.check(PLANS[1::FEW_STEP])
 
 
 async def test_an_erasure_of_everybody_leaves_no_files(rolled: Rolled) -> None:
@@ -420,7 +423,7 @@ async def test_each_interval_has_its_own_time(rolled: Rolled) -> None:
     await rolled.append(made(2, 100))
     await rolled.roll()
     assert not await rolled.files(60_000), "what went does not come back in part"
-    await rolled.check(PLANS[::STEP])
+    await rolled.check(PLANS[::FEW_STEP])
 
 
 @of_any_cells
