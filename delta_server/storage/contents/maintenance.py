@@ -13,8 +13,8 @@ from delta_server.core.errors import Conflict, DeltaError, NotFound
 from delta_server.core.packs import codec
 from delta_server.core.packs.pack_plan import PackBounds
 from delta_server.core.times import DAY_MS
-from delta_server.storage import large_files
-from delta_server.storage.contents import frame_rows, large_frames, packing, reading
+from delta_server.storage import large_files, slices
+from delta_server.storage.contents import frame_rows, large_frames, packing, reading, row_sizes
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.contents.options import Packs
@@ -138,7 +138,7 @@ async def sweep_endpoint(store: ContentStore, endpoint: int) -> None:
     """
     errors = ErrorCollector()
     below = LAST_ID
-    while frames := await store.db.read(sql.dead_frames, endpoint, below=below, limit=DEAD_AT_ONCE):
+    while frames := await store.db.read(_dead_frames, endpoint, below):
         needed = await store.db.write(_delete_frames, endpoint, frames)
         for content in needed:
             await _move_dependents(store, endpoint, content, errors)
@@ -148,6 +148,13 @@ async def sweep_endpoint(store: ContentStore, endpoint: int) -> None:
         with errors.collecting():
             await _sweep_pack(store, endpoint, pack, errors)
     errors.raise_first()
+
+
+def _dead_frames(tx: Tx, endpoint: int, below: int) -> list[int]:
+    """As many as one write may delete."""
+    dead = sql.dead_frames(tx, endpoint, below=below, limit=DEAD_AT_ONCE)
+    sizes = row_sizes.frame_sizes(tx, endpoint) if dead else {}
+    return slices.first_within((content, sizes.get(content, 0)) for content in dead)
 
 
 @frees_space

@@ -98,6 +98,33 @@ async def test_a_deleted_endpoint_goes_a_slice_at_a_time(tmp_path: Path, monkeyp
         assert got == list(wanted.items())
 
 
+async def test_dead_contents_go_a_slice_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 frames of 0.9 MB took the writer 84 ms of processor time."""
+    async with opened(tmp_path) as store:
+        endpoint = await new_endpoint(store)
+        wanted = await filled(store, endpoint, 60)
+        for content in list(wanted)[20:]:  # nothing living is based on them
+            await kill(store, endpoint, content)
+            del wanted[content]
+        largest = max((await store.db.read(row_sizes.frame_sizes, endpoint)).values())
+        monkeypatch.setattr(slices.first_within, "__defaults__", (2 * largest,))
+        deleted: list[int] = []
+        delete = maintenance._delete_frames
+
+        def watched(tx: Tx, endpoint: int, contents: list[int]) -> list[int]:
+            before = sum(row_sizes.frame_sizes(tx, endpoint).values())
+            needed = delete(tx, endpoint, contents)
+            deleted.append(before - sum(row_sizes.frame_sizes(tx, endpoint).values()))
+            return needed
+
+        monkeypatch.setattr(maintenance, "_delete_frames", watched)
+        await maintenance.sweep(store)
+        assert len(deleted) > 6
+        assert max(deleted) <= 2 * largest
+        assert await store.db.read(counts, "content") == [20]
+        await all_readable(store, endpoint, wanted)
+
+
 async def test_nothing_is_packed_below_the_bounds(tmp_path: Path) -> None:
     async with opened(tmp_path, packs=Packs(pack_contents=20)) as store:
         endpoint = await new_endpoint(store)
