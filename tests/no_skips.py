@@ -7,7 +7,8 @@ from collections.abc import Generator
 
 import pytest
 
-ASKED_FOR = re.compile(r"DELTA_LONG=1|make soak|a text is that text")
+ASKED_FOR = re.compile(r"DELTA_LONG=1|make soak|a text is that text|for root alone|only root")
+"""Or is who runs it no lack of the machine."""
 
 
 @pytest.hookimpl(wrapper=True)
