@@ -108,6 +108,7 @@ LONG = (
     "tests/core/diff/test_diff_memory.py",
     "tests/crash/",
     "tests/features/erasures/",
+    "tests/features/event_schemas/",
     "tests/features/exports/",
     "tests/features/queries/",
     "tests/features/users/test_oidc.py",
