@@ -34,7 +34,7 @@ web: web/dist/index.html ## Build the dashboard into web/dist
 
 test: check web/dist/index.html ## Check, then run the whole test suite (ARGS="tests/core -k name" picks some)
 	@$(NPM) test
-	@$(BIN)/python -m pytest $(or $(ARGS),--forks $(WORKERS))
+	@$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 
 check: $(VENV)/.dev web/node_modules/.made ## Lint, formatting, types
 	@$(BIN)/ruff check .

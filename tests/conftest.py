@@ -42,18 +42,24 @@ from delta_server.storage.rowdelta import assistant
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.options import Storage
 from delta_server.tasks import processes
-from tests import event_loop, forks, secret_sweep
+from tests import event_loop, secret_sweep
 from tests.no_skips import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.often import FUZZ
 from tests.patience import let_clients_wait, let_servers_wait
 from tests.secret_sweep import SWEEP
-from tests.started import Workers, begin_forkservers, options_of_routes
+from tests.started import Workers, options_of_routes
 from tests.storage.opened import FAST, FakeClock, begin
 
 # A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again. Each run tries others.
 hypothesis.settings.register_profile("delta", deadline=None, print_blob=True, max_examples=60 * FUZZ)
 hypothesis.settings.load_profile("delta")
 
+
+# What computes behind requests steps back for them (storage/priority.py), and would wait here until the other workers
+# of a run have nothing left to do: all of it is equal, in the processes that tests start too. Without other workers,
+# as in the soak, they step back as they do for users.
+if sys.platform == "linux" and "PYTEST_XDIST_WORKER" in os.environ:
+    os.setpriority(os.PRIO_PROCESS, 0, max(priority.NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
 # What is collected stays (see pytest_collection_finish): looking through it meanwhile takes each process a second.
 gc.disable()
@@ -119,28 +125,6 @@ LONG = (
 """Where files of five seconds and more are. A run shares out whole files in their order: the longest are begun first,
 so that no worker waits for the end of another, and those that wait for a browser or a process stand among those that
 compute."""
-
-
-def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
-    pluginmanager.register(forks, "forks")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """What computes behind requests steps back for them (storage/priority.py), and would wait here until the others of
-    a run have nothing left to do: all of it is equal, in the processes that tests start too. Without others, as in the
-    soak, they step back as they do for users.
-    """
-    if forks.wanted(config) and sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, 0, max(priority.NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
-        begin_forkservers()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
-    """All copies of this process find the routes made."""
-    if forks.wanted(session.config):
-        of_routes = options_of_routes(Config())
-        _routed[_name_of(of_routes, delta_app.FEATURES)] = [delta_app.routed(of_routes)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -313,10 +297,6 @@ _routed: dict[str, list[Litestar]] = {}
 _running: set[int] = set()
 
 
-def _name_of(of_routes: Config, features: Sequence[Feature]) -> str:
-    return repr((of_routes, [feature.name for feature in features]))
-
-
 def built(
     config: Config, clock: FakeClock | None, features: Sequence[Feature] = delta_app.FEATURES, *, tuning: Tuning = FAST
 ) -> Application:
@@ -324,7 +304,7 @@ def built(
     of two thousand."""
     begin(config.storage.data_dir)
     of_routes = options_of_routes(config)
-    made = _routed.setdefault(_name_of(of_routes, features), [])
+    made = _routed.setdefault(repr((of_routes, [feature.name for feature in features])), [])
     litestar = next((each for each in made if id(each) not in _running), None)
     if litestar is None:
         made.append(litestar := delta_app.routed(of_routes, features))

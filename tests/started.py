@@ -108,12 +108,6 @@ def _forkserver(of: str) -> socket.socket:
     return ours
 
 
-def begin_forkservers() -> None:
-    """Before they are wanted, of all processes of a run."""
-    for of in (Forked._of, ForkedWorker._of):
-        _forkserver(of)
-
-
 def _fork_until_alone(control: socket.socket) -> list[str]:
     """The arguments of the program that this copy is to be. In the process itself it never returns."""
     while True:
