@@ -22,7 +22,7 @@ from delta_server import __version__
 from delta_server.core.errors import NotFound
 from delta_server.http import conditional, described, field_descriptions
 from delta_server.http.auth import PROJECT
-from delta_server.http.errors import PROBLEM_JSON, Problem
+from delta_server.http.errors import PROBLEM_JSON, PROMETHEUS, PROMETHEUS_TYPES, Problem
 from delta_server.http.gate import bare, takes_project
 from delta_server.http.guards import PUBLIC, Access, Guards
 
@@ -80,7 +80,7 @@ _PROJECT = "The key's own project, or which one is meant with an account's key; 
 _MORE_KEYS = ("basic", "writeKeyHeader", "writeKeyQuery")
 """How keys come to routes that take in events, besides the two ways all routes know."""
 _TAGGED = frozenset(f"/v1/snapshots/{rest}" for rest in ("{}", "{}/data", "latest/{}", "at/{}"))
-_PROBLEM_EXAMPLE = {
+_PROBLEM_EXAMPLE: dict[str, Any] = {
     "type": "urn:delta:problem:validation-error",
     "title": "Invalid value",
     "status": 400,
@@ -139,6 +139,7 @@ def describe(app: Litestar) -> dict[str, Any]:
     guards: Guards = app.state.guards
     schema: dict[str, Any] = app.openapi_schema.to_schema()
     _, problem = msgspec.json.schema_components([Problem], ref_template=described.REF)
+    problem["PrometheusProblem"] = _problem_of_prometheus(problem["Problem"])
     schema["components"].setdefault("schemas", {}).update(problem | described.bodies(app))
     for route in app.routes:
         for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
@@ -151,6 +152,7 @@ def describe(app: Litestar) -> dict[str, Any]:
                         parameter["description"] = app.state.path_parameters[parameter["name"]]
                 _describe_headers(method, path, access, operation)
                 _complete(operation, handler.opt.get(_OPT) or {}, access)
+                _describe_failure(path, operation["responses"])
     described.adapt(schema)
     described.name(schema)
     field_descriptions.add(schema, app.state.fields)
@@ -207,13 +209,30 @@ def _complete(operation: dict[str, Any], given: dict[str, Any], access: Access |
             for content in (answer.get("content") or {}).values():
                 content["example"] = given["answer"]
         answer["description"] = HTTPStatus(int(status)).phrase
+
+
+def _describe_failure(path: str, answers: dict[str, Any]) -> None:
+    name, example = "Problem", _PROBLEM_EXAMPLE
+    if path.startswith(PROMETHEUS):
+        said = {"status": "error", "errorType": PROMETHEUS_TYPES[400], "error": example["message"]}
+        name, example = "PrometheusProblem", example | said
     answers.pop("400", None)
-    answers["default"] = {
-        "description": "What went wrong",
-        "content": {
-            PROBLEM_JSON: {"schema": {"$ref": described.REF.format(name="Problem")}, "example": _PROBLEM_EXAMPLE}
-        },
+    content = {PROBLEM_JSON: {"schema": {"$ref": described.REF.format(name=name)}, "example": example}}
+    answers["default"] = {"description": "What went wrong", "content": content}
+
+
+def _problem_of_prometheus(problem: dict[str, Any]) -> dict[str, Any]:
+    """As errors.py writes it: `status` and `error` are texts of its own."""
+    fields = {
+        name: {"description": field_descriptions.FIELDS[f"Problem.{name}"], **field}
+        for name, field in problem["properties"].items()
+    } | {
+        "status": {"type": "string", "enum": ["error"], "description": "`error`; `statusCode` is the HTTP status"},
+        "errorType": {"type": "string", "description": "The kind of problem in Prometheus' words"},
+        "error": {"type": "string", "description": "The same as `detail`"},
     }
+    required = [*problem["required"], "errorType"]
+    return problem | {"title": "PrometheusProblem", "properties": fields, "required": required}
 
 
 @get("/docs", include_in_schema=False)

@@ -65,8 +65,8 @@ CODE_OF_STATUS = {
     415: ("unsupported-media-type", "Unsupported media type"),
 }
 """Type and title where a code's own would mislead."""
-_PROMETHEUS = "/v1/prometheus/"
-_PROMETHEUS_TYPES = {400: "bad_data", 401: "unauthorized", 403: "forbidden", 404: "not_found", 503: "unavailable"}
+PROMETHEUS = "/v1/prometheus/"
+PROMETHEUS_TYPES = {400: "bad_data", 401: "unauthorized", 403: "forbidden", 404: "not_found", 503: "unavailable"}
 _DAMAGED = ("damaged-data", "Stored data cannot be read")
 
 _CODE_OF_STATUS = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 409: "CONFLICT", 413: "PAYLOAD_TOO_LARGE"}
@@ -262,14 +262,14 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
         page = pages.of_failure(request, answer.status, translate(error).message).encode(errors="replace")
         return Response(page, status_code=answer.status, media_type=MediaType.HTML, headers=headers | pages.HEADERS)
     body = answer.body
-    if request.scope["path"].startswith(_PROMETHEUS):
+    if request.scope["path"].startswith(PROMETHEUS):
         body = _for_prometheus(body, answer.status, translate(error).message)
     return Response(body, status_code=answer.status, media_type=PROBLEM_JSON, headers=headers)
 
 
 def _for_prometheus(body: bytes, status: int, message: str) -> bytes:
     """Grafana and Prometheus' own clients read `status` and `error` as texts, and of a number say that it is none."""
-    kind = _PROMETHEUS_TYPES.get(status, "internal" if status >= 500 else "execution")
+    kind = PROMETHEUS_TYPES.get(status, "internal" if status >= 500 else "execution")
     text = message.encode(errors="replace").decode()
     said = {"status": "error", "errorType": kind, "error": text}
     return msgspec.json.encode(msgspec.json.decode(body, type=dict[str, msgspec.Raw]) | said)
