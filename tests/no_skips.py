@@ -1,4 +1,4 @@
-"""With DELTA_NO_SKIPS, as .ci/run sets it, a test that is skipped fails, unless somebody has to ask for it: what a
+"""With NO_SKIPS, as .ci/run sets it, a test that is skipped fails, unless somebody has to ask for it: what a
 machine lacks must not pass for proof."""
 
 import os
@@ -14,7 +14,7 @@ ASKED_FOR = re.compile(r"DELTA_LONG=1|make soak|a text is that text|for root alo
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.skipped and "DELTA_NO_SKIPS" in os.environ and not ASKED_FOR.search(report.longreprtext):
+    if report.skipped and "NO_SKIPS" in os.environ and not ASKED_FOR.search(report.longreprtext):
         report.outcome = "failed"
-        report.longrepr = f"skipped, which DELTA_NO_SKIPS forbids: {report.longrepr}"
+        report.longrepr = f"skipped, which NO_SKIPS forbids: {report.longrepr}"
     return report
