@@ -115,6 +115,7 @@ async def test_appends_and_sealing_at_once_lose_and_double_nothing(log: Kept) ->
     async def seal_all_the_time() -> None:
         while not done.is_set():
             await log.scheduler.seal(everything=True)
+            await asyncio.sleep(0)  # where nothing waits to be sealed it has not let others run
 
     sealing = asyncio.create_task(seal_all_the_time())
     for first in range(0, 600, 40):
