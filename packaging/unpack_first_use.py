@@ -127,4 +127,4 @@ def begin(directory: Path) -> None:
 
 
 if getattr(sys, "frozen", False):
-    begin(Path(sys._MEIPASS))  # type: ignore[attr-defined]
+    begin(Path(sys._MEIPASS))  # type: ignore[attr-defined]  # set by PyInstaller's loader

@@ -94,7 +94,7 @@ let_servers_wait()
 let_clients_wait()
 
 # One context of TLS for all clients: each took 16 ms, and hardly one speaks to https.
-httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)  # type: ignore[attr-defined]
+httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)  # type: ignore[attr-defined]  # a name of httpx' own
 
 
 LONGEST = (

@@ -29,7 +29,11 @@ from playwright.sync_api import (
 from delta_server import app as delta_app
 from delta_server.config.sections import Config
 from delta_server.features.deltas import service as deltas
+from delta_server.storage.database import Tx
+from delta_server.storage.sqlite.adapter import SqliteDatabase
+from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.options import Storage
+from delta_server.storage.system_clock import SystemClock
 from tests import histories, server_process
 from tests.server_process import ROOT, Server
 
@@ -155,6 +159,21 @@ def seeded(directory: Path, imported: Path) -> Path:
     """`directory` with a copy of what is `imported`."""
     shutil.copytree(imported, directory, dirs_exist_ok=True)
     return directory
+
+
+def write_into(seeded: Path, work: Callable[[Tx], object]) -> None:
+    """In a transaction, before a server has the database."""
+
+    async def write() -> None:
+        storage = Storage(data_dir=seeded / "delta-data")
+        db = SqliteDatabase.open(storage, SystemClock(), tuning=Tuning(rests_small=False))
+        try:
+            await db.write(work)
+        finally:
+            await db.close()
+
+    with ThreadPoolExecutor(1) as thread:  # an event loop runs beneath the tests
+        thread.submit(asyncio.run, write()).result()
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 """What was unusual: the list with its filters, and the flags on the chart of a field and on that of events."""
 
-import asyncio
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,13 +15,9 @@ from delta_server.features.anomalies.store import AnomalyRow
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.projects import service as projects
 from delta_server.storage.database import Tx
-from delta_server.storage.sqlite.adapter import SqliteDatabase
-from delta_server.storage.sqlite.connection import Tuning
-from delta_server.storage.sqlite.options import Storage
-from delta_server.storage.system_clock import SystemClock
 from tests import server_process
 from tests.browser import visitors
-from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WIDE, Open, fits
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WIDE, Open, fits, write_into
 from tests.server_process import Server
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -57,16 +51,7 @@ def _found(tx: Tx) -> None:
 
 @pytest.fixture(scope="module")
 def server(seeded: Path) -> Iterator[Server]:
-    async def write() -> None:
-        storage = Storage(data_dir=seeded / "delta-data")
-        db = SqliteDatabase.open(storage, SystemClock(), tuning=Tuning(rests_small=False))
-        try:
-            await db.write(_found)
-        finally:
-            await db.close()
-
-    with ThreadPoolExecutor(1) as thread:  # an event loop runs beneath the tests
-        thread.submit(asyncio.run, write()).result()
+    write_into(seeded, _found)
     env = {"DELTA_ADMIN_EMAIL": EMAIL, "DELTA_ADMIN_PASSWORD": PASSWORD, "DELTA_ANOMALIES_DETECTION": "false"}
     env["DELTA_ANOMALIES_RETENTION_DAYS"] = "0"
     with server_process.serving(seeded, **env) as running:

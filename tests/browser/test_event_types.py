@@ -1,9 +1,7 @@
 """Types of events in the dashboard: the list, the schema of one as a tree and to copy, and what changed it."""
 
-import asyncio
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -19,12 +17,8 @@ from delta_server.features.event_schemas.learning import Lesson
 from delta_server.features.event_schemas.store import Progress, TypeSchema
 from delta_server.features.projects import service as projects
 from delta_server.storage.database import Tx
-from delta_server.storage.sqlite.adapter import SqliteDatabase
-from delta_server.storage.sqlite.connection import Tuning
-from delta_server.storage.sqlite.options import Storage
-from delta_server.storage.system_clock import SystemClock
 from tests import server_process
-from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WIDE, Open, fits
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WIDE, Open, fits, write_into
 from tests.server_process import Server
 
 HOSTILE = "<img src=x onerror=alert(1)>/%2F"
@@ -57,16 +51,7 @@ def _see(tx: Tx, project: int, name: str, data: list[dict[str, object]], at: int
 
 @pytest.fixture(scope="module")
 def server(seeded: Path) -> Iterator[Server]:
-    async def write() -> None:
-        storage = Storage(data_dir=seeded / "delta-data")
-        db = SqliteDatabase.open(storage, SystemClock(), tuning=Tuning(rests_small=False))
-        try:
-            await db.write(_learn)
-        finally:
-            await db.close()
-
-    with ThreadPoolExecutor(1) as thread:  # an event loop runs beneath the tests
-        thread.submit(asyncio.run, write()).result()
+    write_into(seeded, _learn)
     env = {"DELTA_ADMIN_EMAIL": EMAIL, "DELTA_ADMIN_PASSWORD": PASSWORD, "DELTA_SCHEMAS_INFERENCE": "false"}
     with server_process.serving(seeded, **env) as running:
         yield running

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import apsw
 import pytest
@@ -22,8 +23,8 @@ ASKED_MS = 1_770_000_000_000
 KEPT = kept_name(ASKED_MS)
 
 
-def note(**more: object) -> Note:
-    return Note("b.db.zst", SERVER, ASKED_MS, KEPT, **more)  # type: ignore[arg-type]
+def note(**more: Any) -> Note:
+    return Note("b.db.zst", SERVER, ASKED_MS, KEPT, **more)
 
 
 def make(tx: Tx) -> None:

@@ -42,7 +42,7 @@ async def serving(tmp_path: Path, clock: FakeClock, address: str) -> AsyncIterat
     )
     config = Config(storage=storage, packs=SMALL, log=Log(level="error"))
     async with started(built(config, clock)) as app, client_of(app) as client:
-        client.app = app  # type: ignore[attr-defined]
+        client.app = app  # type: ignore[attr-defined]  # tests look behind the client
         yield client
 
 

@@ -127,7 +127,7 @@ async def resources(client: httpx.AsyncClient, keys: Keys) -> list[str]:
 @pytest.fixture
 async def client(app: Application) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(app) as opened:
-        opened.services = app.services  # type: ignore[attr-defined]
+        opened.services = app.services  # type: ignore[attr-defined]  # tests look behind the client
         yield opened
 
 

@@ -424,7 +424,7 @@ async def test_while_others_call_a_question_has_a_part_of_the_memory_first(
         assert engine.needs_all_memory(project) is (asked[-1] == 64 * MIB)
         return await ask_worker(question)
 
-    made._workers.ask = noted  # type: ignore[method-assign]
+    made._workers.ask = noted  # type: ignore[method-assign]  # in place of the method, which it calls
     callers.note(project)
     assert await ask(made, project, "SELECT 1") == [[1]]
     callers.note(project + 1)
