@@ -3,7 +3,7 @@
 import re
 
 import httpx
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WAIT_MS, Open
 from tests.server_process import Server
@@ -81,13 +81,24 @@ def test_what_cannot_be_tried_is_said_where_it_is_edited(server: Server, visit: 
 def test_the_bell_counts_what_needs_somebody(server: Server, visit: Open) -> None:
     window = visit(server)
     window.sign_in()
-    page = window.go(f"/p/{PROJECT}")
+    held: list[Route] = []
+    of_alerts = re.compile("/v1/stream.*alerts")
+    window.page.route(of_alerts, lambda route: held.append(route))
+    with window.page.expect_request(of_alerts):
+        page = window.go(f"/p/{PROJECT}")
     expect(page.get_by_role("button", name="Bell: nothing needs you")).to_be_visible()
     client = signed_in(server)
-    rule = {"endpoint": "quakes", "kind": "threshold", "path": "/metadata/count", "op": "gt", "value": 1}
-    made = client.post("/v1/alerts/rules", json={"name": HOSTILE, **rule})
-    assert made.status_code == 201, made.text
-    page = window.go(f"/p/{PROJECT}")
+    stored = client.post("/v1/snapshots", json={"endpoint": "load", "data": {"value": 5}})
+    assert stored.status_code == 201, stored.text  # captured now: what is late is told to nobody
+    rule = {"endpoint": "load", "kind": "threshold", "path": "/value", "op": "gt", "value": 1}
+    with client.stream("GET", "/v1/stream", params={"topics": "alerts"}) as followed:
+        lines = followed.iter_lines()
+        next(lines)
+        made = client.post("/v1/alerts/rules", json={"name": HOSTILE, **rule})
+        assert made.status_code == 201, made.text
+        next(line for line in lines if line.startswith("event:"))
+    [stream] = held
+    stream.continue_()  # what came after the page had asked and before the stream began is not missed
     page.get_by_role("button", name="Bell: 1 thing to look at").wait_for()
     page.keyboard.press("b")
     item = page.get_by_role("menuitem", name=HOSTILE)

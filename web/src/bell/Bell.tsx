@@ -22,8 +22,8 @@ const SEEN = ["alerts:read", "webhooks:read", "endpoints:read", "projects:read"]
 
 /** Counts what needs somebody, and lists it with where it is mended. */
 export default function Bell({ project }: { project: string }) {
-  const { troubles, look } = useTroubles(project);
-  useStream(project, ["polls", "alerts", "quotas", "webhooks"], look, { isAside: true });
+  const { troubles, look, begun } = useTroubles(project);
+  useStream(project, ["polls", "alerts", "quotas", "webhooks"], look, { isAside: true, begun });
   const said = troubles.length === 0 ? "nothing needs you" : `${counted(troubles.length, "thing")} to look at`;
   return (
     <div class="bell-box">
@@ -64,11 +64,13 @@ function addressOf({ path, asked }: Trouble): string {
   return at(...path) + (asked ? `?${new URLSearchParams(asked)}` : "");
 }
 
-/** Asked at first, a moment after news, and now and then. `look` says that there is news. */
+/** Asked when the stream has `begun`, so that nothing is missed between the two, and soon without it; then a moment
+ * after news, which `look` tells of, and now and then. */
 function useTroubles(project: string) {
   const [troubles, setTroubles] = useState<readonly Trouble[]>([]);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const control = useRef<AbortController | null>(null);
+  const heardOf = useRef("");
   const ask = async () => {
     control.current?.abort();
     const own = new AbortController();
@@ -86,11 +88,17 @@ function useTroubles(project: string) {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => void ask(), SETTLED_MS);
   };
+  const begun = () => {
+    heardOf.current = project;
+    clearTimeout(timer.current);
+    void ask();
+  };
   const seen = SEEN.map(may).join(); // of members known a moment later
   useEffect(() => {
     setTroubles([]);
     failing.value = new Map();
-    void ask();
+    if (heardOf.current === project) void ask();
+    else look();
     const again = setInterval(() => document.visibilityState === "visible" && void ask(), AGAIN_MS);
     return () => {
       clearInterval(again);
@@ -98,7 +106,7 @@ function useTroubles(project: string) {
       control.current?.abort();
     };
   }, [project, seen]);
-  return { troubles, look };
+  return { troubles, look, begun };
 }
 
 /** What somebody may not see, or what fails, is left out. */
