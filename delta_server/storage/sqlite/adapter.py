@@ -212,7 +212,7 @@ def name_of(fn: Callable[..., object]) -> str:
 
 def _look_after_log(upkeep: WalMaintenance, long_log: WalLimit) -> None:
     upkeep.finish()
-    long_log.shorten()
+    long_log.shorten(upkeep.used_bytes)
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from delta_server.storage.sqlite.maintenance import Maintenance, file_bytes
 
 HELD_S = 1.0
 """A read that has held one state for so long is asked to release it."""
+ASK_EVERY_S = 10.0
+"""While the log is past its bound."""
 MAX_WAIT_S = 2.0
 """How long the writer waits for them."""
 COOLDOWN_S = 30.0
@@ -39,6 +41,7 @@ class WalLimit:
         self._wal_bytes = wal_bytes
         self._holders: list[Callable[[], object]] = []
         self._rests_until = 0.0
+        self._asks_again_at = 0.0
 
     def add_reader(self, release: Callable[[], object]) -> None:
         """`release` is for any thread; it is called again until the log is short."""
@@ -49,9 +52,13 @@ class WalLimit:
         loop = asyncio.get_running_loop()
         self._holders.append(lambda: loop.call_soon_threadsafe(release))
 
-    def shorten(self) -> None:
-        """For the writer, between its transactions: when the log is past one and a half times its bound, wait until it
-        is short again. Nothing is written meanwhile."""
+    def shorten(self, used_bytes: int) -> None:
+        """For the writer, between its transactions. From its bound on, of which `used_bytes` say how much is in use,
+        long reads are asked to release the log, so that the checkpoints beside the writer get on. When it is past one
+        and a half times its bound, wait until it is short again. Nothing is written meanwhile."""
+        if used_bytes > self._wal_bytes and time.monotonic() >= self._asks_again_at:
+            self._asks_again_at = time.monotonic() + ASK_EVERY_S
+            self._release()
         log_bytes = file_bytes(self._path)
         limit_bytes = min(self._wal_bytes, (log_bytes + shutil.disk_usage(self._path.parent).free) // SHARE)
         if log_bytes <= limit_bytes * 3 // 2 or time.monotonic() < self._rests_until:
@@ -62,9 +69,12 @@ class WalLimit:
                 log.warning("the write-ahead log is %d bytes long, and is being read", file_bytes(self._path))
                 self._rests_until = time.monotonic() + COOLDOWN_S
                 return
-            for release in self._holders:
-                release()
+            self._release()
             time.sleep(_RETRY_S)
+
+    def _release(self) -> None:
+        for release in self._holders:
+            release()
 
     def _is_short(self, most: int) -> bool:
         self._maintenance.shorten(most)

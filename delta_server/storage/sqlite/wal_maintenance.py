@@ -64,6 +64,8 @@ class WalMaintenance:
         self._next_pages = self._wal_pages
         """With so many pages the log is checkpointed the next time."""
         self._is_small_rest = False
+        self.used_bytes = 0
+        """Of the log, since it began anew."""
         if tuning.vfs is None:  # the log is a file
             connection.set_wal_hook(self._committed)  # in the place of the one that checkpoints within the commit
 
@@ -83,7 +85,7 @@ class WalMaintenance:
         if pages >= self._next_pages:
             self._next_pages = pages + self._wal_pages // 2
             self._start(self._checkpoint)
-        used_bytes = pages * self._frame_bytes
+        self.used_bytes = used_bytes = pages * self._frame_bytes
         if used_bytes >= LEAST_BYTES and file_bytes(self._path) - used_bytes < min(used_bytes, STEP_BYTES) // 2:
             self._start(self._lengthen)
         return apsw.SQLITE_OK

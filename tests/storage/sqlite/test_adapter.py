@@ -129,7 +129,7 @@ async def test_a_closed_database_is_one_file_and_opens_again(tmp_path: Path):
 
 
 async def test_the_log_is_cut_when_it_has_grown_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(WalLimit, "shorten", lambda _: None)  # which would do it behind the write
+    monkeypatch.setattr(WalLimit, "shorten", lambda *_: None)  # which would do it behind the write
     async with opened(tmp_path, wal_bytes=100_000) as db:
         await db.write(lambda tx: tx.run(CREATE))
         await db.write(lambda tx: tx.many("INSERT INTO item (name) VALUES (?)", [(f"{i:0999d}",) for i in range(500)]))

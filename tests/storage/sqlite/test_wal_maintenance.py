@@ -13,6 +13,7 @@ import pytest
 from delta_server.storage.sqlite import wal_maintenance
 from delta_server.storage.sqlite.connection import open_reader, open_writer
 from delta_server.storage.sqlite.maintenance import Maintenance, file_bytes
+from delta_server.storage.sqlite.wal_limit import WalLimit
 from delta_server.storage.sqlite.wal_maintenance import LEAST_BYTES, REST_PAGES, STEP_BYTES, WalMaintenance
 from tests.storage.opened import FAST
 
@@ -67,6 +68,22 @@ def test_nothing_is_allocated_ahead_where_little_space_is_left(database: Databas
     )
     database.put(2 * LEAST_BYTES // PAYLOAD)
     assert file_bytes(database.log) <= database.used_bytes() + database.page_bytes
+
+
+def test_long_reads_are_asked_to_release_the_log_before_the_writer_waits_for_them(tmp_path: Path):
+    with closing(Database(tmp_path, wal_bytes=LEAST_BYTES)) as database:
+        asked: list[int] = []
+        limit = WalLimit(database.log, database.maintenance, wal_bytes=LEAST_BYTES)
+        limit.add_reader(lambda: asked.append(database.upkeep.used_bytes))
+        while database.upkeep.used_bytes <= LEAST_BYTES:
+            assert not asked
+            database.put(1)
+            limit.shorten(database.upkeep.used_bytes)
+        database.put(1)
+        limit.shorten(database.upkeep.used_bytes)
+        [used_bytes] = asked
+        assert LEAST_BYTES < used_bytes < LEAST_BYTES + 3 * PAYLOAD
+        assert file_bytes(database.log) > LEAST_BYTES, "the writer did not wait until it is short"
 
 
 def test_nothing_is_allocated_past_the_bound_of_the_log(tmp_path: Path):
