@@ -260,6 +260,7 @@ def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
     litestar.state.path_parameters = {
         name: said for feature in features for name, said in feature.path_parameters.items()
     }
+    litestar.state.problem_forms = [feature.problem_form for feature in features if feature.problem_form]
     litestar.state.fields = {name: said for feature in features for name, said in feature.fields.items()}
     gate.learn(litestar)
     return litestar

@@ -22,7 +22,7 @@ from delta_server import __version__
 from delta_server.core.errors import NotFound
 from delta_server.http import conditional, described, field_descriptions
 from delta_server.http.auth import PROJECT
-from delta_server.http.errors import PROBLEM_JSON, PROMETHEUS, PROMETHEUS_TYPES, Problem
+from delta_server.http.errors import PROBLEM_JSON, Problem, ProblemForm, form_of
 from delta_server.http.gate import bare, takes_project
 from delta_server.http.guards import PUBLIC, Access, Guards
 
@@ -139,7 +139,8 @@ def describe(app: Litestar) -> dict[str, Any]:
     guards: Guards = app.state.guards
     schema: dict[str, Any] = app.openapi_schema.to_schema()
     _, problem = msgspec.json.schema_components([Problem], ref_template=described.REF)
-    problem["PrometheusProblem"] = _problem_of_prometheus(problem["Problem"])
+    forms: list[ProblemForm] = app.state.problem_forms
+    problem |= {form.name: _in_form(problem["Problem"], form) for form in forms}
     schema["components"].setdefault("schemas", {}).update(problem | described.bodies(app))
     for route in app.routes:
         for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
@@ -152,7 +153,7 @@ def describe(app: Litestar) -> dict[str, Any]:
                         parameter["description"] = app.state.path_parameters[parameter["name"]]
                 _describe_headers(method, path, access, operation)
                 _complete(operation, handler.opt.get(_OPT) or {}, access)
-                _describe_failure(path, operation["responses"])
+                _describe_failure(form_of(forms, path), operation["responses"])
     described.adapt(schema)
     described.name(schema)
     field_descriptions.add(schema, app.state.fields)
@@ -211,28 +212,27 @@ def _complete(operation: dict[str, Any], given: dict[str, Any], access: Access |
         answer["description"] = HTTPStatus(int(status)).phrase
 
 
-def _describe_failure(path: str, answers: dict[str, Any]) -> None:
+def _describe_failure(form: ProblemForm | None, answers: dict[str, Any]) -> None:
     name, example = "Problem", _PROBLEM_EXAMPLE
-    if path.startswith(PROMETHEUS):
-        said = {"status": "error", "errorType": PROMETHEUS_TYPES[400], "error": example["message"]}
-        name, example = "PrometheusProblem", example | said
+    if form is not None:
+        name, example = form.name, {**example, **form.members(example["status"], example["message"])}
     answers.pop("400", None)
     content = {PROBLEM_JSON: {"schema": {"$ref": described.REF.format(name=name)}, "example": example}}
     answers["default"] = {"description": "What went wrong", "content": content}
 
 
-def _problem_of_prometheus(problem: dict[str, Any]) -> dict[str, Any]:
-    """As errors.py writes it: `status` and `error` are texts of its own."""
+def _in_form(problem: dict[str, Any], form: ProblemForm) -> dict[str, Any]:
     fields = {
         name: {"description": field_descriptions.FIELDS[f"Problem.{name}"], **field}
         for name, field in problem["properties"].items()
-    } | {
-        "status": {"type": "string", "enum": ["error"], "description": "`error`; `statusCode` is the HTTP status"},
-        "errorType": {"type": "string", "description": "The kind of problem in Prometheus' words"},
-        "error": {"type": "string", "description": "The same as `detail`"},
+        if name not in form.properties
     }
-    required = [*problem["required"], "errorType"]
-    return problem | {"title": "PrometheusProblem", "properties": fields, "required": required}
+    added = [name for name in form.properties if name not in problem["properties"]]
+    return problem | {
+        "title": form.name,
+        "properties": {**fields, **form.properties},
+        "required": [*problem["required"], *added],
+    }
 
 
 @get("/docs", include_in_schema=False)

@@ -1,6 +1,7 @@
 """Every failure as one RFC 9457 answer. The rest of the server raises; only this file knows what errors look like."""
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -65,8 +66,6 @@ CODE_OF_STATUS = {
     415: ("unsupported-media-type", "Unsupported media type"),
 }
 """Type and title where a code's own would mislead."""
-PROMETHEUS = "/v1/prometheus/"
-PROMETHEUS_TYPES = {400: "bad_data", 401: "unauthorized", 403: "forbidden", 404: "not_found", 503: "unavailable"}
 _DAMAGED = ("damaged-data", "Stored data cannot be read")
 
 _CODE_OF_STATUS = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 409: "CONFLICT", 413: "PAYLOAD_TOO_LARGE"}
@@ -90,6 +89,27 @@ class Problem(msgspec.Struct, frozen=True):
     status_code: int = msgspec.field(name="statusCode")
     also_request_id: str = msgspec.field(name="requestId")
     quota: Quota | UnsetType = UNSET
+
+
+class ProblemForm(msgspec.Struct, frozen=True):
+    """What a problem says besides, or instead, where a feature's callers are clients of another server."""
+
+    path: str
+    """All routes below it answer so."""
+    name: str
+    """Of its schema."""
+    members: Callable[[int, str], Mapping[str, str]]
+    """Of a status and a message."""
+    properties: Mapping[str, Mapping[str, Any]]
+    """Of `members`, as JSON Schema."""
+
+    def write(self, problem: bytes, status: int, message: str) -> bytes:
+        said = self.members(status, message.encode(errors="replace").decode())
+        return msgspec.json.encode({**msgspec.json.decode(problem, type=dict[str, msgspec.Raw]), **said})
+
+
+def form_of(forms: Iterable[ProblemForm], path: str) -> ProblemForm | None:
+    return next((form for form in forms if path.startswith(form.path)), None)
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -261,15 +281,6 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
     if pages.is_wanted(request):
         page = pages.of_failure(request, answer.status, translate(error).message).encode(errors="replace")
         return Response(page, status_code=answer.status, media_type=MediaType.HTML, headers=headers | pages.HEADERS)
-    body = answer.body
-    if request.scope["path"].startswith(PROMETHEUS):
-        body = _for_prometheus(body, answer.status, translate(error).message)
+    form = form_of(request.app.state.problem_forms, request.scope["path"])
+    body = form.write(answer.body, answer.status, translate(error).message) if form else answer.body
     return Response(body, status_code=answer.status, media_type=PROBLEM_JSON, headers=headers)
-
-
-def _for_prometheus(body: bytes, status: int, message: str) -> bytes:
-    """Grafana and Prometheus' own clients read `status` and `error` as texts, and of a number say that it is none."""
-    kind = PROMETHEUS_TYPES.get(status, "internal" if status >= 500 else "execution")
-    text = message.encode(errors="replace").decode()
-    said = {"status": "error", "errorType": kind, "error": text}
-    return msgspec.json.encode(msgspec.json.decode(body, type=dict[str, msgspec.Raw]) | said)

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar.types import ControllerRouterHandler
 
+from delta_server.http.errors import ProblemForm
 from delta_server.http.guards import Guards
 from delta_server.http.health import Dependency
 from delta_server.http.metrics import Sample
@@ -34,6 +35,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     """What the documentation says of the names in `routes`' paths."""
     fields: Mapping[str, str] = {}
     """What it says of the fields of answers: of those of any schema by that name, or of `Schema.field`."""
+    problem_form: ProblemForm | None = None
+    """How its routes write what they refuse, where that is not as all others do."""
     tables: Sequence[str] = ()
     """Those that only this feature's SQL names."""
     checksummed: Sequence[ChecksummedTable] = ()

@@ -1,6 +1,6 @@
 """Prometheus' HTTP API over events and numeric fields."""
 
-from delta_server.features.prometheus import api
+from delta_server.features.prometheus import api, schemas
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ
 
@@ -21,5 +21,6 @@ FEATURE = Feature(
         ("GET", f"{_AT}/series"): READ,
         ("POST", f"{_AT}/series"): READ,
     },
+    problem_form=schemas.PROBLEM_FORM,
     path_parameters={"label": "A label: __name__, endpoint, path, event_type, source"},
 )

@@ -1,9 +1,11 @@
-"""What is asked, as a query string or a form brings it."""
+"""What is asked, as a query string or a form brings it, and how refusals are written."""
 
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+
+from delta_server.http.errors import ProblemForm
 
 MOST_SELECTORS = 10
 Limit = Annotated[int, Meta(ge=0)]
@@ -34,6 +36,26 @@ class Matching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     end: str | None = None
     limit: Limit = 0
 
+
+_ERROR_TYPES = {400: "bad_data", 401: "unauthorized", 403: "forbidden", 404: "not_found", 503: "unavailable"}
+
+
+def _members(status: int, message: str) -> dict[str, str]:
+    """Grafana and Prometheus' own clients read `status` and `error` as texts, and of a number say that it is none."""
+    kind = _ERROR_TYPES.get(status, "internal" if status >= 500 else "execution")
+    return {"status": "error", "errorType": kind, "error": message}
+
+
+PROBLEM_FORM = ProblemForm(
+    path="/v1/prometheus/",
+    name="PrometheusProblem",
+    members=_members,
+    properties={
+        "status": {"type": "string", "enum": ["error"], "description": "`error`; `statusCode` is the HTTP status"},
+        "errorType": {"type": "string", "description": "The kind of problem in Prometheus' words"},
+        "error": {"type": "string", "description": "The same as `detail`"},
+    },
+)
 
 EXAMPLE_METRIC = {"__name__": "delta_field", "endpoint": "GET /prices", "path": "/EUR"}
 EXAMPLE_QUERY = 'delta_field{endpoint="GET /prices",path="/EUR"}'
