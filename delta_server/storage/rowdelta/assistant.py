@@ -2,8 +2,9 @@
 
 It is sent how rows are compared, as JSON, and then letters with what follows them: a batch of rows, its offset and its
 bytes, or its size where both have the file open; a part to be joined; entries of rows that are to be read again; pairs
-of such rows. It answers one byte when it is ready, then what `EntryMaker.parted`, `joining.join`, `Checker.beside` and
-`PairChecker.beside` make of each. It ends when its stdin does.
+of such rows. It answers what `EntryMaker.parted`, `joining.join`, `Checker.beside` and `PairChecker.beside` make of
+each, and one byte before that when it is ready. It ends when its stdin does. Where we have one thread it is a copy,
+which needs no setup and is ready at once.
 """
 
 import fcntl
@@ -25,7 +26,8 @@ from delta_server.core.rowdelta.entries import EntryMaker
 from delta_server.core.rowdelta.pairs import PairChecker
 from delta_server.core.rowdelta.ports import ReadAt, Side
 from delta_server.core.rowdelta.settings import Settings
-from delta_server.storage import child, process_messages
+from delta_server.storage import child, process_copy, process_messages
+from delta_server.storage.process_copy import ProcessCopy
 
 ARGUMENT = "rows-worker"
 """What the program is called with to be this."""
@@ -42,8 +44,8 @@ _OF_BEFORE = Struct(">Q")
 _OF_FILE, _OF_FILES = Struct(">i"), Struct(">ii")
 _NO_FILE = -1
 _PIPE_BYTES = 1 << 20
-_BEGIN = 32
-"""Blocks that are read before it is started: where there are few, it would be ready too late."""
+_BEGIN, _BEGIN_COPY = 32, 8
+"""Blocks that are read before it is started anew, or as a copy: where there are few, it would be ready too late."""
 
 
 class _Setup(msgspec.Struct, frozen=True):
@@ -60,17 +62,18 @@ class ProcessAssistant:
         settings: Settings,
         *,
         files: Mapping[Side, int] = _NO_FILES,
-        after: int = _BEGIN,
+        after: int | None = None,
         wait_s: float = 0,
     ) -> None:
         """It is started when it was asked for `after` times, and then waited for at each until it is ready. `files` are
         those open ones that it can read itself."""
-        self._after, self._wait_s = after, wait_s
+        self._copies = process_copy.is_safe()
+        self._after, self._wait_s = after or (_BEGIN_COPY if self._copies else _BEGIN), wait_s
         self._files = {} if sys.platform == "win32" else files
         plain = Settings(**{name: getattr(settings, name) for name in Settings.__struct_fields__})
-        self._setup = msgspec.json.encode(_Setup(fields, plain))
+        self._setup = _Setup(fields, plain)
         self._asked = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ProcessCopy | None = None
         self._is_ready = self._is_dead = False
 
     def is_ready(self) -> bool:
@@ -112,6 +115,11 @@ class ProcessAssistant:
 
     def _start(self) -> None:
         try:
+            if self._copies and process_copy.is_safe():
+                self._process = ProcessCopy(lambda arriving, leaving: _answer(arriving, leaving, self._setup))
+                self._is_ready = True
+                _enlarge(self._process.stdout)
+                return
             self._process = subprocess.Popen(  # noqa: S603 - this program, with arguments of ours
                 [*child.program(), ARGUMENT],
                 stdin=subprocess.PIPE,
@@ -120,7 +128,7 @@ class ProcessAssistant:
                 pass_fds=tuple(self._files.values()),
             )
             _enlarge(self._process.stdout)
-            self._send(self._setup)
+            self._send(msgspec.json.encode(self._setup))
         except OSError:
             self._is_dead = True
 
@@ -163,14 +171,14 @@ def main() -> None:
     if first is None:
         return
     setup = msgspec.json.decode(first, type=_Setup)
+    leaving.write(_READY)
+    leaving.flush()
     _answer(arriving, leaving, setup)
 
 
 def _answer(arriving: BinaryIO, leaving: BinaryIO, setup: _Setup) -> None:
     maker, checker = EntryMaker(setup.fields, setup.settings), Checker(setup.fields, setup.settings)
     pair_checker = PairChecker(setup.settings)
-    leaving.write(_READY)
-    leaving.flush()
     while (message := process_messages.read(arriving)) is not None:
         kind, given = message[:1], message[1:]
         if kind == _BATCH:

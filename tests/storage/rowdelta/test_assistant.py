@@ -1,5 +1,7 @@
 """The second process: it reads what it is given, and the work is done without it where it ends."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -17,12 +19,19 @@ from delta_server.core.rowdelta.entries import EntryMaker
 from delta_server.core.rowdelta.pairs import PAIR
 from delta_server.core.rowdelta.ports import Side, Source
 from delta_server.core.rowdelta.settings import Settings
+from delta_server.storage import process_copy
 from delta_server.storage.rowdelta.assistant import ProcessAssistant
 from delta_server.storage.rowdelta.sources import SpooledSource
 from delta_server.storage.rowdelta.spill_file import SpillFile
 
 ROWS = b"".join(b'{"id":%d,"v":%d}\n' % (i, i % 7) for i in range(2000))
 SETTINGS = Settings(key_fields=("id",), ignore=("/v",))
+
+
+@pytest.fixture(autouse=True)
+def anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process with threads, whatever those of pytest are."""
+    monkeypatch.setattr(process_copy, "is_safe", lambda: False)
 
 
 @pytest.fixture
@@ -116,6 +125,35 @@ def test_it_may_end(assistant: ProcessAssistant) -> None:
     assistant.give("before", 0, [ROWS * 20])
     assert assistant.take() == b""
     assert not assistant.is_ready()
+
+
+_COPIED = """
+import sys
+from pathlib import Path
+from delta_server import rowdelta
+from delta_server.core.rowdelta.entries import EntryMaker
+from delta_server.core.rowdelta.settings import Settings
+from delta_server.storage import process_copy
+from delta_server.storage.rowdelta.assistant import ProcessAssistant
+
+rows = Path(sys.argv[1]).read_bytes()
+with rowdelta.FileSource(Path(sys.argv[1])) as source:
+    with ProcessAssistant(("id",), Settings(), files={"after": source.file}, after=1) as assistant:
+        assert assistant.is_ready(), "at once"
+        assistant.give("before", 5, [rows])
+        assistant.give("after", 0, [rows])
+        maker = EntryMaker(("id",), Settings())
+        assert [assistant.take(), assistant.take()] == [maker.parted(rows, 5), maker.parted(rows, 0)]
+        assistant._process.kill()
+        assert assistant.take() == b""
+        assert not assistant.is_ready()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no copies")
+def test_in_a_process_without_threads_it_is_a_copy(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_bytes(ROWS)
+    subprocess.run([sys.executable, "-c", _COPIED, tmp_path / "rows"], check=True)
 
 
 AFTER = ROWS.replace(b'"v":3', b'"v":4').partition(b"\n")[2]
