@@ -92,6 +92,31 @@ def test_what_a_library_says_of_itself_and_its_clock_is_shown(server: Server, vi
     expect(opened.get_by_role("link", name=made.json()["api_key"]["id"])).to_be_visible()
 
 
+@pytest.mark.parametrize(("dark", "size"), [(False, WIDE), (True, NARROW)])
+def test_all_that_is_known_of_an_event_is_within_its_dialog(
+    server: Server, visit: Open, dark: bool, size: tuple[int, int]
+) -> None:
+    client = visitors.signed_in(server)
+    tag = f"{size[0]}"
+    slow = datetime.now(UTC) - timedelta(minutes=57)
+    call = {"event": f"{tag}{'wide' * 30}", "userId": "long" * 50, "messageId": f"wide{tag}"}
+    times = {"sentAt": slow.isoformat(), "timestamp": (slow - timedelta(seconds=3)).isoformat()}
+    body = call | times | {"context": {"library": {"name": "lib" * 60}}}
+    answer = client.post("/v1/track", json=body, headers={"x-tenant-id": PROJECT})
+    assert answer.status_code == 200, answer.text
+    window = visit(server, dark=dark, size=size)
+    window.sign_in()
+    page = window.go(LIVE)
+    page.locator(".event-list button", has_text=f"{tag}wide").click()
+    opened = page.get_by_role("dialog")
+    expect(opened).to_contain_text("slow and was corrected")
+    edge = opened.evaluate("each => each.getBoundingClientRect().right")
+    ends = opened.locator("h2, dd").evaluate_all("all => all.map((each) => each.getBoundingClientRect().right)")
+    assert max(ends) < edge, "what is known is cut off"
+    assert opened.evaluate("each => each.scrollWidth <= each.clientWidth")
+    window.axe()
+
+
 def test_what_comes_while_the_stream_begins_is_shown(server: Server, visit: Open) -> None:
     client = visitors.signed_in(server)
     window = visit(server)
