@@ -8,21 +8,26 @@ with rowdelta.compare(before, after, rowdelta.Options(spill_directory=directory)
         ...
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
+from delta_server.core.diff.diff_settings import Fields
 from delta_server.core.rowdelta import writing
 from delta_server.core.rowdelta.comparing import Comparison
+from delta_server.core.rowdelta.csv_lines import Table
 from delta_server.core.rowdelta.operations import Operation
-from delta_server.core.rowdelta.ports import Phase, Progress, Side, Source
+from delta_server.core.rowdelta.ports import Phase, Progress, Side, Source, Text
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.core.rowdelta.summary import Summary
 from delta_server.storage.rowdelta import parquet_file
-from delta_server.storage.rowdelta.sources import FileSource, SpooledSource, StreamSource
+from delta_server.storage.rowdelta.sources import CsvText, FileSource, SpooledSource, SpooledText, StreamSource
 from delta_server.storage.rowdelta.spill_file import SpillFile
+
+if TYPE_CHECKING:
+    from delta_server.storage.rowdelta.assistant import ProcessAssistant
 
 __all__ = [
     "Delta",
@@ -88,19 +93,23 @@ def compare(before: Source, after: Source, options: Options, progress: Progress 
     """
     with ExitStack() as opened:
         spill = opened.enter_context(SpillFile(options.spill_directory))
-        sides = [_kept(source, options, opened) for source in (before, after)]
-        assistant = None
-        if options.two_processes:
+        given: dict[Side, Source] = {"before": before, "after": after}
+        sides = {side: _kept(source, options, opened) for side, source in given.items()}
+        texts = _texts(given, options, opened)
+
+        def assistant(fields: Fields, settings: Settings, table: Table | None) -> "ProcessAssistant":
             from delta_server.storage.rowdelta.assistant import ProcessAssistant  # here: it brings 7 MB
 
-            assistant = partial(ProcessAssistant, files=_files(sides))
+            return ProcessAssistant(fields, settings, table, files=_files(sides if table is None else texts))
+
         comparison = Comparison(
-            sides[0],
-            sides[1],
+            sides["before"],
+            sides["after"],
             options,
             spill=spill,
             progress=progress or _no_progress,
-            assistant=assistant,
+            assistant=assistant if options.two_processes else None,
+            texts=texts,
         )
         return Delta(comparison, opened.pop_all(), options.spill_directory)
 
@@ -113,10 +122,22 @@ def _kept(source: Source, options: Options, opened: ExitStack) -> Source:
     return kept
 
 
-def _files(sides: list[Source]) -> dict[Side, int]:
-    names: tuple[Side, Side] = "before", "after"
-    kinds = FileSource | SpooledSource
-    opened = {side: source.file for side, source in zip(names, sides, strict=True) if isinstance(source, kinds)}
+def _texts(given: Mapping[Side, Source], options: Options, opened: ExitStack) -> dict[Side, Text]:
+    """Of those that are CSV."""
+    texts: dict[Side, Text] = {}
+    for side, source in given.items():
+        text = source.text if isinstance(source, FileSource | StreamSource) else None
+        if text is not None and text.file is None:
+            texts[side] = kept = SpooledText(text, options.spill_directory)
+            opened.callback(kept.close)
+        elif text is not None:
+            texts[side] = text
+    return texts
+
+
+def _files(sides: Mapping[Side, Source]) -> dict[Side, int]:
+    kinds = FileSource | SpooledSource | CsvText
+    opened = {side: source.file for side, source in sides.items() if isinstance(source, kinds)}
     return {side: file for side, file in opened.items() if file is not None}
 
 

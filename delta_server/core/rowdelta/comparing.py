@@ -5,28 +5,36 @@ equal bytes need no more. What is left over is read again; where a source can on
 moved to where it can be read at any place (moving.py). Two rows with one key are looked at side by side (pairs.py).
 Of what comes in any other way the canonical form is made (checking.py), by which it is joined once more: rows that are
 merely written otherwise are equal. What is left then are the operations (operations.py).
+
+Where both are CSV without quotes the entries are those of its lines (csv_lines.py), and what is left over becomes JSON
+when it is moved.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
+from types import MappingProxyType
 
 import msgspec
 
-from delta_server.core.errors import Invalid
-from delta_server.core.rowdelta import row_keys
+from delta_server.core.diff.diff_settings import Fields
+from delta_server.core.errors import Invalid, TooLarge
+from delta_server.core.rowdelta import csv_lines, row_keys
 from delta_server.core.rowdelta.checking import Checker, check, matched, row_form
+from delta_server.core.rowdelta.csv_lines import LineMaker, Table
+from delta_server.core.rowdelta.entries import EntryMaker, Maker
 from delta_server.core.rowdelta.joining import Joined, entries_of, joined, offsets_of
 from delta_server.core.rowdelta.moving import move
 from delta_server.core.rowdelta.operations import Operation, Operations
 from delta_server.core.rowdelta.pairs import PairChecker, Pairs
 from delta_server.core.rowdelta.partitions import COUNT, Partitions, by_offset
-from delta_server.core.rowdelta.ports import Assistant, Phase, Progress, ReadAt, Side, Source, Spill
+from delta_server.core.rowdelta.ports import Assistant, Phase, Progress, ReadAt, Side, Source, Spill, Text
 from delta_server.core.rowdelta.reading import LacksKey, SideReader, sample
 from delta_server.core.rowdelta.settings import Settings, validate
 from delta_server.core.rowdelta.summary import Summary
 
 Sides = dict[Side, tuple[SideReader, Partitions]]
+_NO_TEXTS: Mapping[Side, Text] = MappingProxyType({})
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -51,25 +59,22 @@ class Comparison:
         *,
         spill: Spill,
         progress: Progress,
-        assistant: Callable[[tuple[str, ...], Settings], AbstractContextManager[Assistant]] | None = None,
+        assistant: Callable[[Fields, Settings, Table | None], AbstractContextManager[Assistant]] | None = None,
+        texts: Mapping[Side, Text] = _NO_TEXTS,
     ) -> None:
-        """Does the work. Raises Invalid where the settings or the rows are wrong, TooLarge where a row is, Conflict
-        where a source changes meanwhile, and what the sources, the spill and the progress raise."""
+        """Does the work. `texts` are those of sides that are CSV. Raises Invalid where the settings or the rows are
+        wrong, TooLarge where a row is, Conflict where a source changes meanwhile, and what the sources, the spill and
+        the progress raise."""
         validate(settings)
         self._sources: dict[Side, Source] = {"before": before, "after": after}
         self._settings, self._spill, self._progress = settings, spill, progress
-        self._assistant = assistant
+        self._assistant, self._texts = assistant, texts
         self._rules = settings.rules()
         self._rows = {"before": 0, "after": 0}
         self._fields = settings.key_fields or self._found_key()
         self._unchanged, self._duplicates = 0, [0, 0]
-        try:
-            sides, self._operations = self._compared()
-        except LacksKey:
-            if settings.key_fields:
-                raise
-            self._fields = ()  # the first rows have the fields that were found, others do not
-            sides, self._operations = self._compared()
+        self._digests: dict[Side, str] = {}
+        sides, self._operations = self._compared()
         self.summary = self._summed_up(sides)
 
     def operations(self) -> Generator[Operation]:
@@ -90,12 +95,29 @@ class Comparison:
         return row_keys.find_key(samples[0], samples[1], self._rules)
 
     def _compared(self) -> tuple[Sides, Operations]:
+        if (table := csv_lines.table(self._texts, self._fields, self._settings)) is not None:
+            try:
+                return self._compared_by(table)
+            except (Invalid, TooLarge):
+                self._rows = {"before": 0, "after": 0}  # what is wrong, if anything, is said of the rows as JSON
+        try:
+            return self._compared_by(None)
+        except LacksKey:
+            if self._settings.key_fields:
+                raise
+            self._fields = ()  # the first rows have the fields that were found, others do not
+            return self._compared_by(None)
+
+    def _compared_by(self, table: Table | None) -> tuple[Sides, Operations]:
+        """Raises NotPlain with a table that not all rows fit, before anything is counted."""
         if self._settings.tolerance and not self._fields:
             raise Invalid("a tolerance needs rows with a key, and none was found: name its fields", field="key_fields")
-        begun = nullcontext() if self._assistant is None else self._assistant(self._fields, self._settings)
+        begun = nullcontext() if self._assistant is None else self._assistant(self._fields, self._settings, table)
         with begun as assistant:
-            sides = self._read(assistant)
-            rows, found = self._readable(sides, self._joined(sides, assistant))
+            sides = self._read(assistant, table)
+            rows, found = self._readable(sides, self._joined(sides, assistant), table)
+            if table is not None:
+                assistant = None  # it has nothing of what is moved
             pairs = self._pairs(rows) if self._fields else None
             checked = {side: self._partitions(16) for side in rows}
             for side, left in self._left(found, rows, pairs).items():
@@ -106,18 +128,32 @@ class Comparison:
                 self._unchanged += pairs.settle(operations, PairChecker(self._settings), report, assistant)
         return sides, operations
 
-    def _read(self, assistant: Assistant | None) -> Sides:
-        """Raises LacksKey."""
+    def _read(self, assistant: Assistant | None, table: Table | None) -> Sides:
+        """Raises LacksKey, NotPlain."""
         sides: Sides = {}
-        for side, source in self._sources.items():
+        for side, source in self._read_from(table).items():
             entries = self._partitions(5)
-            reader = SideReader(side, source, self._fields, self._settings, assistant)
+            maker = (
+                LineMaker(table, self._fields, self._settings) if table else EntryMaker(self._fields, self._settings)
+            )
+            head = table.heads[side] if table else 0
+            reader = SideReader(side, source, self._settings, maker, assistant, head)
             with closing(reader.read_into(entries)) as reading:
                 for _ in reading:
                     self._rows[side] = reader.rows
                     self._report(side)
             sides[side] = reader, entries
+            text = self._texts.get(side)
+            self._digests[side] = reader.digest.hexdigest() if text is None else text.digest
         return sides
+
+    def _maker(self, table: Table | None) -> Maker:
+        if table is None:
+            return EntryMaker(self._fields, self._settings)
+        return LineMaker(table, self._fields, self._settings)
+
+    def _read_from(self, table: Table | None) -> Mapping[Side, Source]:
+        return self._sources if table is None else self._texts
 
     def _joined(self, sides: Sides, assistant: Assistant | None) -> Iterator[Joined]:
         """The entries whose bytes are on one side only; all others are counted."""
@@ -129,12 +165,16 @@ class Comparison:
             self._report("join")
             yield found
 
-    def _readable(self, sides: Sides, found: Iterator[Joined]) -> tuple[dict[Side, Rows], Iterator[Joined]]:
+    def _readable(
+        self, sides: Sides, found: Iterator[Joined], table: Table | None
+    ) -> tuple[dict[Side, Rows], Iterator[Joined]]:
         """Where the rows that are left over can be read at any place, and their entries. Those of a source that can
-        only be read from its beginning are moved into the spill."""
+        only be read from its beginning, and those of a table, are moved into the spill."""
+        sources = self._read_from(table)
         ends = {side: reader.size_bytes for side, (reader, _) in sides.items()}
-        rows = {side: Rows(source.read_at or self._spill.read, ends[side]) for side, source in self._sources.items()}
-        passing = [side for side, source in self._sources.items() if source.read_at is None]
+        rows = {side: Rows(source.read_at or self._spill.read, ends[side]) for side, source in sources.items()}
+        passing = [side for side, source in sources.items() if table is not None or source.read_at is None]
+        change = None if table is None else partial(csv_lines.as_json, table)
         if not passing:
             return rows, found
         left: dict[Side, Partitions] = {side: self._partitions(32) for side in rows}
@@ -146,7 +186,8 @@ class Comparison:
                     left[side].add(entries, 0)
         for side in passing:
             moved = self._partitions(32)
-            end = move(self._sources[side], left[side], moved, self._spill, partial(self._report, "check"))
+            report = partial(self._report, "check")
+            end = move(sources[side], left[side], moved, self._spill, report=report, change=change)
             left[side], rows[side] = moved, Rows(self._spill.read, end)
         return rows, _by_key(left)
 
@@ -201,8 +242,8 @@ class Comparison:
             removed_share=found.removed / before.rows if before.rows else 0.0,
             key_fields=list(self._fields),
             key_found=bool(self._fields) and not self._settings.key_fields,
-            digest_before=before.digest.hexdigest(),
-            digest_after=after.digest.hexdigest(),
+            digest_before=self._digests["before"],
+            digest_after=self._digests["after"],
         )
 
 

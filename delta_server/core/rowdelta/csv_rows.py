@@ -2,7 +2,7 @@
 
 import codecs
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 import msgspec
@@ -66,7 +66,36 @@ def _rows(lines: Iterator[bytes], what: str) -> Iterator[bytes]:
         done += count or block.count(b"\n")
 
 
-def _row(names: list[str]) -> list[bytes]:
+def plain_names(head: bytes) -> tuple[str, ...] | None:
+    """Of the columns in the first line, None where it has quotes or nothing. Raises Invalid: it cannot be that line."""
+    line = head.removeprefix(_MARK).removesuffix(b"\n").removesuffix(b"\r")
+    if not line.strip() or b'"' in line or b"\r" in line:
+        return None
+    try:
+        names = line.decode().split(",")
+    except UnicodeDecodeError:
+        return None
+    mistakes.check_separator(line, "")
+    _check_names(names, "")
+    return tuple(names)
+
+
+def rows_of(names: Sequence[str], lines: list[bytes]) -> list[bytes]:
+    """Lines without quotes, of as many cells as names, as `ndjson` makes them."""
+    text = b"".join([line + b"\n" for line in lines])
+    if len(text.translate(None, _NOT_PLAIN)) == len(text):
+        filled, _ = _filled(_row(names), text)
+    else:
+        filled = _encoder.encode_lines([dict(zip(names, line.decode().split(","), strict=True)) for line in lines])
+    return filled.split(b"\n")[:-1]
+
+
+def empty_row_bytes(names: Sequence[str]) -> int:
+    """The size of a row of JSON but for what is in its cells."""
+    return sum(map(len, _row(names)))
+
+
+def _row(names: Sequence[str]) -> list[bytes]:
     """The pieces of a row of JSON: every other one is a cell."""
     heads = [_encoder.encode(name) + b':"' for name in names]
     return [b"{" + heads[0], b"", *[piece for head in heads[1:] for piece in (b'",' + head, b"")], b'"}\n']

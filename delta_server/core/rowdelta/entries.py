@@ -1,6 +1,7 @@
 """Makes the entries of a block of rows (joining.py)."""
 
 import re
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import accumulate, repeat
@@ -34,8 +35,40 @@ class Made(msgspec.Struct, frozen=True):
     first_lacking: int = 0
 
 
-class EntryMaker:
+class Maker(ABC):
+    """`fields` are those of the key."""
+
+    def __init__(self, fields: tuple[str, ...]) -> None:
+        self.fields = fields
+
+    @abstractmethod
+    def make(self, block: bytes, offset: int, *, what: str, line: int) -> Made:
+        """Of the block at `offset`, which begins with line `line` of `what`. Raises Invalid: something is wrong."""
+
+    def parted(self, text: bytes, offset: int) -> bytes:
+        """Of whole lines, block by block: the sizes of all parts, then their entries; nothing where there is anything
+        to say of a row."""
+        parts: list[list[bytes]] = [[] for _ in range(COUNT)]
+        append_of = [part.append for part in parts].__getitem__
+        try:
+            for block in blocks([text], len(text)):
+                made = self.make(block, offset, what="", line=1)
+                if made.rows < made.lines or made.lacking:
+                    return b""
+                first_bytes = b"".join(made.entries)[:: ENTRY.size]
+                deque(map(call, map(append_of, first_bytes), made.entries), maxlen=0)
+                offset += len(block)
+        except DeltaError:
+            return b""
+        sizes = [(len(part) * ENTRY.size).to_bytes(_SIZE_BYTES) for part in parts]
+        return b"".join([*sizes, *[b"".join(part) for part in parts]])
+
+
+class EntryMaker(Maker):
+    """Of rows of JSON."""
+
     def __init__(self, fields: tuple[str, ...], settings: Settings) -> None:
+        super().__init__(fields)
         ignored = tuple([name[1:] for name in settings.ignore if _PLAIN_NAME.fullmatch(name)])
         self._hash = settings.trusted_hash
         self._ignored = () if self._hash else ignored
@@ -61,24 +94,6 @@ class EntryMaker:
             places = [place for place in range(count) if place not in blank]
             return Made([], len(rows), count, keys.count(None), line + places[keys.index(None)])
         return Made(list(map(ENTRY.pack, map(_digest, keys), digests, offsets, sizes, _never)), len(rows), count)
-
-    def parted(self, text: bytes, offset: int) -> bytes:
-        """Of whole lines, block by block: the sizes of all parts, then their entries; nothing where there is anything
-        to say of a row."""
-        parts: list[list[bytes]] = [[] for _ in range(COUNT)]
-        append_of = [part.append for part in parts].__getitem__
-        try:
-            for block in blocks([text], len(text)):
-                made = self.make(block, offset, what="", line=1)
-                if made.rows < made.lines or made.lacking:
-                    return b""
-                first_bytes = b"".join(made.entries)[:: ENTRY.size]
-                deque(map(call, map(append_of, first_bytes), made.entries), maxlen=0)
-                offset += len(block)
-        except DeltaError:
-            return b""
-        sizes = [(len(part) * ENTRY.size).to_bytes(_SIZE_BYTES) for part in parts]
-        return b"".join([*sizes, *[b"".join(part) for part in parts]])
 
     def _digests(self, lines: list[bytes], rows: list[Any]) -> list[bytes]:
         if self._hash:

@@ -1,15 +1,19 @@
-"""Rows of a source that can only be read from its beginning, copied to where they can be read at any place."""
+"""Rows that cannot be read at any place, or are not JSON yet, copied to where they can, and are."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from operator import itemgetter
 from struct import Struct
 
-from delta_server.core.rowdelta.joining import OFFSET, entries_of
+from delta_server.core.rowdelta.joining import OFFSET, Location, entries_of
 from delta_server.core.rowdelta.partitions import COUNT, Partitions
 from delta_server.core.rowdelta.ports import Source, Spill
 from delta_server.core.rowdelta.reading import close
-from delta_server.core.rowdelta.texts import PassingTexts
+from delta_server.core.rowdelta.texts import AscendingTexts, PassingTexts
+
+Change = Callable[[list[bytes], list[bytes]], tuple[list[bytes], list[bytes]]]
+"""Makes other entries, and texts, of some."""
 
 ROWS_BETWEEN = 256
 """Rows that are read between two calls of the progress."""
@@ -20,24 +24,44 @@ _parts = Struct(">32sQ5s")
 """Of an entry: the offset, and what is before and behind it."""
 
 
-def move(source: Source, left: Partitions, moved: Partitions, spill: Spill, report: Callable[[], None]) -> int:
+def move(
+    source: Source,
+    left: Partitions,
+    moved: Partitions,
+    spill: Spill,
+    *,
+    report: Callable[[], None],
+    change: Change | None = None,
+) -> int:
     """`left` are entries in parts by their offset. With their places in the spill they go into `moved`, by their first
-    byte. Answers a place past all. Raises Conflict: the source is shorter by now."""
+    byte, both as `change` makes them. Answers a place past all. Raises Conflict: the source is another by now."""
     end = 0
-    pieces = source.open()
-    passing = PassingTexts(pieces)
-    try:
+    with _opened(source) as texts_at:
         for part in range(COUNT):
             for entries in _batches(in_order(left, part)):
                 report()
+                texts = texts_at(_locations(b"".join(entries)))
+                if change is not None:
+                    entries, texts = change(entries, texts)
                 joined = b"".join(entries)
-                texts = passing.all_at(_locations(joined))
                 *places, end = accumulate(map(len, texts), initial=spill.write(b"".join(texts)))
                 heads, _, tails = zip(*_parts.iter_unpack(joined), strict=True)
                 moved.add(list(map(_parts.pack, heads, places, tails)), 0)
+    return end
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[Callable[[Iterable[Location]], list[bytes]]]:
+    """What reads texts in the order of their places."""
+    if source.read_at is not None:
+        at = AscendingTexts(source.read_at).at
+        yield lambda locations: [at(offset, size) for offset, size in locations]
+        return
+    pieces = source.open()
+    try:
+        yield PassingTexts(pieces).all_at
     finally:
         close(pieces)
-    return end
 
 
 def in_order(left: Partitions, part: int) -> list[bytes]:

@@ -14,7 +14,7 @@ ReadAt = Callable[[int, int], bytes]
 
 
 class Source(Protocol):
-    """Rows as NDJSON in UTF-8. It is opened up to three times, and must be the same each time."""
+    """Rows as NDJSON in UTF-8. It is opened up to four times, and must be the same each time."""
 
     def open(self) -> Iterator[bytes]:
         """Pieces of any size."""
@@ -23,6 +23,15 @@ class Source(Protocol):
     @property
     def read_at(self) -> ReadAt | None:
         """Of what `open` yields; None where that would take long. It may answer less at the end."""
+        ...
+
+
+class Text(Source, Protocol):
+    """The text that a source makes its rows of: CSV in UTF-8."""
+
+    @property
+    def digest(self) -> str:
+        """Of all of it, when it was read to its end; in hex."""
         ...
 
 

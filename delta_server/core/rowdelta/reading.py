@@ -11,7 +11,7 @@ from xxhash import xxh3_128
 from delta_server.core.errors import DeltaError, Invalid, TooLarge
 from delta_server.core.rowdelta import mistakes
 from delta_server.core.rowdelta.blocks import RowTooLarge, blocks
-from delta_server.core.rowdelta.entries import EntryMaker, Made, parts_of, rows_of
+from delta_server.core.rowdelta.entries import Made, Maker, parts_of, rows_of
 from delta_server.core.rowdelta.partitions import Partitions
 from delta_server.core.rowdelta.ports import Assistant, Side, Source
 from delta_server.core.rowdelta.row_keys import SAMPLE_ROWS
@@ -44,24 +44,24 @@ class _Batch(msgspec.Struct):
 class SideReader:
     """Reads all rows into `entries`. How many there were stands in `rows`, the digest of all in `digest`.
 
-    An assistant, if there is one, makes the entries of most of each batch of blocks meanwhile.
+    An assistant, if there is one, makes the entries of most of each batch of blocks meanwhile. `head`: the bytes before
+    the first row.
     """
 
     def __init__(
-        self, side: Side, source: Source, fields: tuple[str, ...], settings: Settings, assistant: Assistant | None
+        self, side: Side, source: Source, settings: Settings, maker: Maker, assistant: Assistant | None, head: int = 0
     ) -> None:
-        self.side, self.rows, self.size_bytes, self.digest = side, 0, 0, xxh3_128()
-        self._source, self._settings, self._fields = source, settings, fields
-        self._maker = EntryMaker(fields, settings)
-        self._assistant = assistant
-        self._offset, self._line, self._lacking, self._first_lacking = 0, 1, 0, 0
+        self.side, self.rows, self.size_bytes, self.digest = side, 0, head, xxh3_128()
+        self._source, self._settings, self._maker = source, settings, maker
+        self._assistant, self._head = assistant, head
+        self._offset, self._line, self._lacking, self._first_lacking = head, 1, 0, 0
         """The offset of what comes next, and the line up to which all is added."""
         self._too_large: RowTooLarge | None = None
         self._begin: bytes | None = None
 
     def read_into(self, entries: Partitions) -> Generator[None]:
         """Some blocks at a time. Raises Invalid: a line is not JSON; LacksKey at the end."""
-        found = _blocks(self._source, self._settings)
+        found = _blocks(self._source, self._settings, self._head)
         waiting: deque[_Batch] = deque()
         try:
             while some := self._next(found):
@@ -85,7 +85,7 @@ class SideReader:
         if self.rows == 1 and self._begin is not None:
             mistakes.check_one_row(self._begin, self.side)
         if self._lacking:
-            field = ", ".join(self._fields)
+            field = ", ".join(self._maker.fields)
             raise LacksKey(
                 f"{self.side}: {self._lacking} of {self.rows} rows lack the key field {field}, the first in line "
                 f"{self._first_lacking}: name fields that all rows have",
@@ -171,12 +171,21 @@ def sample(source: Source, settings: Settings) -> list[bytes]:
     return lines[:SAMPLE_ROWS]
 
 
-def _blocks(source: Source, settings: Settings) -> Generator[bytes]:
+def _blocks(source: Source, settings: Settings, head: int = 0) -> Generator[bytes]:
     pieces = source.open()
     try:
-        yield from blocks(pieces, settings.max_row_bytes)
+        yield from blocks(_behind(pieces, head), settings.max_row_bytes)
     finally:
         close(pieces)
+
+
+def _behind(pieces: Iterator[bytes], head: int) -> Iterator[bytes]:
+    for piece in pieces:
+        if head < len(piece):
+            yield piece[head:]
+            break
+        head -= len(piece)
+    yield from pieces
 
 
 def close(pieces: Iterator[bytes]) -> None:

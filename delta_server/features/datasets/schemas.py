@@ -113,7 +113,7 @@ FIELDS = {
     "removed_share": "Of the rows before, from 0 to 1",
     "DeltaSummary.key_fields": "What identifies a row; none where rows are compared as a whole",
     "key_found": "Whether the key was found and not given",
-    "digest_before": "xxh3-128 of the rows as NDJSON, in hex",
+    "digest_before": "xxh3-128 of the previous delivery's text, unpacked, in hex; of Parquet, of its rows as NDJSON",
     "digest_after": "The same, of the current delivery",
     "ComparisonJob.id": "Of this comparison, while it runs",
     "ComparisonJob.phase": "before, after, join, check, write: what is being done",

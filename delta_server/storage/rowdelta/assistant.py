@@ -22,7 +22,8 @@ import msgspec
 
 from delta_server.core.rowdelta import joining
 from delta_server.core.rowdelta.checking import Checker
-from delta_server.core.rowdelta.entries import EntryMaker
+from delta_server.core.rowdelta.csv_lines import LineMaker, Table
+from delta_server.core.rowdelta.entries import EntryMaker, Maker
 from delta_server.core.rowdelta.pairs import PairChecker
 from delta_server.core.rowdelta.ports import ReadAt, Side
 from delta_server.core.rowdelta.settings import Settings
@@ -51,6 +52,7 @@ _BEGIN, _BEGIN_COPY = 32, 8
 class _Setup(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
     settings: Settings
+    table: Table | None
 
 
 class ProcessAssistant:
@@ -60,6 +62,7 @@ class ProcessAssistant:
         self,
         fields: tuple[str, ...],
         settings: Settings,
+        table: Table | None = None,
         *,
         files: Mapping[Side, int] = _NO_FILES,
         after: int | None = None,
@@ -71,7 +74,7 @@ class ProcessAssistant:
         self._after, self._wait_s = after or (_BEGIN_COPY if self._copies else _BEGIN), wait_s
         self._files = {} if sys.platform == "win32" else files
         plain = Settings(**{name: getattr(settings, name) for name in Settings.__struct_fields__})
-        self._setup = _Setup(fields, plain)
+        self._setup = _Setup(fields, plain, table)
         self._asked = 0
         self._process: subprocess.Popen[bytes] | ProcessCopy | None = None
         self._is_ready = self._is_dead = False
@@ -177,8 +180,10 @@ def main() -> None:
 
 
 def _answer(arriving: BinaryIO, leaving: BinaryIO, setup: _Setup) -> None:
-    maker, checker = EntryMaker(setup.fields, setup.settings), Checker(setup.fields, setup.settings)
-    pair_checker = PairChecker(setup.settings)
+    maker: Maker = EntryMaker(setup.fields, setup.settings)
+    if setup.table is not None:
+        maker = LineMaker(setup.table, setup.fields, setup.settings)
+    checker, pair_checker = Checker(setup.fields, setup.settings), PairChecker(setup.settings)
     while (message := process_messages.read(arriving)) is not None:
         kind, given = message[:1], message[1:]
         if kind == _BATCH:
@@ -199,7 +204,7 @@ def _reader(file: int) -> ReadAt:
     return lambda offset, size: os.pread(file, size, offset)
 
 
-def _made(batch: bytes, maker: EntryMaker) -> bytes:
+def _made(batch: bytes, maker: Maker) -> bytes:
     file, offset, size = _PLACE.unpack_from(batch)
     block = batch[_PLACE.size :] if file == _NO_FILE else _read(file, offset, size)
     return maker.parted(block, offset) if block else b""

@@ -7,10 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from xxhash import xxh3_128
+
 from delta_server.core.decompression import GZIP_MAGIC, WINDOW_BYTES, ZSTD_MAGIC, Undecodable, unpacked
 from delta_server.core.errors import Invalid
 from delta_server.core.rowdelta import csv_rows
 from delta_server.core.rowdelta.ports import ReadAt, Source
+from delta_server.core.rowdelta.reading import close
 from delta_server.storage.rowdelta import parquet_file
 from delta_server.storage.rowdelta.spill_file import SpillFile
 
@@ -19,6 +22,36 @@ Opener = Callable[[], Iterator[bytes]]
 
 _PIECE_BYTES = 64 << 10
 _PARQUET_MAGIC = b"PAR1"
+
+
+class CsvText:
+    """CSV as it was delivered, unpacked: the Text of a source (core/rowdelta/ports.py). `file` is an open file that has
+    it, if there is one."""
+
+    def __init__(self, opener: Opener, file: int | None = None) -> None:
+        self._opener, self.file = opener, file
+        self._digest = xxh3_128()
+
+    def open(self) -> Iterator[bytes]:
+        digest = xxh3_128()
+        pieces = self._opener()
+        try:
+            for piece in pieces:
+                digest.update(piece)
+                yield piece
+        finally:
+            close(pieces)
+        self._digest = digest
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+    @property
+    def read_at(self) -> ReadAt | None:
+        if (file := self.file) is None:
+            return None
+        return lambda offset, size: os.pread(file, size, offset)
 
 
 class StreamSource:
@@ -34,23 +67,27 @@ class StreamSource:
         name: str,
         format: Literal["ndjson", "csv"] = "ndjson",
         window_bytes: int = WINDOW_BYTES,
+        file: int | None = None,
     ) -> None:
-        self._opener, self._name, self._format, self._window_bytes = opener, name, format, window_bytes
+        """`file`: an open one that has what `opener` reads."""
+        self._opener, self._name, self._window_bytes = opener, name, window_bytes
+        self.text = CsvText(self._unpacked, file) if format == "csv" else None
 
     @property
     def takes_long(self) -> bool:
-        return self._format == "csv"
+        return self.text is not None
 
     def open(self) -> Iterator[bytes]:
+        return self._unpacked() if self.text is None else csv_rows.ndjson(self.text.open(), self._name)
+
+    def _unpacked(self) -> Iterator[bytes]:
         pieces = self._opener()
         try:
-            text = unpacked(pieces, window_bytes=self._window_bytes)
-            yield from csv_rows.ndjson(text, self._name) if self._format == "csv" else text
+            yield from unpacked(pieces, window_bytes=self._window_bytes)
         except Undecodable as error:
             raise Invalid(f"{self._name} {error}") from None
         finally:
-            if (close := getattr(pieces, "close", None)) is not None:
-                close()
+            close(pieces)
 
 
 class SpooledSource:
@@ -81,6 +118,16 @@ class SpooledSource:
         self._kept.close()
 
 
+class SpooledText(SpooledSource):
+    def __init__(self, text: CsvText, directory: Path) -> None:
+        super().__init__(text, directory)
+        self._text = text
+
+    @property
+    def digest(self) -> str:
+        return self._text.digest
+
+
 class FileSource:
     """A file, of the format that its name ends with (.csv, .parquet; else NDJSON), packed or not."""
 
@@ -98,13 +145,21 @@ class FileSource:
         first = os.pread(self._file, len(ZSTD_MAGIC), 0)
         self._packed = first.startswith(GZIP_MAGIC) or first == ZSTD_MAGIC
         self._format = format or ("parquet" if first == _PARQUET_MAGIC else text_format(path.name))
-        self._path, self._name, self._window_bytes = path, name or path.name, window_bytes
+        self._path, self._name = path, name or path.name
+        self._lines: StreamSource | None = None
+        if self._format != "parquet":
+            file = None if self._packed else self._file
+            self._lines = StreamSource(
+                self._pieces, name=self._name, format=self._format, window_bytes=window_bytes, file=file
+            )
 
     def open(self) -> Iterator[bytes]:
-        if self._format == "parquet":
-            return parquet_file.read(self._path, self._name)
-        text = StreamSource(self._pieces, name=self._name, format=self._format, window_bytes=self._window_bytes)
-        return text.open()
+        return parquet_file.read(self._path, self._name) if self._lines is None else self._lines.open()
+
+    @property
+    def text(self) -> CsvText | None:
+        """Of CSV."""
+        return None if self._lines is None else self._lines.text
 
     @property
     def takes_long(self) -> bool:

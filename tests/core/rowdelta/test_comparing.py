@@ -486,7 +486,7 @@ def assisted(before: bytes, after: bytes, directory: Path, **kind: Any) -> tuple
     options = rowdelta.Options(spill_directory=directory, key_fields=("id",), memory_bytes=TINY, max_row_bytes=100)
     made: list[Beside] = []
 
-    def begin(fields: tuple[str, ...], chosen: Settings) -> Any:
+    def begin(fields: tuple[str, ...], chosen: Settings, _: object) -> Any:
         made.append(Beside(fields, chosen, **kind))
         made[0].sources = {"before": sides[0], "after": sides[1]}
         return nullcontext(made[0])
