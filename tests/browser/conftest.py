@@ -22,6 +22,7 @@ from playwright.sync_api import (
     Page,
     Playwright,
     Request,
+    Route,
     expect,
     sync_playwright,
 )
@@ -200,6 +201,20 @@ class Visit(msgspec.Struct):
     def go(self, path: str) -> Page:
         self.page.goto(self.url + path)
         return self.page
+
+    def go_before_stream(self, path: str, stream: str) -> tuple[Page, Callable[[], None]]:
+        """As `go`; the stream whose address matches does not begin until the second is called."""
+        held: list[Route] = []
+        pattern = re.compile(stream)
+        self.page.route(pattern, lambda route: held.append(route))
+        with self.page.expect_request(pattern):
+            page = self.go(path)
+
+        def begin() -> None:
+            [route] = held
+            route.continue_()
+
+        return page, begin
 
     def sign_in(self, email: str = EMAIL, password: str = PASSWORD) -> None:
         """By the API, as the page itself does: the cookie is the whole session."""

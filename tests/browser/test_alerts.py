@@ -3,7 +3,7 @@
 import re
 
 import httpx
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WAIT_MS, Open
 from tests.server_process import Server
@@ -81,11 +81,7 @@ def test_what_cannot_be_tried_is_said_where_it_is_edited(server: Server, visit: 
 def test_the_bell_counts_what_needs_somebody(server: Server, visit: Open) -> None:
     window = visit(server)
     window.sign_in()
-    held: list[Route] = []
-    of_alerts = re.compile("/v1/stream.*alerts")
-    window.page.route(of_alerts, lambda route: held.append(route))
-    with window.page.expect_request(of_alerts):
-        page = window.go(f"/p/{PROJECT}")
+    page, begin_stream = window.go_before_stream(f"/p/{PROJECT}", "/v1/stream.*alerts")
     expect(page.get_by_role("button", name="Bell: nothing needs you")).to_be_visible()
     client = signed_in(server)
     stored = client.post("/v1/snapshots", json={"endpoint": "load", "data": {"value": 5}})
@@ -97,8 +93,7 @@ def test_the_bell_counts_what_needs_somebody(server: Server, visit: Open) -> Non
         made = client.post("/v1/alerts/rules", json={"name": HOSTILE, **rule})
         assert made.status_code == 201, made.text
         next(line for line in lines if line.startswith("event:"))
-    [stream] = held
-    stream.continue_()  # what came after the page had asked and before the stream began is not missed
+    begin_stream()  # what came after the page had asked and before the stream began is not missed
     page.get_by_role("button", name="Bell: 1 thing to look at").wait_for()
     page.keyboard.press("b")
     item = page.get_by_role("menuitem", name=HOSTILE)

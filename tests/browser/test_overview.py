@@ -70,6 +70,16 @@ def test_what_comes_is_seen_without_a_reload(server: Server, visit: Open) -> Non
     window.axe()
 
 
+def test_what_came_before_the_stream_began_is_fetched(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    page, begin_stream = window.go_before_stream(f"/p/{PROJECT}", "/v1/stream.*snapshots")
+    expect(page.get_by_role("row").filter(has_text="quakes")).to_contain_text("200")
+    _send(server, _key(window, server, PROJECT), "between", {"sky": "grey"})
+    begin_stream()
+    page.get_by_role("link", name="between", exact=True).wait_for()
+
+
 def test_the_pulse_and_the_filter_stand_in_the_address(server: Server, visit: Open) -> None:
     window = visit(server, dark=True)
     window.sign_in()

@@ -108,6 +108,18 @@ def test_records_are_found_and_news_is_seen(server: Server, client: httpx.Client
     window.axe()
 
 
+def test_a_record_that_came_before_the_stream_began_is_listed(
+    server: Server, client: httpx.Client, visit: Open
+) -> None:
+    window = visit(server)
+    window.sign_in()
+    page, begin_stream = window.go_before_stream(f"{RECORDS}?type=notes&prefix=zz", "/v1/sync/stream")
+    expect(page.get_by_text("No record has an id that begins with")).to_be_visible()
+    push(client, "tablet", "early", **{"zz-1": 1})
+    begin_stream()
+    expect(page.get_by_role("list", name="Records").get_by_role("listitem")).to_have_count(1)
+
+
 def test_who_may_looks_into_the_space_of_another(server: Server, client: httpx.Client, visit: Open) -> None:
     window = visit(server)
     window.sign_in()

@@ -50,7 +50,7 @@ const delta = (ms: number): ToldDelta => ({
 test("a snapshot and its delta are counted where they stand", () => {
   const next = withNews(
     KNOWN,
-    { snapshots: [snapshot(6 * HOUR)], deltas: [delta(6 * HOUR)], afresh: false },
+    { snapshots: [snapshot(6 * HOUR)], deltas: [delta(6 * HOUR)], afresh: false, missed: false },
     0,
     6 * HOUR,
   );
@@ -72,7 +72,7 @@ test("a snapshot and its delta are counted where they stand", () => {
 test("one that is filed into the past changes no newest", () => {
   const next = withNews(
     KNOWN,
-    { snapshots: [snapshot(2 * HOUR)], deltas: [delta(2 * HOUR)], afresh: false },
+    { snapshots: [snapshot(2 * HOUR)], deltas: [delta(2 * HOUR)], afresh: false, missed: false },
     0,
     6 * HOUR,
   );
@@ -89,7 +89,12 @@ test("one that is filed into the past changes no newest", () => {
 });
 
 test("the totals of all endpoints grow with them", () => {
-  const news = { snapshots: [snapshot(HOUR / 2), snapshot(6 * HOUR)], deltas: [delta(6 * HOUR)], afresh: false };
+  const news = {
+    snapshots: [snapshot(HOUR / 2), snapshot(6 * HOUR)],
+    deltas: [delta(6 * HOUR)],
+    afresh: false,
+    missed: false,
+  };
   const next = withNews(KNOWN, news, 0, 6 * HOUR);
   expect(next?.totals).toEqual({
     endpoints: 900,
@@ -104,8 +109,10 @@ test("the totals of all endpoints grow with them", () => {
 });
 
 test("an endpoint that is not in the list has it fetched", () => {
-  expect(withNews(KNOWN, { snapshots: [snapshot(1, "other")], deltas: [], afresh: false }, 0, 1)).toBeNull();
-  expect(withNews(KNOWN, { snapshots: [], deltas: [], afresh: true }, 0, 1)).toBeNull();
+  expect(
+    withNews(KNOWN, { snapshots: [snapshot(1, "other")], deltas: [], afresh: false, missed: false }, 0, 1),
+  ).toBeNull();
+  expect(withNews(KNOWN, { snapshots: [], deltas: [], afresh: true, missed: false }, 0, 1)).toBeNull();
 });
 
 test("the pulse grows in its buckets, and what is beyond it does not count", () => {

@@ -33,6 +33,8 @@ export interface News {
   deltas: readonly ToldDelta[];
   /** An endpoint was made, changed, deleted or restored, or news was missed: the list is to be fetched. */
   afresh: boolean;
+  /** News was missed: all is to be fetched. */
+  missed: boolean;
 }
 
 /** The list with the news in it; null where an endpoint is told of that is not in it, so that it is to be fetched. */

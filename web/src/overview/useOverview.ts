@@ -48,7 +48,7 @@ export function useOverview(project: string) {
   const pulse = useLoad((signal) => loadPulse(project, grid, signal), [project, grid, turn]);
   const bars = useKept<readonly Bar[]>(pulse.data);
   const feed = useFeed(project, endpoints.value?.listed, only, chosen);
-  const news = useNews(project);
+  const news = useNews(project, endpoints.value !== undefined);
   useEffect(() => {
     if (news === null) return;
     const { fromMs, toMs } = sparkSpan(Date.now());
@@ -57,7 +57,8 @@ export function useOverview(project: string) {
     else if (isPart && !wantsAll && !news.afresh) fetchAll();
     else if (!fetched.busy || news.afresh) fetched.again();
     bars.set(pulseWithNews(bars.value ?? [], grid, news.deltas));
-    if (news.deltas.length > 0) feed.stir();
+    if (news.missed) pulse.again();
+    if (news.missed || news.deltas.length > 0) feed.stir();
   }, [news]);
   return {
     endpoints: { data: endpoints.value, error: fetched.error, again: fetched.again },
@@ -85,26 +86,43 @@ function asked(query: URLSearchParams): { sought: string; sort: Sort } {
   return { sought: query.get("q") ?? "", sort: isSort(sort) ? sort : "changed" };
 }
 
-/** What the stream told within a second; null while it told nothing. */
-function useNews(project: string): News | null {
+/** What the stream told within a second; null while it told nothing. What came between the list that `isShown` and its
+ * begin is missed. */
+function useNews(project: string, isShown: boolean): News | null {
   const [news, setNews] = useState<News | null>(null);
   const gathered = useRef(nothing());
-  useEffect(() => () => clearTimeout(gathered.current.timer), []);
-  useStream(project, ["snapshots", "deltas", "endpoints"], ({ event, data }: Told) => {
+  const gather = (told: (own: Gathered) => void) => {
     const own = gathered.current;
-    if (event === "snapshot.created") own.snapshots.push(data as ToldSnapshot);
-    else if (event === "delta.created") own.deltas.push(data as ToldDelta);
-    else own.afresh = true;
+    told(own);
     own.timer ||= window.setTimeout(() => {
       setNews(own);
       gathered.current = nothing();
     }, SECOND);
-  });
+  };
+  const begun = () => {
+    if (isShown) gather((own) => miss(own));
+  };
+  const heard = ({ event, data }: Told) =>
+    gather((own) => {
+      if (event === "snapshot.created") own.snapshots.push(data as ToldSnapshot);
+      else if (event === "delta.created") own.deltas.push(data as ToldDelta);
+      else if (event === "gap") miss(own);
+      else own.afresh = true;
+    });
+  useEffect(() => () => clearTimeout(gathered.current.timer), []);
+  useStream(project, ["snapshots", "deltas", "endpoints"], heard, { begun });
   return news;
 }
 
+type Gathered = ReturnType<typeof nothing>;
+
 function nothing() {
-  return { snapshots: [] as ToldSnapshot[], deltas: [] as ToldDelta[], afresh: false, timer: 0 };
+  return { snapshots: [] as ToldSnapshot[], deltas: [] as ToldDelta[], afresh: false, missed: false, timer: 0 };
+}
+
+function miss(own: Gathered): void {
+  own.afresh = true;
+  own.missed = true;
 }
 
 /** Lately: asked for anew when deltas came, at most every two seconds; news waits while somebody reads. */

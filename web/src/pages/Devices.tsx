@@ -66,7 +66,8 @@ function OfSpace({ project, space }: { project: string; space: Space }) {
     conflicts.again();
     setTurn((before) => before + 1);
   };
-  useAgain(project, headers, () => {
+  const isShown = devices.data !== undefined || conflicts.data !== undefined;
+  useAgain(project, headers, isShown, () => {
     if ((devices.data?.length ?? 0) + (conflicts.data?.length ?? 0) <= SHORT) again();
   });
   const error = devices.error ?? conflicts.error;
@@ -149,12 +150,13 @@ function Conflicts({ project, space, pages, again }: ConflictsProps) {
   );
 }
 
-/** Calls `again` now and then while the page is seen, and soon after a device pushed something. */
-function useAgain(project: string, space: Record<string, string>, again: () => void): void {
+/** Calls `again` now and then while the page is seen, and soon after a device pushed something: before the stream began
+ * too, where the page `isShown` already. */
+function useAgain(project: string, space: Record<string, string>, isShown: boolean, again: () => void): void {
   const act = useRef(again);
   act.current = again;
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  const isFirst = useRef(true);
+  const isKnown = useRef(true);
   useEffect(() => {
     const every = setInterval(() => document.visibilityState === "visible" && act.current(), AGAIN_MS);
     return () => {
@@ -165,9 +167,10 @@ function useAgain(project: string, space: Record<string, string>, again: () => v
   useSyncStream(project, space, ({ event }) => {
     if (event !== "news" && event !== "gap") return;
     clearTimeout(timer.current);
+    if (isShown) isKnown.current = false; // until then what the stream says, as it begins, is on the page that comes
     timer.current = setTimeout(() => {
-      if (!isFirst.current) act.current();
-      isFirst.current = false; // what the stream says as it begins is on the page already
+      if (!isKnown.current) act.current();
+      isKnown.current = false;
     }, NEWS_MS);
   });
 }

@@ -77,7 +77,7 @@ function OfType({ project, space, type }: { project: string; space: ReturnType<t
     if ((pages.data?.length ?? 0) + (history.data?.length ?? 0) <= SHORT) changed();
     else setBehind(true);
   };
-  useNews(project, headersOf(space), type, heard);
+  useNews(project, headersOf(space), type, heard, pages.data !== undefined);
   return (
     <div class={`trio${record === null ? " none-open" : ""}`}>
       <section class="step record-list" aria-label="Records">
@@ -110,8 +110,15 @@ function OfType({ project, space, type }: { project: string; space: ReturnType<t
   );
 }
 
-/** Calls `heard` after changes of a data type. What the stream says when it begins is how far all of them are. */
-function useNews(project: string, space: Record<string, string>, type: string, heard: () => void): void {
+/** Calls `heard` after changes of a data type. What the stream says when it begins is how far all of them are: news only
+ * where the list that `isShown` may be older. */
+function useNews(
+  project: string,
+  space: Record<string, string>,
+  type: string,
+  heard: () => void,
+  isShown: boolean,
+): void {
   const known = useRef(0);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const act = useRef(heard);
@@ -122,7 +129,7 @@ function useNews(project: string, space: Record<string, string>, type: string, h
     if (event !== "news" || told.data_type !== type || told.version === undefined) return;
     const isFirst = known.current === 0;
     known.current = told.version;
-    if (isFirst) return;
+    if (isFirst && !isShown) return;
     clearTimeout(timer.current);
     timer.current = setTimeout(() => act.current(), NEWS_MS);
   });

@@ -26,7 +26,7 @@ const LATEST_MS = 30_000;
 
 /** Follows a project while the page is seen; `heard` is called for each thing that happens. One that goes along with
  * every page, `isAside`, is none that the dot in the bar tells of. What happens after `begun` is called is heard: what
- * is asked for then leaves no gap before it. */
+ * is asked for then leaves no gap before it. After a break nothing begins: the stream goes on where it was. */
 export function useStream(
   project: string,
   topics: readonly Topic[],
@@ -116,12 +116,12 @@ async function read(
   { heard, begun }: Ears,
 ): Promise<void> {
   const headers: Record<string, string> = { accept: "text/event-stream" };
-  if (reader.lastId) headers["last-event-id"] = reader.lastId;
+  let isFirst = !reader.lastId;
+  if (!isFirst) headers["last-event-id"] = reader.lastId;
   const answer = await open(headers, signal);
   const bytes = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
   dot.stream.value = "live";
   dot.nextTry.value = 0;
-  let isFirst = true;
   for (let part = await bytes?.read(); part && !part.done; part = await bytes?.read()) {
     if (isFirst) begun();
     isFirst = false;
