@@ -227,12 +227,13 @@ def text(moment_ms: int) -> str:
 
 @contextlib.contextmanager
 def _watched(server: Server) -> Iterator[list[int]]:
-    """The server's memory, looked at all the time."""
-    seen, done = [server.memory_bytes()], threading.Event()
+    """The server's memory, looked at all the time: by counters, for a walk through all of its pages takes a third of a
+    core from what is measured meanwhile."""
+    seen, done = [server.resident_bytes()], threading.Event()
 
     def watch() -> None:
         while not done.wait(0.01):
-            seen.append(server.memory_bytes())
+            seen.append(server.resident_bytes())
 
     with ThreadPoolExecutor(1) as thread:
         thread.submit(watch)
