@@ -74,9 +74,10 @@ LINE_TYPES = "{" + ", ".join(f"{line}: '{type}'" for line, type in _TYPES.items(
 
 
 def user(column: str) -> str:
-    """The id in `user_id` or `anonymous_id`, NULL for one that identifies nobody. The expression costs 10M events 0.1 s
-    of one core; `lower(trim(...))` and a list would cost a second."""
-    return f"CASE WHEN NOT regexp_full_match({column}, '{persons.NOBODY}', 'i') THEN {column} END"
+    """The id in `user_id` or `anonymous_id`, NULL for one that identifies nobody. Of a million ids that all have to be
+    matched that takes 40 ms of one core, of such as begin with "user" 8, of UUIDs 27."""
+    ranges = " OR ".join(f"({column} >= '{first}' AND {column} < '{end}')" for first, end in persons.SOMEBODY)
+    return f"CASE WHEN {ranges} OR NOT regexp_full_match({column}, '{persons.NOBODY}', 'i') THEN {column} END"
 
 
 PERSON = f"coalesce({user('user_id')}, {user('anonymous_id')})"

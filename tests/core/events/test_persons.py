@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -33,6 +34,11 @@ def test_constant_ids_identify_nobody(name: str) -> None:
 @pytest.mark.parametrize("name", SOMEBODIES)
 def test_all_others_do(name: str) -> None:
     assert identifies(name)
+
+
+@given(st.from_regex(re.compile(persons.NOBODY, re.IGNORECASE), fullmatch=True))
+def test_no_such_id_is_in_a_range_of_somebodies(name: str) -> None:
+    assert not any(first.encode() <= name.encode() < end.encode() for first, end in persons.SOMEBODY)
 
 
 def identify(anonymous: str, user: str, at: int = 0) -> Alias:

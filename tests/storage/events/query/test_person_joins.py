@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from delta_server.core.events import persons
 from delta_server.core.events.event import Event
 from delta_server.core.events.profile_update import Alias
 from delta_server.core.query.plan import Aggregate, Condition, Field, Metric
 from delta_server.features.profiles import store
+from delta_server.storage.events import schema
 from delta_server.storage.events.query import person_joins
 from delta_server.storage.events.query.read_view import ALWAYS
 from tests.storage.events.model_log import Running
@@ -18,6 +21,26 @@ from tests.storage.opened import START_MS, FakeClock
 
 USER = Field("userId", "user_id", "text")
 USERS = Aggregate(ALWAYS, (Metric("n", "count"),), (USER,))
+
+
+def test_sql_knows_nobodies_as_python_does() -> None:
+    words = ["", "0", "null", "server", "undefined", "anonymous"]
+    spelled = [
+        *words,
+        *map(str.upper, words),
+        *map(str.title, words),
+        "nULL",
+        "aNonymous",
+        "\u017ferver",
+        "anonymou\u017f",
+    ]
+    around = ["{}", " {}", "{} ", "\t{}\n", "{}x", "x{}", "{}!", "{}0", "\x0e{}", "{}\u00a0"]
+    letters = [chr(code) for code in range(1, 0x180)]
+    names = [form.format(word) for form in around for word in spelled]
+    names += [*letters, *(first + second for first in "0aAnNsSuU{\u017f" for second in letters)]
+    rows = duckdb.execute(f"SELECT n, {schema.user('n')} FROM (SELECT unnest($1) AS n)", [names]).fetchall()
+    assert len(rows) == len(names)
+    assert [(name, found) for name, found in rows if found != (name if persons.identifies(name) else None)] == []
 
 
 @pytest.mark.parametrize(("recent", "share"), [(5000, 50), (0, 1 << 40), (2, 50), (2, 1)])
