@@ -270,6 +270,11 @@ class Visit(msgspec.Struct):
         assert not serious, serious
 
 
+def expect_toast(page: Page, text: str) -> None:
+    """The newest says so. A moment later the live region says the same, so the text alone is there twice."""
+    expect(page.locator(".toast").last).to_contain_text(text)
+
+
 Open = Callable[..., Visit]
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import EMAIL, PASSWORD, PROJECT, Open
+from tests.browser.conftest import EMAIL, PASSWORD, PROJECT, Open, expect_toast
 from tests.browser.source import Answer, source
 from tests.server_process import Server, serving
 
@@ -90,7 +90,7 @@ def test_a_schema_and_what_it_would_refuse(filled: Server, visit: Open) -> None:
     page.get_by_role("button", name="Try on the last documents").click()
     expect(page.get_by_role("status").filter(has_text="would not fit")).to_contain_text("2 of the last 3 documents")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("The enforcement is saved")).to_be_visible()
+    expect_toast(page, "The enforcement is saved")
 
 
 def test_what_was_kept_aside_is_accepted_or_discarded(filled: Server, visit: Open) -> None:
@@ -104,7 +104,7 @@ def test_what_was_kept_aside_is_accepted_or_discarded(filled: Server, visit: Ope
     rows.first.get_by_role("button", name="Discard").click()
     expect(rows).to_have_count(2)
     rows.last.get_by_role("button", name="Accept").press("Enter")
-    expect(page.get_by_text("1 document stored")).to_be_visible()
+    expect_toast(page, "1 document stored")
     expect(rows).to_have_count(1)
     rows.first.get_by_role("button", name="Accept").click()
     expect(rows).to_have_count(0)

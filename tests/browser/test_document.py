@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import APIResponse, Page, expect
 
-from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open, Visit, fits
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open, Visit, expect_toast, fits
 from tests.server_process import Server
 
 AT = "2025-05-22T05:03:08.000Z"
@@ -69,7 +69,7 @@ def test_keys_travel_from_change_to_change_and_the_address_tells_where(server: S
     page.keyboard.press("x")
     for rate in (8, 20, 4):
         page.keyboard.press("+")
-        expect(page.get_by_text(f"Plays {rate} changes a second")).to_be_visible()
+        expect_toast(page, f"Plays {rate} changes a second")
     page.keyboard.press("p")
     _number(page, 200)
     page.keyboard.press("c")
@@ -186,7 +186,7 @@ def test_a_noisy_field_is_ignored_with_what_it_silences_and_back(server: Server,
     expect(sheet).to_contain_text("Silences 0 of 199 changes")
     expect(sheet).to_contain_text("199 of 984 changed values")
     sheet.get_by_role("button", name="Ignore this field").click()
-    expect(page.get_by_text("/metadata/generated is ignored", exact=True)).to_be_visible()
+    expect_toast(page, "/metadata/generated is ignored")
     expect(changes).not_to_contain_text("metadata/generated")
     page.get_by_role("button", name="Undo").click()
     expect(changes).to_contain_text("metadata/generated")

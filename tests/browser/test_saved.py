@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import visitors
-from tests.browser.conftest import NARROW, PROJECT, WIDE, Open, fits
+from tests.browser.conftest import NARROW, PROJECT, WIDE, Open, expect_toast, fits
 from tests.server_process import Server
 
 EVENTS = f"/p/{PROJECT}/events"
@@ -42,7 +42,7 @@ def test_a_view_is_saved_opened_renamed_and_deleted(
     expect(page.get_by_label("As", exact=True)).to_have_value("same")
     page.get_by_label("Name").fill("Countries")
     page.get_by_label("Name").press("Enter")
-    expect(page.locator(".toast").last).to_have_text("Saved as Countries")
+    expect_toast(page, "Saved as Countries")
     page.get_by_role("button", name="Saved", exact=True).click()
     expect(dialog.get_by_role("listitem")).to_have_count(1)
     dialog.get_by_role("button", name="Rename Countries").click()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import server_process
-from tests.browser.conftest import NARROW, PROJECT, Open, fits, window_of
+from tests.browser.conftest import NARROW, PROJECT, Open, expect_toast, fits, window_of
 from tests.browser.source import Answer, Source, source
 from tests.secret_sweep import SWEEP
 from tests.server_process import Server
@@ -118,7 +118,7 @@ def test_the_page_gives_the_lines_and_keeps_the_settings(server: Server, visit: 
     sites.fill("https://shop.example")
     page.get_by_role("checkbox", name="Country").uncheck()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("What is kept of visits is saved").first).to_be_visible()
+    expect_toast(page, "What is kept of visits is saved")
     fits(page)
     window.axe()
     page = window.settle(f"/p/{PROJECT}/connect/website")
