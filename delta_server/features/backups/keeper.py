@@ -10,9 +10,9 @@ import msgspec
 from delta_server.core import backup_plan
 from delta_server.core.actor import SERVER, Actor
 from delta_server.core.backup_plan import Kept, Schedule
-from delta_server.core.errors import NotFound
+from delta_server.core.errors import DeltaError, NotFound
 from delta_server.services import Services
-from delta_server.storage.blobs.blobs import Blobs
+from delta_server.storage.blobs.blobs import Blobs, BlobStoreFailed
 from delta_server.storage.blobs.local import LocalBlobs
 from delta_server.storage.blobs.opening import open_blobs
 from delta_server.storage.staged_restore import Note
@@ -114,13 +114,22 @@ def kept(svc: Services) -> Kept:
     return Kept(options.keep_daily, options.keep_weekly, options.keep_monthly)
 
 
+def reported(svc: Services, error: DeltaError) -> str:
+    """`error` with where backups are kept and the option that says so, where a store has its own."""
+    option = "backups.directory" if svc.config.backups.directory else "storage.blobs"
+    return error.message.replace("the blob store", place(svc).shown).replace("see storage.blobs", f"see {option}")
+
+
 async def stored(svc: Services) -> list[KeptBackup]:
-    """The newest first."""
+    """The newest first. Raises BlobStoreFailed."""
     found, where = [], place(svc)
-    async for blob in where.blobs.list(where.prefix):
-        name = blob.key.removeprefix(f"{where.prefix}/") if where.prefix else blob.key
-        if (time_ms := backup_plan.time_of(name)) is not None:
-            found.append(KeptBackup(name, time_ms, blob.size))
+    try:
+        async for blob in where.blobs.list(where.prefix):
+            name = blob.key.removeprefix(f"{where.prefix}/") if where.prefix else blob.key
+            if (time_ms := backup_plan.time_of(name)) is not None:
+                found.append(KeptBackup(name, time_ms, blob.size))
+    except BlobStoreFailed as error:
+        raise BlobStoreFailed(reported(svc, error)) from None
     svc.state(Keeper).newest_ms = max((one.time_ms for one in found), default=None)
     return sorted(found, key=lambda one: one.time_ms, reverse=True)
 

@@ -30,8 +30,9 @@ log = structlog.get_logger("delta.backup")
 
 async def follow(svc: Services) -> None:
     state = svc.state(Keeper)
-    await keeper.place(svc).blobs.delete_unfinished()
-    await keeper.stored(svc)
+    with suppress(DeltaError):  # what is due finds it out, too, and says so
+        await keeper.place(svc).blobs.delete_unfinished()
+        await keeper.stored(svc)
     while True:
         await run_wanted(svc)
         with suppress(TimeoutError):
@@ -88,7 +89,7 @@ async def _run(svc: Services, state: Keeper, work: Work) -> None:
     except (DeltaError, OSError) as error:
         if service.stream(svc).is_stopped:  # the server goes down: the next one takes it
             return
-        reason = error.message if isinstance(error, DeltaError) else f"{error.filename}: {error.strerror}"
+        reason = keeper.reported(svc, error) if isinstance(error, DeltaError) else f"{error.filename}: {error.strerror}"
         if work.kind == "take":
             await _note_failure(svc, state, reason)
         elif work.kind == "restore":

@@ -164,6 +164,26 @@ async def test_a_failed_one_is_told_of_and_tried_again(
     assert svc.state(Keeper).failed is None
 
 
+@pytest.mark.parametrize("kind", ["a file", "a bucket that does not answer"])
+async def test_a_place_that_is_away_from_the_start_on_is_told_of(
+    config: Config, clock: FakeClock, kept_in: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept_in.write_text("no directory")
+    for name, value in {"ENDPOINT_URL": "http://127.0.0.1:9", "ACCESS_KEY_ID": "id", "SECRET_ACCESS_KEY": "x"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    place = str(kept_in) if kind == "a file" else "s3://bucket/delta"
+    backups = Backups(schedule="6h", directory=place)
+    async with started(build(msgspec.structs.replace(config, backups=backups), clock=clock, tuning=FAST)) as app:
+        failed = (await settled(app)).failed
+        assert failed is not None
+        assert place in failed.reason
+        assert "storage.blobs" not in failed.reason
+        async with client_of(app) as asked:
+            keys = await make_keys(app.services, clock)
+            listed = await asked.get(LIST, headers=bearer(keys.account))
+    assert kind == "a file" or (listed.status_code == 503 and "see backups.directory" in listed.json()["detail"])
+
+
 def test_the_owner_is_mailed() -> None:
     mail = mails.backup_failed("ada@example.com", reason="the disk is full", at_ms=0, server="https://d.example.com")
     assert "the disk is full" in mail.text
