@@ -131,7 +131,9 @@ def _report(project: str, done: Done, *, dry_run: bool) -> None:
 
 def _kept(done: Done) -> str:
     at = f" All up to {done.place} is stored: --from-line goes on behind it." if done.place else ""
-    return f"{done.stored:,} events are stored.{at} Run the same command again: what is there is skipped."
+    sent = done.taken - done.stored - done.duplicates
+    more = f", and of the next {sent:,} maybe some" if sent > 0 else ""
+    return f"{done.stored:,} events are stored{more}.{at} Run the same command again: what is there is skipped."
 
 
 async def _dry(asked: Asked, done: Done) -> None:

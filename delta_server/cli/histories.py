@@ -20,6 +20,7 @@ from delta_server.features.snapshots.importing import SOURCE, Version
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 GZIP_MAGIC = b"\x1f\x8b"
+_ZIP_MAGIC = b"PK\x03\x04"
 LARGEST_WINDOW = 1 << 27
 READ_BYTES = 1 << 16
 
@@ -103,6 +104,8 @@ def pieces(file: BufferedReader, name: str, on_progress: Callable[[int], None]) 
     """What the file holds, unpacked if its first bytes say that it is zstd or gzip. Raises Invalid, for a file that
     ends within either too."""
     begin = file.read(len(ZSTD_MAGIC))
+    if begin == _ZIP_MAGIC:
+        raise Invalid("it is a ZIP archive: unpack it, and name the files that are in it")
     raw = _raw(file, begin, on_progress)
     if begin.startswith(GZIP_MAGIC) or (not begin and name.endswith(".gz")):
         return _unpacked(raw, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), "gzip")

@@ -1,13 +1,18 @@
 """`events import`: into a directory and through a running server, twice, in part, and not at all."""
 
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from click.testing import CliRunner, Result
 
 from delta_server.cli import event_imports
+from delta_server.cli.carrying import Carrier
 from delta_server.cli.main import cli
+from delta_server.tasks.feeding import Part
 from tests import server_process
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0"
@@ -58,6 +63,36 @@ def test_what_was_stored_is_said_when_a_file_breaks_off(tmp_path: Path) -> None:
     result = imported("nginx", str(path), code=1)
     assert "access.log.gz: the file ends too early" in result.output
     assert "Run the same command again" in result.output
+
+
+def test_an_interrupt_says_what_may_be_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, run, turns = str(log(tmp_path / "access.log.gz", 45)), Carrier.run, iter(range(2))
+
+    async def interrupted(carrier: Carrier, name: str, arguments: Any, parts: Iterator[Part] | None = None) -> Any:
+        answer = await run(carrier, name, arguments, parts)
+        if next(turns) == 1:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(Carrier, "run", interrupted)
+    output = imported("nginx", path, code=130).output
+    assert "20 events are stored, and of the next 20 maybe some. All up to line 20 of access.log.gz is stored" in output
+    monkeypatch.setattr(Carrier, "run", run)
+    assert "5 events stored, 40 were there already" in imported("nginx", path).output
+
+
+@pytest.mark.parametrize("format", ["plausible", "umami", "goatcounter", "segment"])
+def test_an_archive_is_to_be_unpacked(tmp_path: Path, format: str) -> None:
+    with ZipFile(tmp_path / "export.zip", "w") as packed:
+        packed.writestr("imported_pages_20240101_20240201.csv", "date\n")
+    output = imported(format, str(tmp_path / "export.zip"), code=1).output
+    assert "export.zip: it is a ZIP archive: unpack it" in output
+
+
+def test_another_export_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("event_id,Date\n1,2\n")
+    output = imported("goatcounter", str(tmp_path / "other.csv"), code=1).output
+    assert "Error: other.csv: it is no export of goatcounter: it has no column Event, Path" in output
 
 
 def test_through_a_running_server(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def reader(format: str, header: list[str], file_name: str) -> tuple[list[str], R
             raise Invalid("a file of Plausible is called like imported_pages_20240101_20240201.csv")
         names, needed, read = header, {"date"}, _plausible(table[1])
     if missing := sorted(needed - set(names)):
-        raise Invalid(f"{file_name} is no export of {format}: it has no column {', '.join(missing)}")
+        raise Invalid(f"it is no export of {format}: it has no column {', '.join(missing)}")
     return names, read
 
 
