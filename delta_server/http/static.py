@@ -206,7 +206,7 @@ def _packed(file: Path, *names: str) -> dict[str, bytes]:
 @lru_cache(64)
 def _index(page: bytes, base: str) -> Asset:
     content = page.replace(_BASE, b'<base href="%b">' % _escaped(base).encode(), 1)
-    return Asset(content, "text/html; charset=utf-8", f'"{sha256(content).hexdigest()[:32]}"', {})
+    return Asset(content, MediaType.HTML, f'"{sha256(content).hexdigest()[:32]}"', {})
 
 
 def _escaped(path: str) -> str:

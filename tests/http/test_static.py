@@ -61,6 +61,7 @@ async def test_in_the_executable_all_files_are_one(
     monkeypatch.setattr(static, "PACKED", packed)
     for path, status in (("/", 200), ("/p/home", 200), ("/assets/main-1a2b.js", 200), ("/assets/other.js", 404)):
         assert (await client.get(path)).status_code == status
+    assert (await client.get("/")).headers["content-type"] == "text/html; charset=utf-8"
     assert (await client.get("/nothere", headers={"accept": "text/html"})).headers["content-type"].startswith("text/")
 
 
