@@ -11,6 +11,7 @@ from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from delta_server import __version__
 from delta_server.core import times
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Invalid
@@ -27,6 +28,8 @@ from delta_server.services import Services
 _TAGS = ["Prometheus"]
 _AT = "/v1/prometheus/api/v1"
 _SECONDS = re.compile(r"\d{1,12}(\.\d{1,9})?")
+_SPOKEN = "2.24.0"
+"""The version of Prometheus since which a list of label values can be of some series alone."""
 _ALIVE = "1+1"
 """What Grafana asks to see whether anybody answers."""
 _TIME = "Seconds since 1970, or a time as RFC 3339 has it"
@@ -237,6 +240,34 @@ async def _series(services: Services, caller: Caller, project: int, asked: Match
     return _success(_up_to(asked.limit, found))
 
 
+@get(
+    f"{_AT}/status/buildinfo",
+    summary="Say which version of Prometheus' API this is",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_BUILD),
+)
+async def build_info(project: NamedDependency[int]) -> dict[str, Any]:
+    """Grafana takes values of labels by their route, not out of lists of series, from `version` 2.24.0 on."""
+    return _success({"version": _SPOKEN, "application": "Delta", "revision": __version__})
+
+
+@get(
+    f"{_AT}/metadata",
+    summary="Say what the metrics are",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_METADATA),
+)
+async def metadata(
+    project: NamedDependency[int],
+    metric: Annotated[str | None, QueryParameter(description="Of this one alone")] = None,
+    limit: Limit = 0,
+    limit_per_metric: Annotated[int, QueryParameter(description="Counts for nothing: each has one")] = 0,
+) -> dict[str, Any]:
+    """Their type and what they count, which Grafana shows where they are chosen."""
+    found = [(name, [said]) for name, said in schemas.METADATA.items() if metric in (None, name)]
+    return _success(dict(_up_to(limit, found)))
+
+
 def _success(data: Any) -> dict[str, Any]:
     return {"status": "success", "data": data}
 
@@ -277,4 +308,6 @@ ROUTES = [
     label_values,
     list_series,
     post_series,
+    build_info,
+    metadata,
 ]

@@ -20,6 +20,8 @@ FEATURE = Feature(
         ("GET", f"{_AT}/label/{{}}/values"): READ,
         ("GET", f"{_AT}/series"): READ,
         ("POST", f"{_AT}/series"): READ,
+        ("GET", f"{_AT}/status/buildinfo"): READ,
+        ("GET", f"{_AT}/metadata"): READ,
     },
     problem_form=schemas.PROBLEM_FORM,
     path_parameters={"label": "A label: __name__, endpoint, path, event_type, source"},

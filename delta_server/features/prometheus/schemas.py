@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from delta_server.core.prometheus.expression import EVENTS, FIELD
 from delta_server.http.errors import ProblemForm
 
 MOST_SELECTORS = 10
@@ -57,6 +58,21 @@ PROBLEM_FORM = ProblemForm(
     },
 )
 
+METADATA = {
+    EVENTS: {
+        "type": "counter",
+        "help": "Events by event_type and source: rate(delta_events[5m]), increase(delta_events[1h])",
+        "unit": "",
+    },
+    FIELD: {
+        "type": "gauge",
+        "help": "The number at a path of an endpoint's documents, from each version on",
+        "unit": "",
+    },
+}
+
+EXAMPLE_BUILD = {"status": "success", "data": {"version": "2.24.0", "application": "Delta", "revision": "0.1.0"}}
+EXAMPLE_METADATA = {"status": "success", "data": {FIELD: [METADATA[FIELD]]}}
 EXAMPLE_METRIC = {"__name__": "delta_field", "endpoint": "GET /prices", "path": "/EUR"}
 EXAMPLE_QUERY = 'delta_field{endpoint="GET /prices",path="/EUR"}'
 EXAMPLE_VECTOR = {

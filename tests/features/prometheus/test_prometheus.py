@@ -49,6 +49,9 @@ ROWS = [
     Row("another tenant's endpoint", "GET", f'{AT}/query?query=delta_field{{endpoint="theirs",path="/a"}}', 404),
     Row("a time that is none", "GET", f"{AT}/query?query=1%2B1&time=soon", 400, field="time"),
     Row("alive", "GET", f"{AT}/query?query=1%2B1", 200, key="read"),
+    Row("a version without a key", "GET", f"{AT}/status/buildinfo", 401, key=None),
+    Row("what metrics are, without a key", "GET", f"{AT}/metadata", 401, key=None),
+    Row("less than no metric", "GET", f"{AT}/metadata?limit=-1", 400, field="limit"),
 ]
 
 
@@ -208,7 +211,7 @@ async def test_refusals_are_as_its_clients_read_them(
     for path, fields, status, kind in (
         ("query", {"query": "avg(delta_field)"}, 400, "bad_data"),
         ("query", {"query": 'delta_field{endpoint="none",path="/a"}'}, 404, "not_found"),
-        ("metadata", {}, 404, "not_found"),
+        ("targets", {}, 404, "not_found"),
     ):
         answer = await shared_client.get(f"{AT}/{path}", params=fields, headers=bearer(shared_keys.read))
         told = answer.json()
@@ -228,3 +231,23 @@ async def test_scopes_hold(shared_client: httpx.AsyncClient, shared_keys: Keys, 
         assert answer.status_code == status, answer.text
         answer = await shared_client.post(f"{AT}/query", data={"query": query}, headers=headers)
         assert answer.status_code == status, answer.text
+
+
+@shared
+async def test_grafana_finds_which_api_it_is_and_what_the_metrics_are(
+    shared_client: httpx.AsyncClient, shared_keys: Keys
+) -> None:
+    async def data(path: str) -> Any:
+        answer = await shared_client.get(f"{AT}/{path}", headers=bearer(shared_keys.read))
+        assert (answer.status_code, answer.json()["status"]) == (200, "success")
+        return answer.json()["data"]
+
+    assert (await data("status/buildinfo"))["version"] == "2.24.0", "from which Grafana asks for label/.../values"
+    [metrics] = [await data("metadata?limit=100&limit_per_metric=1")]
+    assert {name: [one["type"] for one in all] for name, all in metrics.items()} == {
+        "delta_events": ["counter"],
+        "delta_field": ["gauge"],
+    }
+    assert list(await data("metadata?metric=delta_field")) == ["delta_field"]
+    assert list(await data("metadata?limit=1")) == ["delta_events"]
+    assert await data("metadata?metric=up") == {}
