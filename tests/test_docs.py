@@ -113,3 +113,12 @@ def test_the_table_of_scopes_is_that_of_the_guards() -> None:
         least = {union for union in unions_with(scope) if union == "ingest"}
         least.add(next(union for union in unions_with(scope) if union != "ingest"))
         assert set(re.findall(r"`(\w+)`", said)) == least, scope
+
+
+def test_every_logger_is_told() -> None:
+    """Of `log.levels`; the others are called by their module."""
+    named = re.compile(r'get_logger\("(delta\.[a-z_]+)"')
+    found = {name for path in (ROOT / "delta_server").rglob("*.py") for name in named.findall(path.read_text("utf-8"))}
+    documented = read("docs/operating.md")
+    assert found
+    assert [name for name in found if f"`{name}`" not in documented and f"`{name[6:]}`" not in documented] == []
