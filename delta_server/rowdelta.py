@@ -65,7 +65,7 @@ class Delta:
 
     def ops(self) -> Generator[bytes]:
         """Lines of JSON: `{"op": "add" | "change" | "remove", "key", "before", "after"}`, then one with the summary."""
-        return writing.ndjson(self.operations(), self.summary)
+        return writing.ndjson(self._comparison.lines(), self.summary)
 
     def csv(self) -> Generator[bytes]:
         """Lines in pieces: `op`, the fields of the key, `before` and `after` as JSON."""

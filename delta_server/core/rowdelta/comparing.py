@@ -84,6 +84,12 @@ class Comparison:
                 self._report("write")
             yield operation
 
+    def lines(self) -> Generator[list[bytes]]:
+        """The same as JSON, many at a time."""
+        for some in self._operations.lines():
+            self._report("write")
+            yield some
+
     def _report(self, phase: Phase) -> None:
         self._progress(self._rows["before"], self._rows["after"], phase)
 

@@ -89,10 +89,10 @@ class EntryMaker(Maker):
         digests = self._digests(lines, rows)
         if not self._reader.fields:
             return Made(list(map(ENTRY.pack, digests, digests, offsets, sizes, _never)), len(rows), count)
-        keys = self._reader.keys(rows)
-        if None in keys:
+        keys, lacking = self._reader.keys(rows)
+        if lacking:
             places = [place for place in range(count) if place not in blank]
-            return Made([], len(rows), count, keys.count(None), line + places[keys.index(None)])
+            return Made([], len(rows), count, lacking, line + places[keys.index(None)])
         return Made(list(map(ENTRY.pack, map(_digest, keys), digests, offsets, sizes, _never)), len(rows), count)
 
     def _digests(self, lines: list[bytes], rows: list[Any]) -> list[bytes]:

@@ -54,8 +54,7 @@ def move(
 def _opened(source: Source) -> Iterator[Callable[[Iterable[Location]], list[bytes]]]:
     """What reads texts in the order of their places."""
     if source.read_at is not None:
-        at = AscendingTexts(source.read_at).at
-        yield lambda locations: [at(offset, size) for offset, size in locations]
+        yield AscendingTexts(source.read_at).all_at
         return
     pieces = source.open()
     try:

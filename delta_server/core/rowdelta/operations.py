@@ -2,6 +2,7 @@
 that of `after`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from struct import Struct
 from typing import Literal
 
@@ -13,7 +14,7 @@ from delta_server.core.rowdelta.joining import Location
 from delta_server.core.rowdelta.partitions import COUNT, Partitions, by_offset
 from delta_server.core.rowdelta.ports import ReadAt
 from delta_server.core.rowdelta.row_keys import RowReader
-from delta_server.core.rowdelta.texts import AscendingTexts
+from delta_server.core.rowdelta.texts import AscendingTexts, changed_meanwhile
 
 RECORD = Struct(">QIQI")
 """Where a row is on the side that orders it, and on the other: offset and size, of which 0 means nowhere."""
@@ -64,35 +65,79 @@ class Operations:
         self._here.add_all([by_offset(offset, self._ends[1]) for (offset,) in _offset(b"".join(records))], records)
 
     def __iter__(self) -> Iterator[Operation]:
-        before, after = [AscendingTexts(read).at for read in self._read]
+        for before, after in self._texts():
+            for key, old, new in zip(self._keys(before, after), before, after, strict=True):
+                yield Operation(_kind(old, new), key, _raw(old), _raw(new))
+
+    def lines(self) -> Iterator[list[bytes]]:
+        """The same as lines of JSON, many at a time."""
+        for before, after in self._texts():
+            keys = self._key_texts(before, after)
+            yield list(map(_line, keys, before, after))
+
+    def _texts(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """Rows before and after, of which an empty one is none. Raises Conflict: a row is another by now."""
+        before, after = [AscendingTexts(read).all_at for read in self._read]
         for records in batches(_in_order(self._gone)):
-            rows = [before(offset, size) for offset, size, _, _ in map(RECORD.unpack, records)]
-            for key, row in zip(self._keys(rows), rows, strict=True):
-                yield Operation("remove", key, before=_raw(row))
+            rows = before([(offset, size) for offset, size, _, _ in map(RECORD.unpack, records)])
+            yield rows, [b""] * len(rows)
         for records in batches(_in_order(self._here)):
             places = list(map(RECORD.unpack, records))
-            rows = [after(offset, size) for offset, size, _, _ in places]
-            old = [self._read[0](offset, size) if size else None for _, _, offset, size in places]
-            for key, row, was in zip(self._keys(rows), rows, old, strict=True):
-                yield Operation("change" if was else "add", key, _raw(was), _raw(row))
+            rows = after([(offset, size) for offset, size, _, _ in places])
+            old = [self._read[0](offset, size) if size else b"" for _, _, offset, size in places]
+            if list(map(len, old)) != [size for *_, size in places]:
+                raise changed_meanwhile()
+            yield old, rows
 
-    def _keys(self, rows: list[bytes]) -> Sequence[dict[str, msgspec.Raw] | None]:
-        return self._reader.keys_of(rows) if self._fields else [None] * len(rows)
+    def _keys(self, before: list[bytes], after: list[bytes]) -> Sequence[dict[str, msgspec.Raw] | None]:
+        return self._reader.keys_of(_any(before, after)) if self._fields else [None] * len(before)
+
+    def _key_texts(self, before: list[bytes], after: list[bytes]) -> Sequence[bytes]:
+        return self._reader.key_texts(_any(before, after)) if self._fields else [b"null"] * len(before)
 
 
-def _raw(row: bytes | None) -> msgspec.Raw | msgspec.UnsetType:
-    return msgspec.UNSET if row is None else msgspec.Raw(row.strip(slices.WHITESPACE))
+def _any(before: list[bytes], after: list[bytes]) -> list[bytes]:
+    return [new or old for old, new in zip(before, after, strict=True)]
+
+
+def _kind(before: bytes, after: bytes) -> Literal["add", "change", "remove"]:
+    if not after:
+        return "remove"
+    return "change" if before else "add"
+
+
+def _raw(row: bytes) -> msgspec.Raw | msgspec.UnsetType:
+    return msgspec.Raw(row.strip(slices.WHITESPACE)) if row else msgspec.UNSET
+
+
+def _line(key: bytes, before: bytes, after: bytes) -> bytes:
+    """As msgspec encodes an Operation, in a quarter of the time."""
+    if not after:
+        return b'{"op":"remove","key":%b,"before":%b}\n' % (key, before.strip(slices.WHITESPACE))
+    if not before:
+        return b'{"op":"add","key":%b,"after":%b}\n' % (key, after.strip(slices.WHITESPACE))
+    texts = key, before.strip(slices.WHITESPACE), after.strip(slices.WHITESPACE)
+    return b'{"op":"change","key":%b,"before":%b,"after":%b}\n' % texts
 
 
 def batches(records: Iterable[bytes]) -> Iterator[list[bytes]]:
     """Of records that begin as RECORD does, so many at a time that their rows take little memory."""
+    records = iter(records)
+    while some := list(islice(records, _BATCH)):
+        sizes = [size + other_size for size, other_size in map(_sizes, some)]
+        if sum(sizes) <= _BATCH_BYTES:
+            yield some
+        else:
+            yield from _small(some, sizes)
+
+
+def _small(records: list[bytes], sizes: list[int]) -> Iterator[list[bytes]]:
     batch: list[bytes] = []
     size_bytes = 0
-    for record in records:
+    for record, size in zip(records, sizes, strict=True):
         batch.append(record)
-        size, other_size = _sizes(record)
-        size_bytes += size + other_size
-        if len(batch) == _BATCH or size_bytes >= _BATCH_BYTES:
+        size_bytes += size
+        if size_bytes >= _BATCH_BYTES:
             yield batch
             batch, size_bytes = [], 0
     if batch:

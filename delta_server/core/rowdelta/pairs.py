@@ -19,7 +19,7 @@ from delta_server.core.rowdelta.operations import RECORD, Operations, batches
 from delta_server.core.rowdelta.partitions import COUNT, Partitions, by_offset
 from delta_server.core.rowdelta.ports import Assistant, ReadAt
 from delta_server.core.rowdelta.settings import Settings
-from delta_server.core.rowdelta.texts import AscendingTexts, changed_meanwhile
+from delta_server.core.rowdelta.texts import AscendingTexts, Texts, changed_meanwhile
 
 PAIR = Struct(RECORD.format + "16s16s")
 """Where the rows are, and the digests of their bytes, first that after."""
@@ -42,11 +42,11 @@ class PairChecker:
         self._is_hashed = not settings.trusted_hash and not settings.ignore
         """Whether digests are those of rows' bytes."""
 
-    def equal(self, pairs: list[bytes], before: ReadAt, after: Callable[[int, int], bytes]) -> list[bool]:
-        """Whether those of each pair are equal. `after` reads in the order of the pairs. Raises Conflict: a row is
+    def equal(self, pairs: list[bytes], before: ReadAt, after: Texts) -> list[bool]:
+        """Whether those of each pair are equal; the pairs are in the order of `after`. Raises Conflict: a row is
         another by now."""
         columns = [list(column) for column in zip(*PAIR.iter_unpack(b"".join(pairs)), strict=True)]
-        new, old = list(map(after, *columns[0:2])), list(map(before, *columns[2:4]))
+        new, old = after.all_at(zip(*columns[0:2], strict=True)), list(map(before, *columns[2:4]))
         if list(map(len, old)) != columns[3]:
             raise changed_meanwhile()
         if self._is_hashed and [list(map(_digest, new)), list(map(_digest, old))] != columns[4:6]:
@@ -57,7 +57,7 @@ class PairChecker:
     def beside(self, pairs: bytes, before: ReadAt, after: ReadAt) -> bytes:
         """A byte for each pair, nothing where a row cannot be read."""
         try:
-            return bytes(self.equal(_pairs_of(pairs), before, AscendingTexts(after).at))
+            return bytes(self.equal(_pairs_of(pairs), before, AscendingTexts(after)))
         except (DeltaError, OSError):
             return b""
 
@@ -110,7 +110,7 @@ class Pairs:
     ) -> int:
         """Those that differ become operations; answers how many do not. An assistant that reads both sides looks at
         every other batch."""
-        text_at = AscendingTexts(self._after).at
+        after = AscendingTexts(self._after)
         helper = assistant if assistant is not None and assistant.reads("before") and assistant.reads("after") else None
         given: list[bytes] = []
         unchanged = 0
@@ -120,7 +120,7 @@ class Pairs:
                 helper.give_pairs(b"".join(pairs))
                 given = pairs
                 continue
-            unchanged += _settled(operations, pairs, checker.equal(pairs, self._before, text_at))
+            unchanged += _settled(operations, pairs, checker.equal(pairs, self._before, after))
             if given:
                 unchanged += _settled(operations, given, self._answered(helper, checker, given))
                 given = []
@@ -131,7 +131,7 @@ class Pairs:
         if not given or helper is None:
             return []
         answer = helper.take()
-        return list(map(bool, answer)) if answer else checker.equal(given, self._before, AscendingTexts(self._after).at)
+        return list(map(bool, answer)) if answer else checker.equal(given, self._before, AscendingTexts(self._after))
 
     def _in_order(self) -> Iterator[bytes]:
         for part in range(COUNT):

@@ -27,6 +27,7 @@ _first, _last = itemgetter(0), itemgetter(-1)
 _OPENS, _CLOSES = set(b"{"), set(b"}")
 _LACKING = (AttributeError, IndexError, KeyError, TypeError, msgspec.ValidationError)
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
 _decode_raw = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -77,12 +78,17 @@ class RowReader:
         except RecursionError:
             raise Invalid(f"{what}: it is nested too deep") from None
 
-    def keys(self, rows: list[Any]) -> list[bytes | None]:
-        """The text of each row's key, equal for equal keys; None for a row that lacks a field of it."""
+    def keys(self, rows: list[Any]) -> tuple[list[Any], int]:
+        """The text of each row's key, equal for equal keys, None for a row that lacks a field of it; and how many do.
+        Texts are bytes, or of msgspec, which are as long as rows are kept."""
         found = [_canonical(self._column(rows, place)) for place in range(self._count)]
         if self._count == 1:
             return found[0]
-        return [None if None in key else b",".join(key) for key in zip(*found, strict=True)]
+        texts = zip(*[column for column, _ in found], strict=True)
+        if not any(lacking for _, lacking in found):
+            return list(map(b",".join, texts)), 0
+        keys = [None if None in key else b",".join(key) for key in texts]
+        return keys, keys.count(None)
 
     def other(self, rows: list[Any], place: int) -> list[Any]:
         """The text of a member in each row, UNSET where it has none."""
@@ -90,14 +96,22 @@ class RowReader:
 
     def keys_of(self, texts: list[bytes]) -> list[dict[str, msgspec.Raw]]:
         """The fields of rows that have them, as they are written."""
+        columns_ = [map(msgspec.Raw.copy, column) for column in self._key_columns(texts)]
+        return [dict(zip(self.fields, values, strict=True)) for values in zip(*columns_, strict=True)]
+
+    def key_texts(self, texts: list[bytes]) -> list[bytes]:
+        """The same as JSON."""
+        pieces = [b"%b:%%b" % _encode(field).replace(b"%", b"%%") for field in self.fields]
+        return list(map((b"{" + b",".join(pieces) + b"}").__mod__, zip(*self._key_columns(texts), strict=True)))
+
+    def _key_columns(self, texts: list[bytes]) -> list[list[Any]]:
         try:
             rows = self._decoder.decode_lines(b"\n".join(texts))
         except msgspec.DecodeError:
             rows = []
         if len(rows) != len(texts):
             rows = list(map(self._decoder.decode, texts))
-        columns_ = [map(msgspec.Raw.copy, map(get, rows)) for get in self._getters[: self._count]]
-        return [dict(zip(self.fields, values, strict=True)) for values in zip(*columns_, strict=True)]
+        return [list(map(get, rows)) for get in self._getters[: self._count]]
 
     def _column(self, rows: list[Any], place: int) -> list[Any]:
         get = self._getters[place]
@@ -119,16 +133,17 @@ def _or_unset(get: Callable[[Any], Any], row: Any) -> Any:
         return UNSET
 
 
-def _canonical(column: list[Any]) -> list[bytes | None]:
-    """Each value as core/json/slices.py's `canonical` has it, None for what is no key. Columns of whole numbers, and of
-    strings without escapes, are so already."""
+def _canonical(column: list[Any]) -> tuple[list[Any], int]:
+    """Each value as core/json/slices.py's `canonical` has it, None for what is no key, and how many these are. Columns
+    of whole numbers, and of strings without escapes, are so already."""
     try:
         text = b"\n".join(column)
     except TypeError:
-        return [None if raw is UNSET else _canonical_one(bytes(raw)) for raw in column]
-    if not text.translate(None, _DIGITS) or _is_plain_strings(text, len(column)):
-        return list(text.split(b"\n"))
-    return [_canonical_one(bytes(raw)) for raw in column]
+        text = b""
+    if text and (not text.translate(None, _DIGITS) or _is_plain_strings(text, len(column))):
+        return column, 0
+    found = [None if raw is UNSET else _canonical_one(bytes(raw)) for raw in column]
+    return found, found.count(None)
 
 
 def _is_plain_strings(text: bytes, count: int) -> bool:

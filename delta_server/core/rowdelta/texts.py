@@ -1,5 +1,6 @@
 """The texts of rows, by where they are in their source."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
 from delta_server.core.errors import Conflict
@@ -9,44 +10,56 @@ from delta_server.core.rowdelta.ports import ReadAt
 _WINDOW_BYTES = 64 << 10
 
 
-class AscendingTexts:
-    """Reads texts in the order of their offsets, many at a time."""
+class Texts(ABC):
+    """Reads texts in the order of their offsets, from a piece that is in memory until it is passed."""
 
-    def __init__(self, read_at: ReadAt) -> None:
-        self._read_at = read_at
-        self._start, self._window = 0, b""
+    def __init__(self) -> None:
+        self._start, self._piece = 0, b""
+
+    @abstractmethod
+    def _at(self, offset: int, size: int) -> bytes:
+        """One that is not all in the piece, which is another then. Raises Conflict: there is none."""
 
     def at(self, offset: int, size: int) -> bytes:
         place = offset - self._start
-        if not 0 <= place <= len(self._window) - size:
-            self._window = self._read_at(offset, max(size, _WINDOW_BYTES))
-            self._start, place = offset, 0
-        text = self._window[place : place + size]
-        if len(text) < size:
-            raise changed_meanwhile()
-        return text
-
-
-class PassingTexts:
-    """The same of a source that can only be read from its beginning."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._start, self._piece = 0, b""
+        if 0 <= place <= len(self._piece) - size:
+            return self._piece[place : place + size]
+        return self._at(offset, size)
 
     def all_at(self, locations: Iterable[Location]) -> list[bytes]:
-        """In the order of their offsets."""
         texts = []
         start, piece = self._start, self._piece
         end = start + len(piece)
         for offset, size in locations:
-            if offset + size > end:
+            if start <= offset and offset + size <= end:
+                texts.append(piece[offset - start : offset - start + size])
+            else:
                 texts.append(self._at(offset, size))
                 start, piece = self._start, self._piece
                 end = start + len(piece)
-            else:
-                texts.append(piece[offset - start : offset - start + size])
         return texts
+
+
+class AscendingTexts(Texts):
+    """Of what can be read at any place, many at a time."""
+
+    def __init__(self, read_at: ReadAt) -> None:
+        super().__init__()
+        self._read_at = read_at
+
+    def _at(self, offset: int, size: int) -> bytes:
+        self._start, self._piece = offset, self._read_at(offset, max(size, _WINDOW_BYTES))
+        if len(self._piece) < size:
+            raise changed_meanwhile()
+        return self._piece[:size]
+
+
+class PassingTexts(Texts):
+    """Of a source that can only be read from its beginning."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        super().__init__()
+        self._pieces = pieces
 
     def _at(self, offset: int, size: int) -> bytes:
         while offset >= self._start + len(self._piece):

@@ -17,9 +17,10 @@ _encoder = msgspec.json.Encoder()
 Cells = list[object]
 
 
-def ndjson(operations: Iterable[Operation], summary: Summary) -> Generator[bytes]:
-    for operation in operations:
-        yield _encoder.encode(operation) + b"\n"
+def ndjson(lines: Iterable[list[bytes]], summary: Summary) -> Generator[bytes]:
+    """`lines`: those of the operations."""
+    for some in lines:
+        yield from some
     yield _encoder.encode({"op": "end", "summary": summary}) + b"\n"
 
 

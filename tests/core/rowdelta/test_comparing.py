@@ -61,7 +61,9 @@ def compared(
     each = passing if isinstance(passing, tuple) else (passing, passing)
     sides = Text(before, passing=each[0]), Text(after, passing=each[1])
     with rowdelta.compare(*sides, chosen) as delta:
-        *ops, end = [json.loads(line) for line in delta.ops()]
+        lines = list(delta.ops())
+        assert lines[:-1] == [msgspec.json.encode(operation) + b"\n" for operation in delta.operations()]
+        *ops, end = map(json.loads, lines)
         assert end == {"op": "end", "summary": msgspec.to_builtins(delta.summary)}
         assert max(side.opened for side in sides) <= 3
         return delta.summary, ops
@@ -494,7 +496,9 @@ def assisted(before: bytes, after: bytes, directory: Path, **kind: Any) -> tuple
     with SpillFile(directory) as spill:
         sides = Text(before), Text(after)
         found = Comparison(*sides, options, spill=spill, progress=lambda *_: None, assistant=begin)
-        return (found.summary, list(writing.ndjson(found.operations(), found.summary))), made[0]
+        lines = list(writing.ndjson(found.lines(), found.summary))
+        assert lines[:-1] == [msgspec.json.encode(operation) + b"\n" for operation in found.operations()]
+        return (found.summary, lines), made[0]
 
 
 def test_an_assistant_changes_nothing_that_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
