@@ -39,7 +39,7 @@ def nginx(directory: Path, port: int, upstream: str) -> list[str]:
 def caddy(directory: Path, port: int, upstream: str) -> list[str]:
     text = (ROOT / "packaging" / "Caddyfile").read_text().replace("127.0.0.1:8080", upstream)
     whole, _, under = text.partition("# Under a path")
-    inner = re.search(r"handle_path.*\n\t}\n", under, re.S)
+    inner = re.search(r"redir.*\n\t}\n", under, re.S)
     assert inner is not None
     whole = whole.replace(
         "delta.example.com {", f"https://127.0.0.1:{port} {{\n\ttls cert.pem key.pem\n\t{inner[0]}", 1
@@ -105,3 +105,4 @@ def test_a_proxy_passes_everything_on(name: str, tmp_path: Path) -> None:
         assert made.status_code == 201, made.text[:300]
         assert len(client.get("/v1/snapshots/latest/large").content) > len(large)
         assert 'base href="/delta/' in client.get("/delta/", headers={"accept": "text/html"}).text
+        assert client.get("/delta").headers["location"].endswith("/delta/")
