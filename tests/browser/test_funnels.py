@@ -1,6 +1,7 @@
 """A funnel: steps chosen, how many get from one to the next, all of it in the address."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import expect
@@ -39,3 +40,12 @@ def test_steps_are_chosen_and_drawn(visited: Server, visit: Open, dark: bool, si
     window.axe()
     page.get_by_role("combobox", name="Step 1").select_option("")
     expect(page.get_by_text("at least two steps")).to_be_visible()
+
+
+def test_one_is_no_people(visited: Server, visit: Open) -> None:
+    alone = {"messageId": "alone", "eventType": "alone", "userId": "one", "timestamp": datetime.now(UTC).isoformat()}
+    visitors.send(visitors.signed_in(visited), iter([alone]))
+    window = visit(visited)
+    window.sign_in()
+    page = window.go(f"{FUNNELS}?s=alone&s=signup")
+    expect(page.get_by_role("region", name="Steps").locator("li").first).to_contain_text("1 person, 100\u00a0%")

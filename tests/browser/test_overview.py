@@ -116,6 +116,22 @@ def test_an_empty_project_waits_for_its_first_document(server: Server, visit: Op
     window.axe()
 
 
+def test_a_project_of_events_alone_leads_to_them(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    headers = {"authorization": f"Bearer {_token(window, server)}"}
+    httpx.post(f"{server.url}/v1/projects", json={"name": "site"}, headers=headers).raise_for_status()
+    page = window.go("/p/site")
+    expect(page.get_by_role("heading", name="Nothing has come yet")).to_be_visible()
+    sent = httpx.post(f"{server.url}/v1/events", json={"eventType": "page"}, headers={**headers, "x-tenant-id": "site"})
+    assert sent.is_success, sent.text
+    page.reload()
+    expect(page.get_by_role("heading", name="No documents yet")).to_be_visible()
+    window.axe()
+    page.get_by_role("link", name="Look at events").click()
+    expect(page.get_by_role("heading", name="In all of it")).to_be_visible()
+
+
 def test_of_many_endpoints_the_first_are_fetched_until_more_are_wanted(server: Server, visit: Open) -> None:
     window = visit(server)
     window.sign_in()

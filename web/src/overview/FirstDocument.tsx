@@ -1,5 +1,8 @@
+import { get } from "../api.ts";
 import { KeyMaker, Lines, useKey } from "../connect/Lines.tsx";
 import { Waiting } from "../connect/Waiting.tsx";
+import { Loading } from "../parts/Loading.tsx";
+import { useLoad } from "../state/load.ts";
 import { at, href } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import "../connect/connect.css";
@@ -7,15 +10,25 @@ import "../connect/connect.css";
 /** A project without endpoints: a key, a line to send with it, and a dot that becomes the first row. */
 export default function FirstDocument({ project }: { project: string }) {
   const made = useKey(project);
+  const events = useLoad((signal) => hasEvents(project, signal), [project]);
+  if (events.data === undefined && !events.error) return <Loading />;
   return (
     <div class="connect first">
       <div class="head">
-        <h1>Nothing has come yet</h1>
+        <h1>{events.data ? "No documents yet" : "Nothing has come yet"}</h1>
       </div>
+      {events.data ? (
+        <p class="track-first">
+          Events have come.{" "}
+          <a class="btn primary" href={href(at("p", project, "events"))}>
+            Look at events
+          </a>
+        </p>
+      ) : null}
       {may("endpoints:write") ? (
         <p class="track-first">
           Something that has an address, any API, feed or file, is asked for by Delta itself.{" "}
-          <a class="btn primary" href={href(at("p", project, "track"))}>
+          <a class={events.data ? "btn" : "btn primary"} href={href(at("p", project, "track"))}>
             Track something
           </a>
         </p>
@@ -40,4 +53,10 @@ export default function FirstDocument({ project }: { project: string }) {
       </ol>
     </div>
   );
+}
+
+async function hasEvents(project: string, signal: AbortSignal): Promise<boolean> {
+  if (!may("events:read")) return false;
+  const newest = await get("/v1/events/raw", { in: project, query: { limit: 1 }, signal });
+  return newest.data.length > 0;
 }

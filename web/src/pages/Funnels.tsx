@@ -141,7 +141,7 @@ function Step({ place, step, types, bar, set, open }: StepProps) {
         </select>
         {bar ? (
           <p class="pos">
-            <b>{figure(bar.users)}</b> people, {percent(bar.share)}
+            <b>{figure(bar.users)}</b> {bar.users === 1 ? "person" : "people"}, {percent(bar.share)}
             {bar.medianMs === null ? "" : `, half of them within ${roughly(bar.medianMs)}`}
           </p>
         ) : null}
@@ -161,8 +161,8 @@ function Step({ place, step, types, bar, set, open }: StepProps) {
         <p class="quiet lost">
           <button class="btn ghost" type="button" onClick={() => open({ step: place, outcome: "left" })}>
             {figure(bar.lost)} went no further
-          </button>
-          : {percent(1 - bar.shareBefore)} of the step before
+          </button>{" "}
+          {percent(1 - bar.shareBefore)} of the step before
         </p>
       ) : null}
     </li>
