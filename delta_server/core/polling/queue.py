@@ -22,7 +22,7 @@ class PollQueue:
         self._share = max(1, places * 3 // 4)
         self._waiting: OrderedDict[int, OrderedDict[str, deque[WaitingPoll]]] = OrderedDict()
         self._running: dict[int, WaitingPoll] = {}
-        self._hosts: set[str] = set()
+        self._asked: dict[str, WaitingPoll] = {}
         self._of_project: Counter[int] = Counter()
         self._known: set[int] = set()
         self._of_host: Counter[str] = Counter()
@@ -59,14 +59,19 @@ class PollQueue:
         for project in sorted(self._waiting, key=self._of_project.__getitem__):
             if self._of_project[project] >= self._share:
                 return None
-            host = next((host for host in self._waiting[project] if host not in self._hosts), None)
+            host = next((host for host in self._waiting[project] if host not in self._asked), None)
             if host is not None:
                 return self._begin(project, host)
         return None
 
+    def answered(self, poll: WaitingPoll) -> None:
+        """Its host may be asked by others. The poll has its place until it ends."""
+        if self._asked.get(poll.host) is poll:
+            del self._asked[poll.host]
+
     def end(self, poll: WaitingPoll) -> None:
+        self.answered(poll)
         del self._running[poll.endpoint]
-        self._hosts.discard(poll.host)
         self._known.discard(poll.endpoint)
         self._of_project -= Counter({poll.project: 1})
 
@@ -80,7 +85,7 @@ class PollQueue:
         if not hosts:
             del self._waiting[project]
         self._running[poll.endpoint] = poll
-        self._hosts.add(host)
+        self._asked[host] = poll
         self._of_host -= Counter({host: 1})
         self._of_project[project] += 1
         return poll

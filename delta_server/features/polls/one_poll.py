@@ -96,11 +96,13 @@ async def poll(
     starts: Starts,
     ends: Ends,
     *,
-    at_once: Callable[[], bool],
+    answered: Callable[[], None],
+    is_awaited: Callable[[], bool],
     asked_for: bool,
     jump_ms: int = 0,
 ) -> Ended | None:
-    """By `jump_ms` the clock was set since the poll before. None where there is nothing to poll any more, or nobody
+    """`answered` is called when the source may be asked by others, `is_awaited` tells whether they wait for it. By
+    `jump_ms` the clock was set since the poll before. None where there is nothing to poll any more, or nobody
     `asked_for` it and it is not due any more. What goes wrong at the source is on record, not raised."""
     start = starts.of(endpoint_id)
     if start is None:
@@ -118,7 +120,11 @@ async def poll(
         found = await _ask(svc, this, head)
     except PollFailed as error:
         failure = error
-    is_urgent = asked_for or at_once()
+    is_urgent = asked_for
+    if failure is None or failure.retry_after_ms is None:
+        answered()
+    else:  # others find on record that it wants to be left alone
+        is_urgent = asked_for or is_awaited()
     try:
         return await _written(svc, this, ends, found, failure, at_once=is_urgent)
     except PollFailed as error:

@@ -130,7 +130,8 @@ class RunningPolls:
                 poll.endpoint,
                 starts,
                 ends,
-                at_once=lambda: self._queue.is_awaited(poll.host),
+                answered=lambda: self._answered(poll),
+                is_awaited=lambda: self._queue.is_awaited(poll.host),
                 asked_for=poll.endpoint in self._results,
                 jump_ms=jump_ms,
             )
@@ -147,6 +148,11 @@ class RunningPolls:
         if isinstance(ended, tuple) and ended.due_at is not None and ended.due_at < self.wakes_at_ms:
             self._svc.topics.wake("polls")
         self._begin()
+
+    def _answered(self, poll: WaitingPoll) -> None:
+        self._queue.answered(poll)
+        if self._queue.is_awaited(poll.host):
+            self._begin()
 
     def _answer(self, endpoint: int, ended: "Ended | Exception | None") -> None:
         result = self._results.pop(endpoint, None)

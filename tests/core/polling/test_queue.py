@@ -24,6 +24,31 @@ def test_a_host_is_asked_one_request_at_a_time() -> None:
     assert begun(queue) == [second]
 
 
+def test_a_host_that_has_answered_is_asked_by_the_next_whose_turn_the_first_does_not_end() -> None:
+    queue = PollQueue(8)
+    first, second, third = polls(1, "a", "a", "a")
+    for poll in (first, second, third):
+        queue.add(poll)
+    assert begun(queue) == [first]
+    queue.answered(first)
+    assert (begun(queue), queue.running) == ([second], 2)
+    queue.end(first)
+    assert begun(queue) == []
+    queue.add(first)
+    queue.end(second)
+    assert begun(queue) == [third]
+
+
+def test_a_poll_that_has_answered_keeps_its_place() -> None:
+    queue = PollQueue(1)
+    first, second = polls(1, "a", "b")
+    for poll in (first, second):
+        queue.add(poll)
+    assert begun(queue) == [first]
+    queue.answered(first)
+    assert begun(queue) == []
+
+
 def test_an_endpoint_waits_once() -> None:
     queue = PollQueue(8)
     [poll] = polls(1, "a")
