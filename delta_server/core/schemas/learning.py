@@ -14,7 +14,8 @@ what its level may at most. A place never becomes lighter by that, so in any ord
 """
 
 from collections.abc import Mapping, Set
-from contextlib import suppress
+from itertools import compress, count
+from operator import ne
 from typing import Any
 
 import msgspec
@@ -31,6 +32,8 @@ _SPLIT_FROM = 2048
 """Bytes from which on a value is split, for its parts may be known already."""
 _KNOWN_BELOW = 1 << 14
 """Longer values are hardly ever the same as before, and not looked up."""
+_FEW_OF = 4
+"""Where more than one element of so many differs from the one at its place, they have moved, say."""
 _EXACT, _HUGE = 1 << 53, 10**300
 
 
@@ -40,22 +43,21 @@ class Learner:
         self._root = Node(None, level) if known is None else node_of(known, level=level)
         self._changed = False
 
-    def learn(self, document: bytes) -> bool:
-        """Whether anything but ranges and strings became wider."""
+    def learn(self, document: bytes, before: bytes | None = None) -> bool:
+        """Whether anything but ranges and strings became wider. `before` is a document that was learned from, too: what
+        the two have in common is no news."""
         self._changed = False
         try:
-            self._document(document)
+            self._document(document, before)
         except msgspec.DecodeError:  # to look for halves of surrogate pairs first took a fifth of the time
-            self._document(surrogates.replaced(document))
+            self._document(surrogates.replaced(document), None)
         return self._changed
 
-    def _document(self, document: bytes) -> None:
-        self._unseen(self._root, slices.trimmed(document))  # two versions in a row are never the same
-
-    def pass_over(self, document: bytes) -> None:
-        """A document that the known schema was learned from, too: what later ones have in common with it is no news."""
-        with suppress(msgspec.DecodeError):  # of one with halves of surrogate pairs all is looked at again
-            self._pass_over(self._root, slices.trimmed(document).strip(slices.WHITESPACE))
+    def _document(self, document: bytes, before: bytes | None) -> None:
+        if before is None:
+            self._unseen(self._root, slices.trimmed(document))
+        else:
+            self._differing(self._root, slices.trimmed(before), slices.trimmed(document))
 
     def join(self, other: Shape) -> None:
         """As if it had learned from what `other` was learned from."""
@@ -107,27 +109,47 @@ class Learner:
         else:
             self._see(node, ARRAY)
 
-    def _pass_over(self, node: Node, value: bytes | msgspec.Raw) -> None:
-        if len(value) < _KNOWN_BELOW:
-            note(node.seen_raw, xxh3_128_digest(value))
-        if not _SPLIT_FROM <= len(value) < pieces.LARGE_BYTES:
-            return
-        raw = bytes(value)
-        if raw[0] == slices.OPEN_ARRAY:
-            self._pass_over_elements(node, slices.elements(raw))
-        elif raw[0] == slices.OPEN_OBJECT:
-            for name, below in shapes.split(raw).items():
-                child = node.rest if node.is_map or is_data(name) else node.props.get(name)
-                if child is not None and isinstance(below, list):
-                    self._pass_over_elements(child, below)
-                elif child is not None and not isinstance(below, list):
-                    self._pass_over(child, below)
+    # What follows a document that was learned from: no more of it than differs
 
-    def _pass_over_elements(self, node: Node, split: list[msgspec.Raw]) -> None:
-        if (below := node.items) is not None:
-            below.seen_raw.update(map(xxh3_128_digest, split))
-            for element in [each for each in split if len(each) >= _SPLIT_FROM]:
-                self._pass_over(below, element)
+    def _differing(self, node: Node, old: bytes, new: bytes) -> None:
+        if not _SPLIT_FROM <= len(new) < pieces.LARGE_BYTES or old[:1] != new[:1]:
+            self._unseen(node, new)
+        elif new[0] == slices.OPEN_ARRAY:
+            self._differing_elements(node, slices.elements(old), slices.elements(new))
+        elif new[0] == slices.OPEN_OBJECT:
+            self._differing_members(node, shapes.split(old), shapes.split(new))
+        else:
+            self._unseen(node, new)
+
+    def _differing_members(
+        self, node: Node, before: Mapping[str, shapes.Value], after: Mapping[str, shapes.Value]
+    ) -> None:
+        self._saw_object(node, after.keys())
+        for name, value in after.items():
+            old = before.get(name)
+            if value == old:
+                continue
+            child = node.rest if node.is_map or is_data(name) else node.props.get(name)
+            if old is None or child is None or node.is_deepest or isinstance(old, list) != isinstance(value, list):
+                self._raw_members(node, {name: value}, is_whole=False)
+                continue
+            if isinstance(old, list) and isinstance(value, list):
+                self._differing_elements(child, old, value)
+            elif not isinstance(old, list) and not isinstance(value, list):
+                self._differing(child, bytes(old), bytes(value))
+            if child.parent is None:
+                self._join(self._rest(node), child)
+
+    def _differing_elements(self, node: Node, before: list[msgspec.Raw], after: list[msgspec.Raw]) -> None:
+        below = node.items
+        places = list(compress(count(), map(ne, before, after))) if len(before) == len(after) else None
+        if below is None or places is None or len(places) * _FEW_OF > len(after):
+            if below is not None:
+                below.seen_raw.update(map(xxh3_128_digest, before))
+            self._raw_elements(node, after)
+            return
+        for place in places:
+            self._differing(below, bytes(before[place]), bytes(after[place]))
 
     def _raw_members(self, node: Node, split: Mapping[str, shapes.Value], *, is_whole: bool = True) -> None:
         """`is_whole`: there are no other members."""

@@ -56,12 +56,12 @@ def learn_all(lesson: Lesson) -> Learnt:
     documents = lesson.documents
     before = None if lesson.known is None else unpacked(lesson.known)
     learner = Learner(before)
-    if before is not None and lesson.document_before is not None:
-        learner.pass_over(lesson.document_before)
     steps: list[Step] = []
     size = count = 0
+    previous = None if before is None else lesson.document_before
     for number, document in enumerate(documents):
-        has_changed = learner.learn(document)
+        has_changed = learner.learn(document, previous)
+        previous = document
         count += 1
         if not (has_changed or before is None):
             continue

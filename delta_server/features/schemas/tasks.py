@@ -18,7 +18,7 @@ PEEKED = 8
 YIELD_FACTOR, MOST_PAUSE_S, QUIET_S = 4, 1.0, 0.05
 """While callers store, it pauses for so many times as long as it took, or until they are quiet."""
 PROJECTS_AT_ONCE, ENDPOINTS_AT_ONCE = 2, 16
-GATHERED_S = 2.0
+GATHERED_S = 5.0
 """What happens within so long is learned from together."""
 
 
