@@ -27,6 +27,7 @@ _MAX_GUESSES = 256
 _PREFIX_BYTES = 48
 
 _guesses: dict[bytes, SplitMembers] = {}
+"""By the first bytes, and by the first name: objects of one kind may begin with a number of their own."""
 
 
 def split(document: bytes) -> dict[str, Value]:
@@ -35,7 +36,8 @@ def split(document: bytes) -> dict[str, Value]:
     if len(document) < MIN_BYTES:
         return dict(slices.members(document))
     begin = document[:_PREFIX_BYTES]
-    if guess := _guesses.get(begin):
+    name = begin.partition(b":")[0]
+    if guess := _guesses.get(begin) or _guesses.get(name):
         try:
             return guess(document)
         except msgspec.DecodeError:
@@ -46,8 +48,11 @@ def split(document: bytes) -> dict[str, Value]:
         return dict(members)
     if len(_guesses) >= _MAX_GUESSES:
         _guesses.clear()
-    _guesses[begin] = _splitter(shape)
-    return {name: members[name] for name, _ in shape}
+    guess = _guesses[begin] = _guesses[name] = _splitter(shape)
+    try:
+        return guess(document)  # as the next one will be, which it is compared to
+    except msgspec.DecodeError:
+        return {name: members[name] for name, _ in shape}
 
 
 def slice_of(value: Value | LazyElements | bytes) -> bytes:
