@@ -14,6 +14,10 @@ LARGEST_WINDOW = 1 << 28
 """A content of 64 MB against one of 64 MB needs 2^27; a frame that requires more than this is not ours."""
 
 
+SMALL_BELOW = 64 << 10
+"""Of both together: tables of half as many entries as there are bytes are as good, and those of the levels, three times
+as large, are cleared for each frame. 20 kB against 20 kB: 0.04 ms in place of 0.1 to 0.3."""
+LEAST_LOG = 6
 WIDE_ABOVE = 8 << 20
 WIDE = {"hash_log": 24, "chain_log": 24}
 """Tables for a larger dictionary. Those of the levels forget the first half of 12 MB while they read the second: 630 kB
@@ -57,6 +61,9 @@ def encode(base: bytes | None, body: bytes, *, level: int, near: bool = False) -
 
 
 def _tables(base_size: int, size: int, *, near: bool) -> dict[str, int]:
+    if base_size > 0 and base_size + size < SMALL_BELOW:
+        log = max(LEAST_LOG, (base_size + size).bit_length() - 1)
+        return {"hash_log": log, "chain_log": log}
     if base_size > WIDE_ABOVE:
         return WIDE
     if near:
