@@ -7,7 +7,6 @@ Python. Of IPv6 only 2000::/3 has been given out; the rest needs no list.
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import msgspec
@@ -38,11 +37,6 @@ _METADATA: frozenset[Address] = frozenset(
 def is_allowed(text: str, opened: Iterable[Network] = ()) -> bool:
     """Whether a connection to the address is allowed: it is public, or in one of the networks that the operator opened.
     A metadata address has to be opened by itself."""
-    return _is_allowed(text, tuple(opened))
-
-
-@lru_cache(4096)
-def _is_allowed(text: str, opened: tuple[Network, ...]) -> bool:
     address = _plain(ip_address(text.partition("%")[0]))
     networks = [network for network in opened if address in network]
     if address in _METADATA:

@@ -9,7 +9,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from ipaddress import ip_network
+from functools import lru_cache, partial
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -42,7 +43,8 @@ class RequestFailed(Exception):
 
 class Dialer:
     def __init__(self, options: Options) -> None:
-        self._opened = tuple(ip_network(text) for text in options.allow_cidrs)
+        opened = tuple(ip_network(text) for text in options.allow_cidrs)
+        self._is_allowed = lru_cache(4096)(partial(destinations.is_allowed, opened=opened))
         self._tls: ssl.SSLContext | None = None
 
     async def dial(
@@ -70,13 +72,16 @@ class Dialer:
 
     async def _addresses(self, target: Url) -> Sequence[str]:
         """All that the name stands for. Raises RequestFailed when there is none, or one that is not allowed."""
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise RequestFailed("dns", f"{target.host}: {error}") from None
-        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+        if _is_address(target.host):
+            addresses = [target.host]
+        else:
+            try:
+                found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError) as error:
+                raise RequestFailed("dns", f"{target.host}: {error}") from None
+            addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
         for address in addresses:
-            if not destinations.is_allowed(address, self._opened):
+            if not self._is_allowed(address):
                 raise RequestFailed("blocked", f"{target.host} is {address}, which egress.allow_cidrs does not open")
         return addresses
 
@@ -84,6 +89,16 @@ class Dialer:
         if self._tls is None:
             self._tls = await asyncio.to_thread(_system_tls)  # reads all certificates of the system
         return self._tls
+
+
+@lru_cache(4096)
+def _is_address(host: str) -> bool:
+    """As it is written in full: what is short for one, as 127.1, the system says."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def parsed(url: str) -> Url:
