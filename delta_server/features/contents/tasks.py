@@ -5,8 +5,8 @@ import asyncio
 from delta_server.services import Services
 from delta_server.storage.contents import contents, maintenance
 
-GATHERED_S = 1.0
-"""New contents of so long are looked at together."""
+GATHERED_S = 5.0
+"""New contents of so long are looked at together: at every second that took as long for one as for five."""
 
 LOOK_AGAIN_S = 60.0
 

@@ -18,6 +18,9 @@ from delta_server.features.lives import service as life_index
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
+LOOKED_AT_ONE_IN = 8
+"""New deltas, after which it is looked whether enough wait to be merged in the record index: some more may."""
+
 
 class Successor(NamedTuple):
     """A document that is about to be stored, and the content before it."""
@@ -77,7 +80,12 @@ def store_foreseen(tx: Tx, project: int, stored: Sequence[Stored]) -> list[int]:
     """The endpoints of which enough waits to be merged in their record index."""
     created = [content for each in stored for content in _store(tx, each)]
     happenings.created(tx, project, created)
-    return life_index.to_be_merged(tx, [each.foreseen.successor.endpoint for each in stored])
+    return life_index.to_be_merged(tx, [each.foreseen.successor.endpoint for each in stored if _is_looked_at(each)])
+
+
+def _is_looked_at(this: Stored) -> bool:
+    """One in so many, whatever the order in which endpoints have their turns: to count what waits takes 30 us."""
+    return hash((this.foreseen.successor.endpoint, this.content)) % LOOKED_AT_ONE_IN == 0
 
 
 def _store(tx: Tx, this: Stored) -> list[int]:

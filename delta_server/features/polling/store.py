@@ -139,16 +139,15 @@ def asking(tx: Tx, project: int, url: str) -> list[bytes]:
 
 # Of all projects
 
+_DUE = "SELECT endpoint, project, host, due_at FROM polling WHERE due_at <= ?"
+
 
 def due(tx: Tx, now_ms: int, without_hosts: Sequence[str], limit: int) -> list[Due]:
     """What was to be polled by now, the longest overdue first."""
-    rows = tx.all(
-        "SELECT endpoint, project, host, due_at FROM polling WHERE due_at <= ?"
-        f" AND host NOT IN {LISTED} ORDER BY due_at LIMIT ?",
-        now_ms,
-        listed(without_hosts),
-        limit,
-    )
+    if not without_hosts:
+        rows = tx.all(f"{_DUE} ORDER BY due_at LIMIT ?", now_ms, limit)
+    else:
+        rows = tx.all(f"{_DUE} AND host NOT IN {LISTED} ORDER BY due_at LIMIT ?", now_ms, listed(without_hosts), limit)
     return [Due(*row) for row in rows]
 
 

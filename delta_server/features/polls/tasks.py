@@ -13,8 +13,8 @@ from delta_server.storage.database import Tx
 
 LOOK_AGAIN_S = 5.0
 """A clock that was set is noticed within so long."""
-SHORTEST_WAIT_S = 1.0
-"""What is due within a second begins together: that takes half the processor time of one poll after the other, for
+SHORTEST_WAIT_S = 1.5
+"""What is due within that time begins together: that takes half the processor time of one poll after the other, for
 they share wake-ups and commits."""
 _AT_ONCE = 200
 _DELETED_AT_ONCE = 1000
