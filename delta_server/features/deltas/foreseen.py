@@ -13,11 +13,13 @@ from delta_server.features.deltas import happenings, store
 from delta_server.features.deltas.found_keys import compared_otherwise, with_votes_of
 from delta_server.features.deltas.rows import Basis, Computed, Job, Summary
 from delta_server.features.deltas.summaries import Compared, summarise_all
-from delta_server.features.deltas.together import MOST_COUNTS, TOGETHER_BYTES
+from delta_server.features.deltas.together import MOST_COUNTS
 from delta_server.features.lives import service as life_index
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
+TOGETHER_BYTES = 1 << 20
+"""Of documents that are compared: some 15 ms on a thread. What is too much is left to the loop, at twice the cost."""
 LOOKED_AT_ONE_IN = 8
 """New deltas, after which it is looked whether enough wait to be merged in the record index: some more may."""
 

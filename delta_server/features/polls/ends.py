@@ -17,7 +17,7 @@ from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import IdempotencyKey
 
 GATHERED_S = 0.25
-MOST_TOGETHER = 16
+MOST_TOGETHER = 32
 """In one write: 10 ms."""
 
 log = structlog.get_logger("delta.polls")
