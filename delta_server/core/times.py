@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from delta_server.core.errors import Invalid
 
@@ -81,6 +82,7 @@ def parse_length(text: str, *, field: str) -> int:
     return length_ms
 
 
+@lru_cache(1024)
 def _age_ms(text: str) -> int | None:
     match = _AGE.fullmatch(text)
     return int(match[1]) * _UNIT_MS[match[2]] if match else None

@@ -51,9 +51,10 @@ class _Start(NamedTuple):
 
 
 class _Poll(msgspec.Struct, frozen=True):
-    """One that runs."""
+    """One that runs. `settings` are without secrets."""
 
     row: Polled
+    settings: PollingSettings
     endpoint: EndpointRef
     source: Source
     began_ms: int
@@ -114,7 +115,8 @@ async def poll(
         await svc.db.write(polling.postpone, endpoint_id, svc.clock.now_ms() + LOOKED_AT_AGAIN_MS)
         return None
     source = msgspec.json.decode(row.source, type=Source)
-    this = _Poll(row, endpoint, source, svc.clock.now_ms(), time.monotonic(), Steps(), jump_ms)
+    settings = polling.masked_settings(row)
+    this = _Poll(row, settings, endpoint, source, svc.clock.now_ms(), time.monotonic(), Steps(), jump_ms)
     found, failure = None, None
     try:
         found = await _ask(svc, this, head)
@@ -173,22 +175,31 @@ async def _refused(svc: Services, endpoint: EndpointRef, document: bytes, status
 
 
 def _starts(tx: Tx, endpoints: Sequence[int]) -> dict[int, _Start]:
-    found = ((endpoint, _start(tx, endpoint)) for endpoint in endpoints)
+    projects: dict[int, bool] = {}
+    found = ((endpoint, _start(tx, endpoint, projects)) for endpoint in endpoints)
     return {endpoint: start for endpoint, start in found if start is not None}
 
 
-def _start(tx: Tx, endpoint_id: int) -> _Start | None:
+def _start(tx: Tx, endpoint_id: int, projects: dict[int, bool]) -> _Start | None:
+    """`projects` tells of those that were looked up whether they are there."""
     row = polling.find(tx, endpoint_id)
     if row is None:
         return None
     endpoint = endpoints.by_row(tx, row.project, endpoint_id)
-    try:
-        if endpoint is not None:
-            endpoints.confirm(tx, endpoint)
-    except NotFound:
+    if endpoint is not None and row.project not in projects:
+        projects[row.project] = _is_there(tx, endpoint)
+    if not projects.get(row.project):
         endpoint = None
     head = contents.head(tx, endpoint_id)
     return _Start(row, endpoint, None if head is None else head.hash)
+
+
+def _is_there(tx: Tx, endpoint: EndpointRef) -> bool:
+    try:
+        endpoints.confirm(tx, endpoint)
+    except NotFound:
+        return False
+    return True
 
 
 def _steps(steps: Steps, jump_ms: int) -> str:
@@ -198,7 +209,7 @@ def _steps(steps: Steps, jump_ms: int) -> str:
 
 async def _ask(svc: Services, this: _Poll, head: bytes | None) -> _Found:
     """Raises PollFailed."""
-    settings, source = _settings(svc, this.row), this.source
+    settings, source = _settings(svc, this), this.source
     is_known = head is not None and source.hash == head.hex()
     fetched = await reading.fetch(svc, settings, source if is_known else None, this.steps, large=source.large)
     status, received_bytes, read = fetched.answer.status, fetched.received_bytes, fetched.read
@@ -217,9 +228,11 @@ def _tell(svc: Services, this: _Poll, verdict: Verdict, record: PollRow) -> None
         log.info("polling", endpoint=this.endpoint.name, state=verdict.says, reason=record.error_class)
 
 
-def _settings(svc: Services, row: Polled) -> PollingSettings:
+def _settings(svc: Services, this: _Poll) -> PollingSettings:
+    if this.row.secrets is None:
+        return this.settings
     try:
-        return polling.settings_of(row, svc.vault)
+        return polling.settings_of(this.row, svc.vault)
     except Unreadable:
         raise PollFailed(
             "auth",
@@ -237,8 +250,8 @@ def _not_stored(error: DeltaError, status: int) -> PollFailed:
 
 
 def _verdict(this: _Poll, failure: PollFailed | None) -> Verdict:
-    row, at = this.row, this.began_ms
-    settings, standing, seed = polling.masked_settings(row), polling.standing_of(row), polling.seed_of(row.uid)
+    row, at, settings = this.row, this.began_ms, this.settings
+    standing, seed = polling.standing_of(row), polling.seed_of(row.uid)
     if failure is None:
         verdict = schedule.after_success(settings, standing, at, seed)
     else:
