@@ -129,9 +129,9 @@ class EventReader(Protocol):
 
 
 class EventMaintenance(Protocol):
-    async def seal(self) -> int:
-        """Seal what is due, of all projects; how many events. It does not wait for `run_maintenance`, whose merging may
-        take seconds, so that new events never do."""
+    async def seal(self) -> int | None:
+        """Seal what is due, of all projects; how many events, None where none waits. It does not wait for
+        `run_maintenance`, whose merging may take seconds, so that new events never do."""
 
     async def run_maintenance(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
         """Seal, roll up, compact and expire what is due, of one project or all; with `seal`, `compact`: whether it

@@ -128,6 +128,11 @@ def find(tx: Tx, project: int, id: bytes) -> Job | None:
     return Job(*row) if row else None
 
 
+def any_waits(tx: Tx, kind: str) -> bool:
+    """A look at one row, for the event loop's own thread."""
+    return tx.one("SELECT 1 FROM job WHERE kind = ? AND finished_at IS NULL LIMIT 1", kind) is not None
+
+
 def next_due(tx: Tx, kind: str, retry: Retry, *, after: int) -> Due | None:
     """The oldest job of the next project behind `after` that has one to do, the projects in turn; when none is due, the
     first that will be. One look into the index a project, however many jobs it has.

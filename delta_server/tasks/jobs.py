@@ -63,6 +63,8 @@ def as_loop(kind: JobKind[S]) -> Loop[S]:
 
 async def run_due(svc: S, kind: JobKind[S]) -> int | None:
     """Do all jobs that are due, the projects in turn; when the next will be due, None when there is none."""
+    if not svc.db.peek(jobs.any_waits, kind.name):
+        return None
     after = jobs.BEFORE_ALL
     while due := await svc.db.read(jobs.next_due, kind.name, kind.retry, after=after):
         if not due.is_due:

@@ -196,8 +196,8 @@ class EmbeddedEventLog:
     ) -> tuple[Positions, list[tuple[int, bytes]]]:
         return await self._db.read(_read_blocks, project, after_block, limit, size_bytes)
 
-    async def seal(self) -> int:
-        return await self._scheduler.seal()
+    async def seal(self) -> int | None:
+        return await self._scheduler.seal() if self._scheduler.any_waits() else None
 
     async def run_maintenance(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
         return await self._scheduler.run_maintenance(project, everything=seal, compacting=compact)

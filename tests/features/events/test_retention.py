@@ -91,7 +91,9 @@ async def test_the_loop_seals_what_is_due(
     account = await services.db.write(accounts.default_account)
     project = (await services.db.write(projects.ensure, account, "mine")).id
     loop = asyncio.create_task(tasks.seal(services))
+    await asyncio.sleep(0)  # it has looked, and waits
     await services.event_writer.append_events(project, made(50))
+    services.topics.wake("events", project)
     clock.advance(3_600_000)
     async with asyncio.timeout(10):
         while (await services.event_maintenance.stats(project)).sealed_events < 50:

@@ -86,13 +86,16 @@ class MaintenanceScheduler:
         self._damaged: frozenset[int] = frozenset()
         """The seqs of blocks that were found to be."""
 
+    def any_waits(self) -> bool:
+        return self._db.peek(catalog.any_waits)
+
     async def seal(self, project: int | None = None, *, everything: bool = False) -> int:
         """Seal what is due, or with `everything` whatever waits, of one project or all; how many events.
 
         What came in meanwhile is for the next time. Raises the failure of `project`; one of all projects' is logged.
         """
         now_ms = self._clock.now_ms()
-        if not self._db.peek(catalog.any_waits):
+        if not self.any_waits():
             return 0
         due = [
             found
