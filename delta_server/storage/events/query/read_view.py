@@ -107,6 +107,7 @@ class ReadView:
         self.project = project
         self._cold_pieces = cold_pieces
         self._read_cache = kept
+        self._large_left = kept.LARGE_OF_ONE_BYTES
         self.token = secrets.token_hex(16)
         self._connection = connection
         self._lock = threading.Lock()
@@ -311,7 +312,10 @@ class ReadView:
         self._check()
         if (object := self._cold.get(file)) is not None:
             return self._read_cold(file, object, offset, count)
-        data = self._read_cache.piece(file, offset, count)
+        is_kept = count <= ReadCache.SMALL_BYTES or (count <= ReadCache.LARGE_BYTES and self._large_left > 0)
+        if is_kept and count > ReadCache.SMALL_BYTES:
+            self._large_left -= count
+        data = self._read_cache.piece(file, offset, count) if is_kept else None
         if data is None:
             with self._lock:
                 self._check()
@@ -320,7 +324,8 @@ class ReadView:
                 except apsw.Error as error:
                     self.failure = error
                     raise
-            self._read_cache.keep(file, offset, data)
+            if is_kept:
+                self._read_cache.keep(file, offset, data)
         return data
 
     def _read_cold(self, file: File, object: ColdObject, offset: int, count: int) -> bytes:

@@ -105,8 +105,22 @@ async def test_small_pieces_are_read_once_and_large_ones_each_time(stored: Store
         assert (pages.read(200, 301), opened_blobs(found)) == (DATA[200:501], 1), "another piece"
     for _ in range(2):
         with stored.read_views.open(stored.project) as found:
-            large = found.open("rollup", 1).read(0, ReadCache.SMALL_BYTES + 1)
-            assert (large, opened_blobs(found)) == (DATA[: ReadCache.SMALL_BYTES + 1], 1)
+            large = found.open("rollup", 1).read(0, ReadCache.LARGE_BYTES + 1)
+            assert (large, opened_blobs(found)) == (DATA[: ReadCache.LARGE_BYTES + 1], 1)
+
+
+async def test_who_reads_much_leaves_to_others_what_they_have(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ReadCache, "SMALL_BYTES", 50)
+    monkeypatch.setattr(ReadCache, "LARGE_OF_ONE_BYTES", 250)
+    await stored.add(1)
+    for _ in range(2):
+        with stored.read_views.open(stored.project) as found:
+            for offset in range(0, 500, 100):
+                assert found.open("rollup", 1).read(offset, 100) == DATA[offset : offset + 100]
+            found.open("rollup", 1).read(500, 50)
+        pieces = [(offset, 100) for offset in range(0, 500, 100)] + [(500, 50)]
+        kept = [stored.read_views._read_cache.piece(("rollup", 1), *piece) is not None for piece in pieces]
+        assert kept == [True, True, True, False, False, True]
 
 
 async def test_what_may_be_damaged_is_read_again(stored: Stored) -> None:
