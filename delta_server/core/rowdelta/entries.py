@@ -1,11 +1,13 @@
 """Makes the entries of a block of rows (joining.py)."""
 
 import re
+import sys
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import accumulate, repeat
 from operator import add, call
+from struct import Struct
 from typing import Any
 
 import msgspec
@@ -22,7 +24,7 @@ from delta_server.core.rowdelta.settings import Settings
 _digest: Callable[[Any], bytes] = xxh3_128_digest
 _never = repeat(False)
 _PLAIN_NAME = re.compile(r'/[^/*~"\\]+', re.ASCII)
-_SIZE_BYTES = 4
+_SIZES = Struct(f">{COUNT}I")
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -45,23 +47,23 @@ class Maker(ABC):
     def make(self, block: bytes, offset: int, *, what: str, line: int) -> Made:
         """Of the block at `offset`, which begins with line `line` of `what`. Raises Invalid: something is wrong."""
 
-    def parted(self, text: bytes, offset: int) -> bytes:
-        """Of whole lines, block by block: the sizes of all parts, then their entries; nothing where there is anything
-        to say of a row."""
+    def parted(self, pieces: Iterable[bytes], offset: int) -> bytes:
+        """Of whole lines in pieces, block by block: the sizes of all parts, then their entries; nothing where there is
+        anything to say of a row, or of a piece."""
         parts: list[list[bytes]] = [[] for _ in range(COUNT)]
         append_of = [part.append for part in parts].__getitem__
         try:
-            for block in blocks([text], len(text)):
+            for block in blocks(pieces, sys.maxsize):
                 made = self.make(block, offset, what="", line=1)
                 if made.rows < made.lines or made.lacking:
                     return b""
                 first_bytes = b"".join(made.entries)[:: ENTRY.size]
                 deque(map(call, map(append_of, first_bytes), made.entries), maxlen=0)
                 offset += len(block)
-        except DeltaError:
+        except (DeltaError, OSError):
             return b""
-        sizes = [(len(part) * ENTRY.size).to_bytes(_SIZE_BYTES) for part in parts]
-        return b"".join([*sizes, *[b"".join(part) for part in parts]])
+        joined = list(map(b"".join, parts))
+        return b"".join([_SIZES.pack(*map(len, joined)), *joined])
 
 
 class EntryMaker(Maker):
@@ -108,16 +110,12 @@ class EntryMaker(Maker):
 
 
 def rows_of(parted: bytes) -> int:
-    return (len(parted) - COUNT * _SIZE_BYTES) // ENTRY.size
+    return (len(parted) - _SIZES.size) // ENTRY.size
 
 
 def parts_of(parted: bytes) -> list[bytes]:
-    at, parts = COUNT * _SIZE_BYTES, []
-    for part in range(COUNT):
-        size = int.from_bytes(parted[part * _SIZE_BYTES : (part + 1) * _SIZE_BYTES])
-        parts.append(parted[at : at + size])
-        at += size
-    return parts
+    ends = list(accumulate(_SIZES.unpack_from(parted), initial=_SIZES.size))
+    return list(map(parted.__getitem__, map(slice, ends, ends[1:])))
 
 
 def _delete(column: list[Any], places: list[int]) -> None:

@@ -1,6 +1,6 @@
 """What a comparison of rows reads from and writes to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol
 
 Side = Literal["before", "after"]
@@ -73,6 +73,10 @@ class Spill(Protocol):
 
     def write(self, data: bytes) -> int:
         """The offset at which they can be read."""
+        ...
+
+    def write_all(self, pieces: Sequence[bytes]) -> int:
+        """One behind another; the offset of the first."""
         ...
 
     def read(self, offset: int, size: int) -> bytes: ...

@@ -460,7 +460,7 @@ class Beside:
         return side in self.read
 
     def give(self, side: Side, offset: int, blocks: list[bytes]) -> None:
-        self.given.append(("batch", lambda: self.maker.parted(b"".join(blocks), offset)))
+        self.given.append(("batch", lambda: self.maker.parted(blocks, offset)))
         self.most_given = max(self.most_given, len(self.given))
 
     def give_part(self, before: bytes, after: bytes) -> None:

@@ -44,7 +44,7 @@ def assistant() -> Iterator[ProcessAssistant]:
 def test_it_answers_what_is_made_here(assistant: ProcessAssistant) -> None:
     for offset in (0, 12345678901):
         assistant.give("before", offset, [ROWS, ROWS])
-        assert assistant.take() == EntryMaker(("id",), SETTINGS).parted(ROWS * 2, offset)
+        assert assistant.take() == EntryMaker(("id",), SETTINGS).parted([ROWS * 2], offset)
     assistant.give("before", 0, [b"no JSON\n"])
     assert assistant.take() == b""
     assert assistant.is_ready()
@@ -61,9 +61,9 @@ def test_it_reads_a_file_that_is_open(tmp_path: Path) -> None:
             assert [assistant.reads("before"), assistant.reads("after")] == [False, True]
             for offset in (0, len(ROWS)):
                 assistant.give("after", offset, [ROWS])
-            assert [assistant.take(), assistant.take()] == [parted(ROWS, 0), parted(ROWS, len(ROWS))]
+            assert [assistant.take(), assistant.take()] == [parted([ROWS], 0), parted([ROWS], len(ROWS))]
             assistant.give("before", 0, [ROWS])
-            assert assistant.take() == parted(ROWS, 0)
+            assert assistant.take() == parted([ROWS], 0)
             (tmp_path / "rows").write_bytes(ROWS)
             assistant.give("after", len(ROWS), [ROWS])
             assert assistant.take() == b"", "it is shorter by now"
@@ -143,7 +143,7 @@ with rowdelta.FileSource(Path(sys.argv[1])) as source:
         assistant.give("before", 5, [rows])
         assistant.give("after", 0, [rows])
         maker = EntryMaker(("id",), Settings())
-        assert [assistant.take(), assistant.take()] == [maker.parted(rows, 5), maker.parted(rows, 0)]
+        assert [assistant.take(), assistant.take()] == [maker.parted([rows], 5), maker.parted([rows], 0)]
         assistant._process.kill()
         assert assistant.take() == b""
         assert not assistant.is_ready()

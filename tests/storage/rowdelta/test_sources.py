@@ -259,6 +259,8 @@ def test_operations_as_tables(tmp_path: Path) -> None:
 def test_a_spill_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with SpillFile(tmp_path / "nowhere") as spill, pytest.raises(DeltaError, match="rows cannot be kept in"):
         spill.write(bytes(1 << 20))
+    with SpillFile(tmp_path / "nowhere") as spill, pytest.raises(DeltaError, match="rows cannot be kept in"):
+        spill.write_all([b"a"])
 
 
 def test_spilled_bytes_come_back(tmp_path: Path) -> None:
@@ -266,6 +268,26 @@ def test_spilled_bytes_come_back(tmp_path: Path) -> None:
         written = [(spill.write(piece), piece) for piece in (b"a", bytes(300_000), b"bc", zlib.compress(NDJSON))]
         assert [spill.read(offset, len(piece)) == piece for offset, piece in written] == [True] * 4
         assert list(tmp_path.iterdir()) == [], "it has no name"
+
+
+@pytest.mark.parametrize("way", ["at once", "cut short", "one by one"])
+def test_spilled_pieces_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    really = getattr(os, "pwritev", None)
+    if way == "one by one":
+        monkeypatch.delattr(os, "pwritev", raising=False)
+    elif really is None:
+        pytest.skip("other systems have it not")
+    elif way == "cut short":
+        monkeypatch.setattr(os, "pwritev", lambda file, pieces, offset: really(file, [pieces[0][:7]], offset))
+    pieces = [b"%d " % i * (i % 5) for i in range(1, 3000)]
+    with SpillFile(tmp_path) as spill:
+        spill.write(b"before")
+        offset = spill.write_all(pieces)
+        behind = spill.write(b"behind")
+        assert spill.read(0, offset) == b"before"
+        assert spill.read(offset, behind - offset) == b"".join(pieces)
+        assert spill.read(behind, 6) == b"behind"
+        assert spill.write_all([]) == behind + 6
 
 
 def test_parquet_is_read_in_pieces(tmp_path: Path) -> None:
