@@ -3,7 +3,8 @@
 A consumer has a name and a durable cursor: it reads on behind it, does its part, and moves it, so it hears of each
 happening at least once, in order, whatever crashes. Who follows for as long as a connection lasts keeps the `seq` of
 the last one itself. Rows are kept for KEPT_MS, the newest MOST_KEPT of them, and until the slowest consumer has
-read them, but never for longer than LONGEST_MS: `trimmed` tells up to where they are gone.
+read them, but never for longer than LONGEST_MS: `trimmed` tells up to where they may be gone. After a restore numbers
+go on from `begin_again`: those that the database before gave since its backup stand for something else by then.
 
 What is such a log already needs no row here: events are read by their own seq (storage/eventlog.py), which a row for
 each of their commits would make slower for everybody who sends some. Of what has rows of its own that stay, the
@@ -68,6 +69,16 @@ def trimmed(tx: Tx) -> int:
     return position(tx, _TRIMMED) or 0
 
 
+@frees_space
+def begin_again(tx: Tx) -> None:
+    """Of a restored database: numbers go on from so far ahead that none is given twice, and whoever followed it before
+    has missed something. Consumers read on, for their cursors are of the backup, too."""
+    ahead = max(newest(tx), tx.now_ms)
+    if not tx.run("UPDATE sqlite_sequence SET seq = ? WHERE name = 'outbox'", ahead):
+        tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES ('outbox', ?)", ahead)
+    _set_trimmed(tx, ahead)
+
+
 def read(tx: Tx, after: int, limit: int) -> list[Happening]:
     """Of all projects, in order: for consumers."""
     rows = tx.all(f"SELECT {_COLUMNS} FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
@@ -118,7 +129,7 @@ def trim(tx: Tx, limit: int) -> bool:
     if last is None:
         return False
     tx.run("DELETE FROM outbox WHERE seq <= ?", last)
-    tx.run("INSERT INTO outbox_cursor (name, seq) VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = ?2", _TRIMMED, last)
+    _set_trimmed(tx, last)
     return True
 
 
@@ -126,6 +137,11 @@ def delete_some(tx: Tx, project: int, limit: int) -> bool:
     """Delete up to `limit` happenings of a deleted project; False when there are none."""
     sql = "DELETE FROM outbox WHERE project = ? AND seq IN (SELECT seq FROM outbox WHERE project = ? LIMIT ?)"
     return tx.run(sql, project, project, limit) > 0
+
+
+def _set_trimmed(tx: Tx, seq: int) -> None:
+    sql = "INSERT INTO outbox_cursor (name, seq) VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = max(seq, ?2)"
+    tx.run(sql, _TRIMMED, seq)
 
 
 def _check(consumer: str) -> None:

@@ -177,3 +177,23 @@ class TestTrimming:
         assert await db.write(outbox.delete_some, 1, 10)
         assert not await db.write(outbox.delete_some, 1, 10)
         assert await kinds(db) == ["c"]
+
+
+class TestRestored:
+    @pytest.mark.parametrize("kinds_before", [(), ("a", "b")])
+    async def test_no_number_is_given_twice_and_consumers_read_on(
+        self, db: Database, clock: FakeClock, kinds_before: tuple[str, ...]
+    ) -> None:
+        await db.write(outbox.subscribe, "hooks")
+        before = await write(db, *kinds_before)
+        await db.write(outbox.begin_again)
+        ahead = await db.read(outbox.newest)
+        assert ahead >= max([clock.now_ms(), *before])
+        assert await db.read(outbox.trimmed) == ahead, "whoever followed it has missed something"
+        [seq] = await write(db, "c")
+        assert seq == ahead + 1
+        assert await consume(db, "hooks", 100) == [*kinds_before, "c"]
+        clock.advance(LONGEST_MS)
+        await db.write(outbox.begin_again)
+        await db.write(outbox.trim, 1)
+        assert await db.read(outbox.trimmed) >= clock.now_ms(), "it never goes back"

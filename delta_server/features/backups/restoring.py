@@ -17,7 +17,7 @@ from delta_server.features.backups.keeper import Keeper, Work
 from delta_server.features.backups.verifying import fault_of
 from delta_server.features.users import service as users
 from delta_server.services import Services
-from delta_server.storage import staged_restore
+from delta_server.storage import outbox, staged_restore
 from delta_server.storage.database import ACTING, Tx, frees_space
 from delta_server.storage.staged_restore import STAGED_NAME, Note, kept_name
 from delta_server.tasks.restart import Restart
@@ -84,6 +84,7 @@ async def finish(svc: Services) -> None:
     ended = 0
     while some := await svc.db.write(_end_sessions):
         ended += some
+    await svc.db.write(outbox.begin_again)
     barred = await carrying.carry_over(svc, data_dir / note.kept) if note.kept else {}
     await svc.db.write(_record, note, {"kept": note.kept, "sessions": ended, **barred})
     done = msgspec.structs.replace(note, finished_ms=svc.clock.now_ms())

@@ -70,6 +70,8 @@ class Happenings:
             found, newest, trimmed = looks.get(topic, after, partial(svc.db.peek, _read_outbox, project, after))
             if after < trimmed:
                 yield GAP
+                after = trimmed
+                continue
             if found:
                 key = ("happenings", project, after, found[-1].seq)
                 frames = await svc.live.shared.get(key, partial(svc.db.read, _framed, project, found))

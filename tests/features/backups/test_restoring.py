@@ -16,6 +16,7 @@ from delta_server.features.accounts import service as accounts
 from delta_server.features.backups import keeper
 from delta_server.features.backups.keeper import Keeper
 from delta_server.features.users import service as users
+from delta_server.storage import outbox
 from delta_server.storage.database import Tx
 from delta_server.storage.staged_restore import STAGED_NAME
 from delta_server.tasks.restart import Restart
@@ -128,6 +129,7 @@ async def test_the_next_start_is_of_the_backup(backed_up: Config, clock: FakeClo
         told = (await client.get(f"{LIST}/state", headers=owner)).json()["restored"]
         assert (told["backup"], told["fault"]) == (name, None)
         assert told["finished_at"]
+        assert app.services.db.peek(outbox.trimmed) >= clock.now_ms(), "streams of before hear of a gap"
         kept = [path.name for path in backed_up.storage.data_dir.glob("replaced-*")]
         assert kept == [told["kept"]], "no log that has nothing in it"
         found = (await client.get("/v1/audit?action=backup.restore", headers=owner)).json()["data"]

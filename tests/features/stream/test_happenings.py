@@ -150,6 +150,20 @@ async def test_a_gap_is_told_when_what_was_missed_is_gone(
         assert await back.next() == ["endpoint.created c"]
 
 
+async def test_ids_from_before_a_restore_are_answered_with_a_gap(
+    app: Application, client: httpx.AsyncClient, keys: Keys
+) -> None:
+    for name in ("a", "b"):
+        await call(client, keys.project, "POST", "/v1/endpoints", {"name": name})
+    await app.services.db.write(outbox.begin_again)
+    await call(client, keys.project, "POST", "/v1/endpoints", {"name": "c"})
+    for last in ("0", "2", "3"):  # the database before the restore had a third
+        back = Follower(app, last=last)
+        async with aclosing(back.pieces):
+            assert await back.next() == ["gap"]
+            assert await back.next() == ["endpoint.created c"]
+
+
 async def test_an_idle_follower_hears_of_no_gap_when_others_happenings_go(
     app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock, follower: Follower
 ) -> None:
