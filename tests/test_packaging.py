@@ -53,6 +53,11 @@ def test_the_first_key_is_made_once(tmp_path: Path, command: dict[str, str]) -> 
     listed = run(tmp_path, "key", "list", "--data-dir", "data").stdout.splitlines()
     assert len(listed) == 2
     assert re.search(r"home +admin.* first ", listed[1])
+    kept.unlink()
+    again = first_key(command)
+    assert (again.returncode, again.stdout) == (0, ""), "who keeps it elsewhere gets no other at each start"
+    assert "there is a key already" in again.stderr
+    assert run(tmp_path, "key", "list", "--data-dir", "data").stdout.splitlines() == listed
 
 
 def test_a_key_that_cannot_be_made_leaves_none(tmp_path: Path, command: dict[str, str]) -> None:
