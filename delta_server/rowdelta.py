@@ -9,12 +9,13 @@ with rowdelta.compare(before, after, rowdelta.Options(spill_directory=directory)
 """
 
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from delta_server.core.diff.diff_settings import Fields
+from delta_server.core.errors import Unavailable
 from delta_server.core.rowdelta import writing
 from delta_server.core.rowdelta.comparing import Comparison
 from delta_server.core.rowdelta.csv_lines import Table
@@ -100,7 +101,8 @@ def compare(before: Source, after: Source, options: Options, progress: Progress 
         def assistant(fields: Fields, settings: Settings, table: Table | None) -> "ProcessAssistant":
             from delta_server.storage.rowdelta.assistant import ProcessAssistant  # here: it brings 7 MB
 
-            return ProcessAssistant(fields, settings, table, files=_files(sides if table is None else texts))
+            files = _files(sides if table is None else texts)
+            return ProcessAssistant(fields, settings, table, files=files, spill=_file(spill, table, files))
 
         comparison = Comparison(
             sides["before"],
@@ -139,6 +141,15 @@ def _files(sides: Mapping[Side, Source]) -> dict[Side, int]:
     kinds = FileSource | SpooledSource | CsvText
     opened = {side: source.file for side, source in sides.items() if isinstance(source, kinds)}
     return {side: file for side, file in opened.items() if file is not None}
+
+
+def _file(spill: SpillFile, table: Table | None, files: Mapping[Side, int]) -> int | None:
+    """Where rows will be moved into it."""
+    if table is None and len(files) > 1:
+        return None
+    with suppress(Unavailable):  # for what needs none
+        return spill.file
+    return None
 
 
 def _no_progress(rows_before: int, rows_after: int, phase: Phase) -> None:

@@ -121,9 +121,7 @@ class Comparison:
         begun = nullcontext() if self._assistant is None else self._assistant(self._fields, self._settings, table)
         with begun as assistant:
             sides = self._read(assistant, table)
-            rows, found = self._readable(sides, self._joined(sides, assistant), table)
-            if table is not None:
-                assistant = None  # it has nothing of what is moved
+            rows, found = self._readable(sides, self._joined(sides, assistant), table, assistant)
             pairs = self._pairs(rows) if self._fields else None
             checked = {side: self._partitions(16) for side in rows}
             for side, left in self._left(found, rows, pairs).items():
@@ -172,7 +170,7 @@ class Comparison:
             yield found
 
     def _readable(
-        self, sides: Sides, found: Iterator[Joined], table: Table | None
+        self, sides: Sides, found: Iterator[Joined], table: Table | None, assistant: Assistant | None
     ) -> tuple[dict[Side, Rows], Iterator[Joined]]:
         """Where the rows that are left over can be read at any place, and their entries. Those of a source that can
         only be read from its beginning, and those of a table, are moved into the spill."""
@@ -195,6 +193,9 @@ class Comparison:
             report = partial(self._report, "check")
             end = move(sources[side], left[side], moved, self._spill, report=report, change=change)
             left[side], rows[side] = moved, Rows(self._spill.read, end)
+            self._spill.flush()
+            if assistant is not None:
+                assistant.moved(side)
         return rows, _by_key(left)
 
     def _pairs(self, rows: dict[Side, Rows]) -> Pairs:

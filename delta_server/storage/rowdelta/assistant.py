@@ -71,14 +71,16 @@ class ProcessAssistant:
         table: Table | None = None,
         *,
         files: Mapping[Side, int] = _NO_FILES,
+        spill: int | None = None,
         after: int | None = None,
         wait_s: float = 0,
     ) -> None:
         """It is started when it was asked for `after` times, and then waited for at each until it is ready. `files` are
-        those open ones that it can read itself."""
+        those open ones that it can read itself, and so is `spill`."""
         self._copies = process_copy.is_safe()
         self._after, self._wait_s = after or (_BEGIN_COPY if self._copies else _BEGIN), wait_s
-        self._files = {} if sys.platform == "win32" else files
+        self._files = {} if sys.platform == "win32" else dict(files)
+        self._spill = None if sys.platform == "win32" else spill
         plain = Settings(**{name: getattr(settings, name) for name in Settings.__struct_fields__})
         self._setup = _Setup(fields, plain, table)
         self._asked = 0
@@ -100,6 +102,12 @@ class ProcessAssistant:
 
     def reads(self, side: Side) -> bool:
         return side in self._files
+
+    def moved(self, side: Side) -> None:
+        if self._spill is None:
+            self._files.pop(side, None)
+        else:
+            self._files[side] = self._spill
 
     def give(self, side: Side, offset: int, blocks: list[bytes]) -> None:
         file = self._files.get(side, _NO_FILE)
@@ -134,7 +142,7 @@ class ProcessAssistant:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=child.environment(),
-                pass_fds=tuple(self._files.values()),
+                pass_fds=[file for file in (*self._files.values(), self._spill) if file is not None],
             )
             _enlarge(self._process.stdout)
             self._send(msgspec.json.encode(self._setup))

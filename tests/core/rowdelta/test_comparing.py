@@ -451,13 +451,19 @@ class Beside:
         self.fails, self.made, self.read = fails, Counter[str](), reads
         self.given: list[tuple[str, Callable[[], bytes]]] = []
         self.most_given = 0
-        self.sources: dict[Side, Text] = {}
+        self.read_at: dict[Side, ReadAt] = {}
+        self.spill: SpillFile | None = None
 
     def is_ready(self) -> bool:
         return True
 
     def reads(self, side: Side) -> bool:
         return side in self.read
+
+    def moved(self, side: Side) -> None:
+        assert self.spill is not None
+        self.read = [*self.read, side]
+        self.read_at[side] = self.spill.read
 
     def give(self, side: Side, offset: int, blocks: list[bytes]) -> None:
         self.given.append(("batch", lambda: self.maker.parted(blocks, offset)))
@@ -467,14 +473,11 @@ class Beside:
         self.given.append(("part", lambda: joining.packed(joining.join(before, after))))
 
     def give_left(self, side: Side, entries: bytes) -> None:
-        read_at = self.sources[side].read_at
-        assert read_at is not None
+        read_at = self.read_at[side]
         self.given.append(("left", lambda: self.checker.beside(entries, read_at)))
 
     def give_pairs(self, given_pairs: bytes) -> None:
-        before, after = self.sources["before"].read_at, self.sources["after"].read_at
-        assert before is not None
-        assert after is not None
+        before, after = self.read_at["before"], self.read_at["after"]
         self.given.append(("pairs", lambda: self.pair_checker.beside(given_pairs, before, after)))
 
     def take(self) -> bytes:
@@ -484,18 +487,21 @@ class Beside:
         return made
 
 
-def assisted(before: bytes, after: bytes, directory: Path, **kind: Any) -> tuple[Any, Beside]:
+def assisted(before: bytes, after: bytes, directory: Path, *, passing: bool = False, **kind: Any) -> tuple[Any, Beside]:
     options = rowdelta.Options(spill_directory=directory, key_fields=("id",), memory_bytes=TINY, max_row_bytes=100)
     made: list[Beside] = []
 
     def begin(fields: tuple[str, ...], chosen: Settings, _: object) -> Any:
         made.append(Beside(fields, chosen, **kind))
-        made[0].sources = {"before": sides[0], "after": sides[1]}
+        made[0].read_at = {side: text.read_at for side, text in named.items() if text.read_at is not None}
+        made[0].spill = spill
         return nullcontext(made[0])
 
     with SpillFile(directory) as spill:
-        sides = Text(before), Text(after)
-        found = Comparison(*sides, options, spill=spill, progress=lambda *_: None, assistant=begin)
+        named: dict[Side, Text] = {"before": Text(before, passing=passing), "after": Text(after)}
+        found = Comparison(
+            named["before"], named["after"], options, spill=spill, progress=lambda *_: None, assistant=begin
+        )
         lines = list(writing.ndjson(found.lines(), found.summary))
         assert lines[:-1] == [msgspec.json.encode(operation) + b"\n" for operation in found.operations()]
         return (found.summary, lines), made[0]
@@ -516,8 +522,10 @@ def test_an_assistant_changes_nothing_that_is_found(tmp_path: Path, monkeypatch:
     helped, some = assisted(before, after, tmp_path)
     ahead, ahead_made = assisted(before, after, tmp_path, reads=["after"])
     both, both_made = assisted(before, after, tmp_path, reads=["before", "after"])
-    assert helped == alone == ahead == both
-    assert [made.made["pairs"] > 5 for made in (none, some, ahead_made, both_made)] == [False, False, False, True]
+    moved, moved_made = assisted(before, after, tmp_path, passing=True, reads=["after"])
+    assert helped == alone == ahead == both == moved
+    pairs_made = [made.made["pairs"] > 5 for made in (none, some, ahead_made, both_made, moved_made)]
+    assert pairs_made == [False, False, False, True, True]
     assert (+none.made, some.made["batch"] > 5, ahead_made.made["batch"] > 5) == (Counter(), True, True)
     assert (some.made["part"] > 5, some.made["left"], ahead_made.made["left"] > 5) == (True, 0, True)
     assert (none.most_given, some.most_given, ahead_made.most_given) == (1, 1, reading.AHEAD + 1)

@@ -15,9 +15,10 @@ from xxhash import xxh3_128_hexdigest
 
 from delta_server import rowdelta
 from delta_server.core.errors import Conflict, DeltaError
-from delta_server.core.rowdelta import blocks, csv_lines
+from delta_server.core.rowdelta import blocks, csv_lines, operations
 from delta_server.core.rowdelta.comparing import Comparison
 from delta_server.core.rowdelta.csv_lines import LineMaker, NotPlain, Table
+from delta_server.core.rowdelta.ports import Side
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.storage import process_copy
 from delta_server.storage.rowdelta.assistant import ProcessAssistant
@@ -185,8 +186,10 @@ def test_a_side_that_changes_meanwhile_is_noticed(tmp_path: Path) -> None:
 
 def test_the_second_process_reads_lines_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(operations, "_BATCH", 50)
     monkeypatch.setattr(process_copy, "is_safe", lambda: False)
     taken: list[bytes] = []
+    pairs_given: list[bool] = []
     tables: list[Table | None] = []
 
     class Watched(ProcessAssistant):
@@ -194,10 +197,18 @@ def test_the_second_process_reads_lines_too(tmp_path: Path, monkeypatch: pytest.
             taken.append(super().take())
             return taken[-1]
 
+        def give_pairs(self, given_pairs: bytes) -> None:
+            super().give_pairs(given_pairs)
+            pairs_given.append(self.reads("before"))
+
     def begin(fields: tuple[str, ...], chosen: Settings, table: Table | None) -> ProcessAssistant:
         tables.append(table)
-        files = {"before": old.text.file, "after": new.text.file} if table and old.text and new.text else {}
-        return Watched(fields, chosen, table, files=files, after=2, wait_s=60)  # type: ignore[arg-type]
+        assert old.text is not None
+        assert new.text is not None
+        assert old.text.file is not None
+        assert new.text.file is not None
+        files: dict[Side, int] = {"before": old.text.file, "after": new.text.file} if table else {}
+        return Watched(fields, chosen, table, files=files, spill=spill.file, after=2, wait_s=60)
 
     for quoted, name in ((b"", "plain"), (b'"7","x",1\n', "quoted")):
         paths = tmp_path / f"{name}1.csv", tmp_path / f"{name}2.csv"
@@ -210,6 +221,8 @@ def test_the_second_process_reads_lines_too(tmp_path: Path, monkeypatch: pytest.
             taken.clear()
             assert _both(old, new, old.text, new.text, spill, begin) == alone
         assert len(taken) > 3
+        assert all(taken) or quoted
+    assert pairs_given
     assert [table is None for table in tables] == [False, False, True]
 
 
