@@ -159,9 +159,13 @@ def _dead_frames(tx: Tx, endpoint: int, below: int) -> list[int]:
 
 @frees_space
 def _delete_frames(tx: Tx, endpoint: int, contents: Sequence[int]) -> list[int]:
-    """Delete contents from the newest to the oldest, so that a chain of them goes at once; those still needed stay."""
+    """Delete contents from the newest to the oldest, so that a chain of them goes at once; those still needed stay, and
+    those that were packed since they were looked for: they go with their pack."""
     needed = []
+    rows = sql.by_ids(tx, endpoint, contents)
     for content in contents:
+        if content not in rows or rows[content].pack is not None:
+            continue
         if sql.has_dependents(tx, endpoint, content):
             needed.append(content)
         else:

@@ -212,6 +212,33 @@ async def test_a_few_frames_stay_frames_where_a_pack_would_be_larger(tmp_path: P
         assert await store.db.read(counts, "pack", "frame") == [1, 1]
 
 
+async def test_what_dies_and_is_packed_while_a_sweep_looks_goes_with_its_pack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted alone, it left a pack that `verify` calls damaged, for ever where nothing living was in it."""
+    async with opened(tmp_path) as store:
+        endpoint = await new_endpoint(store)
+        wanted = await filled(store, endpoint, 40)
+        readable, dead = packing._readable, list[int]()
+
+        async def meanwhile(*group: Any) -> dict[int, bytes]:
+            bodies = await readable(*group)
+            for content in [] if dead else list(wanted)[2:8]:
+                await kill(store, endpoint, content)
+                del wanted[content]
+            dead.extend([] if dead else await store.db.read(maintenance._dead_frames, endpoint, maintenance.LAST_ID))
+            return bodies
+
+        monkeypatch.setattr(packing, "_readable", meanwhile)
+        await maintenance.pack(store)
+        assert len(dead) == 6
+        assert await store.db.write(maintenance._delete_frames, endpoint, dead) == []
+        await all_readable(store, endpoint, wanted)
+        await maintenance.sweep(store)
+        await all_readable(store, endpoint, wanted)
+        assert await store.db.read(counts, "content") == [len(wanted)]
+
+
 async def test_work_on_one_endpoint_while_it_is_written_to(tmp_path: Path) -> None:
     clock = FakeClock()
     async with opened(tmp_path, clock=clock) as store:
