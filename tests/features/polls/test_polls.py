@@ -354,6 +354,17 @@ async def test_a_host_is_asked_by_one_at_a_time_and_who_asks_twice_is_answered_o
     assert (len(api.asked), api.most_at_once) == (5, 1)
 
 
+async def test_those_of_one_host_wait_for_its_answers_and_are_written_in_one_commit(services: Services) -> None:
+    async with source(json(b"{}")) as api:
+        for number in range(5):
+            await p.polled(services, f"{api.url}/{number}", f"e{number}")
+        before = services.db.stats().commits
+        await RunningPolls.of(services).begin_due()
+        await RunningPolls.of(services).ended()
+    assert (len(api.asked), api.most_at_once) == (5, 1)
+    assert services.db.stats().commits == before + 1
+
+
 async def test_what_is_deleted_or_off_is_not_polled(services: Services) -> None:
     async with source(json(b"{}")) as api:
         endpoint = await p.polled(services, api.url)
