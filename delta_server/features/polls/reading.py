@@ -96,7 +96,8 @@ async def _fetch(
             and not how.computes
             and formats.is_json(answer.body, content_type, how.read_as)
         ):
-            read = outcome.read(answer.body, content_type, answer.url, how)
+            as_json = msgspec.structs.replace(how, read_as="json")  # it is not looked at once more
+            read = outcome.read(answer.body, content_type, answer.url, as_json)
         else:
             cpu = _cpu(svc, answer.body, how)
             read = await computed(cpu, outcome.read, answer.body, content_type, answer.url, how)
