@@ -13,7 +13,7 @@ from delta_server.storage.database import Tx
 
 LOOK_AGAIN_S = 5.0
 """A clock that was set is noticed within so long."""
-SHORTEST_WAIT_S = 1.5
+SHORTEST_WAIT_S = 1.7
 """What is due within that time begins together: that takes half the processor time of one poll after the other, for
 they share wake-ups and commits."""
 _AT_ONCE = 200

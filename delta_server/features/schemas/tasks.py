@@ -13,11 +13,11 @@ from delta_server.storage.database import Tx
 
 LOOK_AGAIN_S = 60.0
 HAPPENINGS_AT_ONCE = 256
-PEEKED = 8
+PEEKED = 16
 """So few happenings are read on the event loop."""
 YIELD_FACTOR, MOST_PAUSE_S, QUIET_S = 4, 1.0, 0.05
 """While callers store, it pauses for so many times as long as it took, or until they are quiet."""
-PROJECTS_AT_ONCE, ENDPOINTS_AT_ONCE = 2, 16
+PROJECTS_AT_ONCE, ENDPOINTS_AT_ONCE = 2, 32
 GATHERED_S = 5.0
 """What happens within so long is learned from together."""
 
