@@ -1,13 +1,13 @@
-import { count, counted, percent } from "../numbers.ts";
 import { spanText } from "../overview/pulse.ts";
 import { Icon } from "../parts/Icon.tsx";
 import { Segments } from "../parts/Segments.tsx";
 import { setQuery } from "../state/location.ts";
 import { clock, longDay, moment, zoneName } from "../time/clock.ts";
-import type { Answered, Meta } from "./asking.ts";
+import type { Answered } from "./asking.ts";
 import { goTo } from "./changing.ts";
 import { HowToSend } from "./HowToSend.tsx";
 import { change, figure, metricName } from "./names.ts";
+import { notes } from "./notes.ts";
 import { DRAWN, eachMs, eachName, type Question, RANGES } from "./question.ts";
 import { before, numberOf, type Row } from "./rows.ts";
 
@@ -101,25 +101,10 @@ function Whole({ question, total: { rows, meta } }: { question: Question; total:
       ) : null}
       <span>
         {question.span.toMs > Date.now() ? ` · the last ${eachName(question.each)} still runs` : ""}
-        {notes(meta, metric)}
+        {notes(meta, question.metrics)}
       </span>
     </p>
   );
-}
-
-/** How sure the number is, and what it took. */
-export function notes(meta: Meta, metric: string): string {
-  const error = meta.approximate[metric];
-  const whole = meta.complete_from[metric];
-  return [
-    error === undefined ? "" : `an estimate, within ${percent(error)}`,
-    whole === undefined ? "" : `whole since ${whole.slice(0, 16).replace("T", " ")}: older events are deleted`,
-    meta.merges_pending ? "some persons count twice for some minutes" : "",
-    `${counted(meta.rows_scanned, "row")} read in ${count(Math.round(meta.took_ms))} ms`,
-  ]
-    .filter(Boolean)
-    .map((part) => ` · ${part}`)
-    .join("");
 }
 
 /** Nothing but the numbers, large. */
