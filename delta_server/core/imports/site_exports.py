@@ -94,13 +94,18 @@ def _umami(row: Row, sending: Sending) -> Event:
     )
 
 
+def _host(address: str) -> str:
+    """GoatCounter writes addresses without their scheme; who made such a file may not have."""
+    return address.removeprefix("https://").removeprefix("http://").partition("/")[0]
+
+
 def _goatcounter(row: Row, sending: Sending) -> Event:
     is_event, agent = row["Event"] == "true", agents.read(row.get("UserAgent", "")[: agents.MOST_CHARACTERS])
     scheme, referrer = row.get("Referrer scheme"), row.get("Referrer", "")
     data = {
         "path": None if is_event else pages.readable(row["Path"]),
         "title": row.get("Title"),
-        "referrer": referrer.partition("/")[0] if scheme == "h" else referrer if scheme != "c" else None,
+        "referrer": _host(referrer) if scheme == "h" else referrer if scheme != "c" else None,
         "utm_campaign": referrer if scheme == "c" else None,
         "country": row.get("Location", "").partition("-")[0],
         "browser": row.get("Browser", "").rpartition(" ")[0] or row.get("Browser"),

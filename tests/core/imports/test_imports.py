@@ -210,7 +210,7 @@ def test_umami() -> None:
         ("1Path,Title,Event,Bot,Session,FirstVisit,Referrer,Referrer scheme,Browser,Screen size,Location,Date",
          "/a,A,false,0,s1,true,a.example/b,h,Firefox 125,1440,DE,2025-10-10T20:55:36Z"),
         ("2Path,Title,Event,UserAgent,Browser,System,Session,Bot,Referrer,Referrer scheme,Screen size,Location,"
-         "FirstVisit,Date", "/a,A,false,,Firefox 125,Linux,s1,0,a.example/b,h,1440x900,DE-BE,true,"
+         "FirstVisit,Date", "/a,A,false,,Firefox 125,Linux,s1,0,https://a.example/b,h,1440x900,DE-BE,true,"
          "2025-10-10T20:55:36Z"),
     ],
 )  # fmt: skip
