@@ -75,14 +75,14 @@ class EmbeddedEventLog:
         kept: Sequence[str] = (),
     ) -> None:
         """`kept`: see `child.environment`."""
-        self._db = db
-        self._clock = clock
+        self._db, self._clock = db, clock
         self._spare_cpu = spare_cpu
         self._dedup = dedup
         self._query_seconds = config.events.query_seconds
         self._appending = Appender(db, clock, cpu, dedup, last_seq, companions, admit)
         database = config.storage.data_dir / DATABASE_NAME
-        self._engine = Engine(database, config.events, spill=spill, callers=callers, cold=cold)
+        writing = self._appending.writing
+        self._engine = Engine(database, config.events, spill=spill, callers=callers, writing=writing, cold=cold)
         cores = os.cpu_count() or 1
         self._sql = SqlProcesses(
             database, config.events, cores=cores, views=views, callers=callers, kept=kept, engine=self._engine

@@ -2,6 +2,7 @@
 crashes."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -339,3 +340,18 @@ async def test_one_that_cannot_be_encoded_holds_up_nobody(
     with pytest.raises(Unavailable):
         await failing
     assert await stored_ids(held_log, project) == ["small"]
+
+
+async def test_queries_of_a_project_go_behind_its_own_writes(
+    log: EmbeddedEventLog, db: Database, projects: tuple[int, int]
+) -> None:
+    async def thread(project: int) -> str:
+        return await log._engine.run(project, lambda _: threading.current_thread().name.rpartition("_")[0])
+
+    writes, asks = projects
+    async with held(db):
+        writing = asyncio.create_task(log.append_events(writes, [event(None)]))
+        await asyncio.sleep(0)
+        assert (await thread(writes), await thread(asks)) == ("delta-later-query", "delta-query")
+    await writing
+    assert await thread(writes) == "delta-query"

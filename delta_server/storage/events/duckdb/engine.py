@@ -14,7 +14,7 @@ anything else.
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, ExitStack, suppress
 from functools import partial
@@ -134,10 +134,11 @@ class Engine:
         *,
         spill: Path | None = None,
         callers: Callers | None = None,
+        writing: Container[int] = (),
         cold: ColdPieces | None = None,
     ) -> None:
-        """`database` is delta.db; what does not fit in memory goes into `spill`, which is this engine's alone: a
-        directory beside it, of the one process that may write, when it is None."""
+        """`database` is delta.db; what does not fit in memory goes into `spill`, this engine's alone: a directory
+        beside it, of the one process that may write, when it is None. Queries of projects `writing` step back."""
         spill = spill or database.with_name("query-spill")
         self._instances = InstancePool(database, options, tuning or Tuning(), spill, cold)
         self._seconds = options.query_seconds
@@ -150,6 +151,7 @@ class Engine:
             MAINTENANCE_THREADS, thread_name_prefix="delta-events", initializer=behind
         )
         self._turns = Turns(MAX_QUERIES, callers=callers)
+        self._writing = writing
         self._jobs: set[_Job] = set()
         self._streams: Counter[int] = Counter()
 
@@ -304,7 +306,8 @@ class Engine:
     def _submit_query(self, project: int, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run `fn` in the place that was taken, which is free again when it has ended, not when its caller has."""
         loop = asyncio.get_running_loop()
-        threads = self._later_queries if self._turns.is_behind(project) else self._queries
+        steps_back = project in self._writing or self._turns.is_behind(project)
+        threads = self._later_queries if steps_back else self._queries
         try:
             future = self._submit(threads, fn, *args, **kwargs)
         except BaseException:

@@ -5,7 +5,7 @@ next. So single events cost a share of a block, and no call waits for others to 
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -120,10 +120,18 @@ class Appender:
         self._deleted: set[int] = set()
         self._waiting: dict[int, deque[AppendRequest]] = {}  # by project; there while a task works on it
         self._tasks: set[asyncio.Task[None]] = set()
+        self.writing: Counter[int] = Counter()
+        """Calls that wait for their answer, by project."""
 
     async def append_events(self, project: int, events: Sequence[Event], companion: object | None) -> frozenset[int]:
-        request = AppendRequest(events, companion)
-        if len(events) > SMALL_REQUEST_EVENTS:
+        self.writing[project] += 1
+        try:
+            return await self._append(project, AppendRequest(events, companion))
+        finally:
+            self.writing -= Counter({project: 1})
+
+    async def _append(self, project: int, request: AppendRequest) -> frozenset[int]:
+        if len(request.events) > SMALL_REQUEST_EVENTS:
             return (await self._append_together(project, [request]))[0]
         if project in self._waiting:
             self._waiting[project].append(request)
