@@ -137,11 +137,8 @@ class Comparison:
         sides: Sides = {}
         for side, source in self._read_from(table).items():
             entries = self._partitions(5)
-            maker = (
-                LineMaker(table, self._fields, self._settings) if table else EntryMaker(self._fields, self._settings)
-            )
             head = table.heads[side] if table else 0
-            reader = SideReader(side, source, self._settings, maker, assistant, head)
+            reader = SideReader(side, source, self._settings, self._maker(table), assistant, head)
             with closing(reader.read_into(entries)) as reading:
                 for _ in reading:
                     self._rows[side] = reader.rows

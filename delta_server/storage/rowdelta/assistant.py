@@ -168,7 +168,8 @@ class ProcessAssistant:
             self._process.kill()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with suppress(OSError):  # what it was still sent when it died
+                        pipe.close()
             self._process.wait()
 
 

@@ -127,6 +127,19 @@ def test_it_may_end(assistant: ProcessAssistant) -> None:
     assert not assistant.is_ready()
 
 
+def test_it_may_end_while_it_is_sent_something(assistant: ProcessAssistant) -> None:
+    """What it has not been sent by then is in the way of nothing."""
+    process = assistant._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    assistant.give("before", 0, [ROWS])
+    assert assistant.take() == b""
+    assistant.__exit__(None, None, None)
+    assert process.stdin is not None
+    assert process.stdin.closed
+
+
 _COPIED = """
 import sys
 from pathlib import Path
