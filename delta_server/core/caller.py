@@ -5,12 +5,9 @@ import msgspec
 from delta_server.core import scopes
 from delta_server.core.errors import Forbidden
 
-_NEEDS_PROJECT = (
-    "this needs a project's key, or an account's key with the project's id or name in x-tenant-id or ?project_id="
-)
-_NAME_PROJECT = (
-    "this is about a project: name one, by its id or name, in x-tenant-id or ?project_id=; GET /v1/projects lists yours"
-)
+_WHERE = "in x-tenant-id or, where no events are sent, ?project_id="
+_NEEDS_PROJECT = f"this needs a project's key, or an account's key with the project's id or name {_WHERE}"
+_NAME_PROJECT = f"this is about a project: name one, by its id or name, {_WHERE}; GET /v1/projects lists yours"
 
 
 class Caller(msgspec.Struct, frozen=True):
