@@ -49,6 +49,8 @@ from tests.patience import let_clients_wait, let_servers_wait
 from tests.secret_sweep import SWEEP
 from tests.started import Workers, options_of_routes
 from tests.storage.opened import FAST, FakeClock, begin
+from tests.temporary import pytest_configure as pytest_configure
+from tests.temporary import pytest_sessionfinish as pytest_sessionfinish
 
 # A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again. Each run tries others.
 hypothesis.settings.register_profile("delta", deadline=None, print_blob=True, max_examples=60 * FUZZ)
@@ -147,7 +149,7 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def pytest_sessionfinish() -> None:
+def pytest_unconfigure() -> None:
     """DuckDB's binding tells of leaks where garbage is still frozen at the end."""
     gc.unfreeze()
 

@@ -13,7 +13,14 @@ from delta_server.cli.main import cli
 from delta_server.config import checkup
 from delta_server.config.sections import Config, Egress
 from delta_server.config.sections import Server as Listening
+from delta_server.storage import checkup as storage_checkup
 from tests.server_process import Server, create_key, serving
+
+
+@pytest.fixture(autouse=True)
+def on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever tests write to (temporary.py)."""
+    monkeypatch.setattr(storage_checkup, "_PASSING", frozenset())
 
 
 @pytest.fixture(scope="module")
