@@ -143,7 +143,6 @@ def _turn(item: pytest.Item) -> tuple[int, int]:
 
 def pytest_collection_finish() -> None:
     """What stays until the end is not looked through again and again: a third of the time of small tests."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)  # of the tests themselves: a thirtieth of the time
     gc.enable()
