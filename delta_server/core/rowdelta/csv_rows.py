@@ -46,8 +46,13 @@ def _rows(lines: Iterator[bytes], what: str) -> Iterator[bytes]:
         yield from _quoted(chain([first], lines), what, None, 0)
         return
     if not head.strip():
+        if any(block.strip() for block in chain([rest], lines)):
+            raise Invalid(f"{what}: the first line is blank: it has to name the columns")
         return
-    names = head.rstrip(b"\r").decode().split(",")
+    line = head.rstrip(b"\r")
+    if b"\r" in line:
+        raise Invalid(f"{what}: its lines end with CR alone: save it with LF or CR LF")
+    names = line.decode().split(",")
     _check_names(names, what)
     row = _row(names)
     done = 1

@@ -69,6 +69,8 @@ WRONG = [
     ("a quote later", "a.csv", b"x\n1\n2" + b"\n3" * 70_000 + b'\n"', "a.csv, line 70004: it is not valid CSV"),
     ("an open quote", "a.csv", b'x,y\n1,"2\n', "a.csv, line 2: it is not valid CSV"),
     ("CSV that is not UTF-8", "a.csv", b"x\n\xff\n", "a.csv: it is not in UTF-8"),
+    ("a blank line in front of the names", "a.csv", b" \r\nx,y\n1,2\n", "a.csv: the first line is blank"),
+    ("lines that end with CR alone", "a.csv", b"x,y\r1,2\r", "a.csv: its lines end with CR alone: save it with LF"),
     ("no Parquet", "a", b"PAR1 but no more", "a cannot be read as Parquet"),
 ]
 
@@ -109,6 +111,7 @@ CSV = [
     ("a long cell", b"a\n" + b"x" * 200_000, [{"a": "x" * 200_000}]),
     ("a long cell in quotes", b'a\n"' + b"x" * 200_000 + b'"\n', [{"a": "x" * 200_000}]),
     ("nothing", b"", []),
+    ("blank lines and nothing else", b"\n" * 100_000 + b" \r\n", []),
 ]
 
 
