@@ -19,7 +19,7 @@ from delta_server.core.rowdelta.settings import Settings
 
 _BATCH = 32
 """Blocks that are shared with an assistant at a time."""
-_READ, _GIVEN = 22, 30
+_READ, _GIVEN = 20, 30
 """How many of them are its, where they are there to be read, and where we unpack or convert them first: so both are
 busy as long, for we count and keep besides."""
 
