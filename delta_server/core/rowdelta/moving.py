@@ -37,8 +37,8 @@ def move(
     byte, both as `change` makes them. Answers a place past all. Raises Conflict: the source is another by now."""
     end = 0
     with _opened(source) as texts_at:
-        for part in range(COUNT):
-            for entries in _batches(in_order(left, part)):
+        for some in _in_order(left):
+            for entries in _batches(some):
                 report()
                 texts = texts_at(_locations(b"".join(entries)))
                 if change is not None:
@@ -65,6 +65,18 @@ def _opened(source: Source) -> Iterator[Callable[[Iterable[Location]], list[byte
 
 def in_order(left: Partitions, part: int) -> list[bytes]:
     return sorted(entries_of(b"".join(left.take(part))), key=itemgetter(OFFSET))
+
+
+def _in_order(left: Partitions) -> Iterator[list[bytes]]:
+    """Parts together, where they are small: each batch has its price."""
+    waiting: list[bytes] = []
+    for part in range(COUNT):
+        waiting += in_order(left, part)
+        if len(waiting) >= ROWS_BETWEEN:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
 
 
 def _batches(entries: list[bytes]) -> Iterator[list[bytes]]:
