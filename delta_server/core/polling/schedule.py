@@ -21,6 +21,8 @@ GIVES_UP_AFTER_MS = times.DAY_MS
 GIVES_UP_AFTER = 5
 """Failures: what is polled once a day is not given up for the second."""
 LONGEST_RETRY_AFTER_MS = times.DAY_MS
+HELD_APART_MS = 60_000
+"""Those that were asked to wait go one after the other, a millisecond apart, so far behind the first at most."""
 
 State = Literal["on", "waiting", "backing_off", "paused", "off"]
 
@@ -97,7 +99,7 @@ def after_jump(settings: PollingSettings, standing: Standing, due_at: int, now_m
     latest = now_ms + LONGEST_PAUSE_MS if standing.failures else regular(settings, now_ms, seed)
     waits_until = standing.waits_until or 0
     if waits_until <= now_ms + LONGEST_RETRY_AFTER_MS:
-        latest = max(latest, waits_until)
+        latest = max(latest, waits_until + HELD_APART_MS)
     return min(due_at, latest)
 
 

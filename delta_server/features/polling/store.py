@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from delta_server.core.polling import schedule
 from delta_server.storage.database import LISTED, Row, Tx, listed
 
 
@@ -112,13 +113,16 @@ def set_due(tx: Tx, project: int) -> None:
 
 
 def hold_host(tx: Tx, project: int, host: str, until_ms: int) -> None:
-    """Nothing else of it is asked before then."""
+    """Nothing else of it is asked before then; from then on they go in the order in which they were due: where one is
+    asked to wait again, those behind it are the first of the next time."""
     tx.run(
-        "UPDATE polling SET due_at = ?3, standing = json_set(standing, '$.waits_until', ?3) WHERE project = ?1"
-        " AND host = ?2 AND due_at < ?3",
+        """UPDATE polling SET due_at = ?3 + min(?4, held.place), standing = json_set(standing, '$.waits_until', ?3)
+           FROM (SELECT endpoint AS id, row_number() OVER (ORDER BY due_at, endpoint) - 1 AS place FROM polling
+                 WHERE project = ?1 AND host = ?2 AND due_at <= ?3) AS held WHERE endpoint = held.id""",
         project,
         host,
         until_ms,
+        schedule.HELD_APART_MS,
     )
 
 

@@ -328,15 +328,24 @@ async def test_who_asks_to_wait_is_left_alone_by_all_endpoints_of_the_project(
         assert len(api.asked) == 1  # the second one waited for its turn, and then for the source
         until = clock.time_ms + 7_200_000
         await tasks.reschedule(services)
-        assert [p.row(services, each).due_at for each in (first, second, off)] == [until, until, None]
+        assert [p.row(services, each).due_at for each in (first, second, off)] == [until + 1, until, None]
         shown = endpoints.view(endpoints.get_endpoint(services, second.project, "b")).polling
         assert shown
         assert shown.state == "waiting"
         api.always(json(b"{}"))
         assert (await p.poll(services, second)).error_class is None  # by hand it is asked all the same
-        clock.time_ms = until
+        clock.time_ms = until + 1
         await p.run_due(services)
     assert [asked.path for asked in api.asked[-1:]] == ["/data/a"]
+
+
+async def test_who_is_asked_to_wait_again_and_again_lets_others_pass(services: Services, clock: FakeClock) -> None:
+    async with source(Answer(status=429, headers={"retry-after": "3600"})) as api:
+        every = [await p.polled(services, f"{api.url}/{name}", name) for name in "abc"]
+        for _ in range(3):
+            await p.run_due(services)
+            clock.time_ms += 3_600_000 + len(every)
+    assert [asked.path for asked in api.asked] == ["/data/a", "/data/b", "/data/c"]
 
 
 async def test_a_host_is_asked_by_one_at_a_time_and_who_asks_twice_is_answered_once(services: Services) -> None:
