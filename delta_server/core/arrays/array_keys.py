@@ -87,9 +87,10 @@ def pairs(before: Sequence[Hashable | None], after: Sequence[Hashable | None]) -
 
     No key comes twice on a side; None is none.
     """
-    place_of = {key: j for j, key in enumerate(after) if key is not None}
-    found = [(i, place_of[key]) for i, key in enumerate(before) if key in place_of]
-    if len(found) == min(len(before), len(after)):
+    place_of = dict(zip(after, range(len(after)), strict=True))
+    place_of.pop(None, None)
+    found = [(i, j) for i, j in enumerate(map(place_of.get, before)) if j is not None]
+    if len(found) == min(len(before), len(after)) or {*map(type, before), *map(type, after)} in ({str}, {int}):
         return found
     known_i, known_j = {i for i, _ in found}, {j for _, j in found}
     left = _by_text([(i, key) for i, key in enumerate(before) if i not in known_i])

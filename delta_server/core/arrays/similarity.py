@@ -47,15 +47,18 @@ def similar_pairs(
     counts = Counter(item for row in old_rows for item in row)
     places = _unique_places([_items(raw, rules, key) for raw in news])
     seen = {item for item, count in counts.items() if count == 1 and item in places and not _is_in(item, sample)}
-    telling = seen - _shared_items(seen, others)
-    found: dict[int, int] = {}
+    rows: list[tuple[int, list[_Item], int]] = []  # those that may be found, what of them, twice as much as is wanted
     for i, row in enumerate(old_rows):
-        own = [item for item in row if counts[item] == 1]
-        votes = Counter(places[item] for item in own if item in telling)
-        best = votes.most_common(2)
+        if own := [item for item in row if item in seen]:
+            wanted = sum(counts[item] == 1 and not _is_in(item, sample) for item in row) + is_address
+            rows += [(i, own, wanted)] if len(own) * 2 >= wanted else []
+    telling = seen - _shared_items(seen, others) if rows else seen
+    found: dict[int, int] = {}
+    for i, own, wanted in rows:
+        best = Counter(places[item] for item in own if item in telling).most_common(2)
         if not best or best[0][0] in found or (len(best) > 1 and best[0][1] == best[1][1]):
             continue
-        if best[0][1] * 2 >= sum(not _is_in(item, sample) for item in own) + is_address:
+        if best[0][1] * 2 >= wanted:
             found[best[0][0]] = i
     return sorted((i, j) for j, i in found.items())
 

@@ -14,7 +14,6 @@ so much differs that the edits do not fit is one replaced value, with a note.
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from operator import itemgetter
 
 import msgspec
@@ -60,36 +59,30 @@ def diff(before: bytes, after: bytes, settings: DiffSettings = DEFAULT, known: K
     old, new = slices.trimmed(before), slices.trimmed(after)
     if old == new or old[0] != new[0] or old[0] not in (slices.OPEN_OBJECT, slices.OPEN_ARRAY):  # what is not split
         old, new = surrogates.hide(old), surrogates.hide(new)
-    return surrogates.with_hidden(partial(_compare, rules(settings, known), before == after), old, new)
-
-
-def _compare(at: Rules | None, identical: bool, old: bytes, new: bytes) -> DiffSummary:
-    larger = max(len(old), len(new))
-    walk = _Comparison(
-        budget_bytes=_SPLIT_ALWAYS_BYTES + MAX_SPLITS * (len(old) + len(new)),
-        edit_budget=_edit_budget(larger),
-        copies=max(MIN_BUDGET, COPIES_TIMES * larger),
-    )
-    root = None if old == new else walk.compare(old, new, at, 0)
+    at = rules(settings, known)
+    try:
+        walk = _Comparison(old, new, at)
+    except msgspec.DecodeError:  # a half; to look for them first costs a third of a comparison
+        old, new = surrogates.hide(old), surrogates.hide(new)
+        walk = _Comparison(old, new, at)
     return DiffSummary(
-        before=old, after=new, root=root, ignored=walk.ignored, reordered=walk.reordered, identical=identical
+        before=old, after=new, root=walk.root, ignored=walk.ignored, reordered=walk.reordered, identical=before == after
     )
-
-
-def _edit_budget(larger: int) -> int:
-    return max(MIN_BUDGET - BUDGET_DECREASE * larger, BUDGET_FACTOR * larger)
 
 
 class _Comparison:
-    """One pass through two documents. Notes whether it met ignored differences, and order that means nothing."""
+    """One pass through two documents: `root` is what differs. Notes whether it met ignored differences, and order that
+    means nothing."""
 
-    def __init__(self, *, budget_bytes: int, edit_budget: int, copies: int) -> None:
-        self.budget_bytes = budget_bytes
-        self.edit_budget = edit_budget
-        self.copies = copies
+    def __init__(self, old: bytes, new: bytes, at: Rules | None) -> None:
+        larger = max(len(old), len(new))
+        self.budget_bytes = _SPLIT_ALWAYS_BYTES + MAX_SPLITS * (len(old) + len(new))
+        self.edit_budget = max(MIN_BUDGET - BUDGET_DECREASE * larger, BUDGET_FACTOR * larger)
+        self.copies = max(MIN_BUDGET, COPIES_TIMES * larger)
         self.listed = 0  # elements of arrays that were split with the objects around them
         self.ignored = False
         self.reordered = False
+        self.root = None if old == new else self.compare(old, new, at, 0)
 
     def compare(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """The difference between two slices whose bytes differ, None if their values do not."""
@@ -99,11 +92,11 @@ class _Comparison:
         first = old[0]
         if first != new[0] or first not in _NESTED:
             return self._compare_scalars(old, new, at, depth)
-        length, other = len(old), len(new)
-        self.budget_bytes -= length + other
+        both = len(old) + len(new)
+        self.budget_bytes -= both
         if depth >= MAX_DEPTH or self.budget_bytes < 0:
             return self._compare_whole(old, new, at, depth)
-        if length >= LARGE_BYTES or other >= LARGE_BYTES:
+        if both >= LARGE_BYTES and (len(old) >= LARGE_BYTES or len(new) >= LARGE_BYTES):
             return self._compare_nested(old, new, at, depth)
         if first == slices.OPEN_ARRAY:
             return self._compare_arrays(slices.elements(old), slices.elements(new), at, depth + 1)
@@ -200,16 +193,6 @@ class _Comparison:
     ) -> Node | None:
         edit_budget = self.edit_budget
         changed = self._compare_members(before, after, at, depth)
-        return self._members(whole, changed, at, depth, edit_budget) if changed else None
-
-    def _members(
-        self,
-        whole: tuple[msgspec.Raw | bytes, bytes],
-        changed: list[tuple[str, Node]],
-        at: Rules | None,
-        depth: int,
-        edit_budget: int,
-    ) -> Node | None:
         if not changed:
             return None
         self.edit_budget -= NODE
@@ -229,8 +212,7 @@ class _Comparison:
         """The members that differ, as far as the room goes."""
         changed: list[tuple[str, Node]] = []
         for name, raw in before.items():
-            other = after.get(name)
-            if raw == other:
+            if raw == (other := after.get(name)):
                 continue
             if other is None:
                 node: Node | None = self._one_sided(raw, None, at.member(name) if at else None, depth)
@@ -259,9 +241,15 @@ class _Comparison:
             if self.edit_budget < 0:
                 break
         self.edit_budget += hashes if self.edit_budget >= 0 else 0
+        if not changed:
+            return None
+        self.edit_budget -= NODE
+        if self.edit_budget < 0:
+            changed.clear()
+            return self._too_much(old, new, at, depth, edit_budget)
         if groups > 1:
             changed.sort(key=itemgetter(0))
-        return self._members((old, new), changed, at, depth, edit_budget)
+        return ObjectDiff(new, changed, at is None or not at.ignores_below)
 
     def _compare_values(self, old: Value, new: Value, at: Rules | None, depth: int) -> Node | None:
         """Two values of which one at least is an array already split, perhaps equal."""
@@ -297,7 +285,7 @@ class _Comparison:
         both = len(before) + len(after)
         if both * ELEMENT > edit_budget and max(len(before), len(after)) * ELEMENT > edit_budget:
             return self._compare_long_arrays(slice_of(before), slice_of(after), at, depth)
-        self.edit_budget -= KEPT * both
+        self.edit_budget = edit_budget - KEPT * both
         changed: list[tuple[int, int, Node]] = []
         if (twins := align.in_place(before, after, at)) is not None:
             for place, new, old_members, new_members in twins.pairs:
@@ -361,8 +349,11 @@ class _Comparison:
         """What `found` and `changed` say together, None if nothing; one replaced value if that is too much for
         `edit_budget`, which there was before."""
         inner = at.element() if at else None
-        removed = [(i, edit) for i in found.removed if (edit := self._one_sided(before[i], None, inner, depth))]
-        added = [(j, edit) for j in found.added if (edit := self._one_sided(None, after[j], inner, depth))]
+        removed: list[tuple[int, Edit]] = []
+        added: list[tuple[int, Edit]] = []
+        if found.removed or found.added:
+            removed = [(i, edit) for i in found.removed if (edit := self._one_sided(before[i], None, inner, depth))]
+            added = [(j, edit) for j in found.added if (edit := self._one_sided(None, after[j], inner, depth))]
         is_set = at is not None and at.is_set
         self.reordered = self.reordered or (is_set and bool(found.moved))
         moved = [] if is_set else found.moved

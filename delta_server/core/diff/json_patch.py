@@ -78,14 +78,19 @@ def _step(name: str) -> bytes:
 def _of_members(node: ObjectDiff, path: bytes) -> list[bytes]:
     operations: list[bytes] = []
     for name, below in node.changed:
-        operations += _operations(below, path + _step(name))
+        if isinstance(below, Edit):
+            operations.append(_edit(below, path + _step(name)))
+        else:
+            operations += _operations(below, path + _step(name))
     return operations
 
 
 def _of_elements(node: ArrayDiff, path: bytes) -> list[bytes]:
     """Removals from the highest index down; then additions and moves in the order of the new array; then what is
     inside elements, which by now are at their new places."""
-    operations = [_remove(b"%b/%d" % (path, i)) for i, _ in reversed(node.removed)]
+    operations: list[bytes] = []
+    for i, _ in reversed(node.removed):
+        operations.append(_remove(b"%b/%d" % (path, i)))
     if node.is_set:
         for _, edit in node.added:
             assert edit.new is not None

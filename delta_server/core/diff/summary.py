@@ -203,13 +203,17 @@ def _flatten(node: Node, pattern: str, edits: list[tuple[str, Edit]], lengths: d
     moved = 0
     if isinstance(node, ObjectDiff):
         for name, below in node.changed:
-            moved += _flatten(below, member_pattern(node, pattern, name), edits, lengths)
+            if isinstance(below, Edit):
+                edits.append((member_pattern(node, pattern, name), below))
+            else:
+                moved += _flatten(below, member_pattern(node, pattern, name), edits, lengths)
         return moved
     before, after = lengths.get(pattern, (0, 0))
     lengths[pattern] = before + len(node.before), after + len(node.after)
     inner = pattern + "/*"
-    edits += [(inner, edit) for _, edit in node.removed]
-    edits += [(inner, edit) for _, edit in node.added]
+    for one_sided in (node.removed, node.added):
+        if one_sided:
+            edits += [(inner, edit) for _, edit in one_sided]
     for _, _, below in node.changed:
         moved += _flatten(below, inner, edits, lengths)
     return moved + len(node.moved)

@@ -28,8 +28,9 @@ def of(array: bytes, paths: Paths) -> Column | None:
 
     None if one of the elements is not an object that has strings or whole numbers at all of them.
     """
-    if can_be_members(paths):
-        decode, value = _reader(paths, str | int)
+    usual = _usual_reader(paths)
+    if usual is not None:
+        decode, value = usual
         try:
             return list(map(value, decode(array)))
         except msgspec.DecodeError:
@@ -103,6 +104,12 @@ def _is_plain(row: Hashable | None) -> bool:
     if isinstance(row, tuple):
         return all(map(_is_plain, row))
     return isinstance(row, str | int)
+
+
+@lru_cache(maxsize=512)
+def _usual_reader(paths: Paths) -> tuple[Any, Any] | None:
+    """Of strings and whole numbers, None where a struct cannot read them."""
+    return _reader(paths, str | int) if can_be_members(paths) else None
 
 
 @lru_cache(maxsize=1024)

@@ -73,6 +73,8 @@ def same_scalar(a: bytes, b: bytes) -> bool:
     """Whether two scalars are equal by value: strings after unescaping, numbers exactly, true is not 1."""
     if a == b:
         return True
+    if a.isdigit() and b.isdigit():
+        return False
     kind_a = kind(a)
     if kind_a != kind(b):
         return False

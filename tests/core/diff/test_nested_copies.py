@@ -25,7 +25,7 @@ def _nested(levels: int, text: bytes) -> bytes:
     [(100, "/0/0/0/0/0/0/0/0"), (20, "/0/0/0/0/0/0/0/0/0"), (5, "/0/0/0/0/0/8"), (1, "/0/8"), (0, "/8")],
 )
 def test_a_value_is_entered_while_its_copies_fit(monkeypatch: pytest.MonkeyPatch, levels: int, replaced: str) -> None:
-    monkeypatch.setattr(diffs, "_edit_budget", lambda larger: 1 << 20)
+    monkeypatch.setattr(diffs, "BUDGET_FACTOR", 1 << 20)
     found = diff(_nested(levels, BEFORE), _nested(levels, AFTER))
     assert b'"path":"%b"' % replaced.encode() in json_patch(found)
     assert (diffs.TOO_DEEP in str(changes(found)) + str(found.notes)) is (levels > 5)
