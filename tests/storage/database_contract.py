@@ -106,6 +106,24 @@ class DatabaseContract:
         assert [i for i, result in enumerate(results) if isinstance(result, Conflict)] == list(range(1, 30, 3))
         assert await db.read(names) == [str(i) for i in range(30) if i % 3 != 1]
 
+    async def test_a_failure_of_the_first_spares_those_behind_it(self, db: Database):
+        gate = Gate()
+
+        def put_and_hold(tx: Tx) -> None:
+            put(tx, "first")
+            gate.hold(tx)
+            raise Conflict("the first is refused")
+
+        first = asyncio.create_task(db.write(put_and_hold))
+        await gate.reached()
+        behind = asyncio.gather(*(db.write(put, str(i)) for i in range(3)))
+        await asyncio.sleep(0)
+        gate.open()
+        with pytest.raises(Conflict):
+            await first
+        await behind
+        assert await db.read(names) == ["0", "1", "2"]
+
     async def test_even_an_exception_no_future_carries_is_answered(self, db: Database):
         async with asyncio.timeout(WAIT_S):
             with pytest.raises(RuntimeError):

@@ -1,9 +1,11 @@
 """Group commit: one thread runs all writes, many in one transaction, and answers them when it is on disk.
 
 A commit with `synchronous=FULL` costs a sync of the disk (0.3 to 0.6 ms measured), a row some microseconds. So the
-calls that came in while the last group was on its way to disk share the next transaction. Each runs in a savepoint, so
-that one's failure undoes that one alone. When the transaction itself fails (disk full, I/O error), all its calls are
-failed with that, whatever they had got to: even a rejected call may have read rows that are now rolled back.
+calls that came in while the last group was on its way to disk share the next transaction. The failure of one undoes
+that one alone: each but the first runs in a savepoint, and for the first, which has the transaction for itself, that
+begins anew. (In a savepoint SQLite keeps what each page was before, past 64 kB in a file: as many writes as the log's.)
+When the transaction itself fails (disk full, I/O error), all its calls are failed with that, whatever they had got to:
+even a rejected call may have read rows that are now rolled back.
 
 It does not wait for a group to grow. With 10 and with 100 callers at once the groups were 10 and 100 calls anyway, at
 26 us a call with 100: the event loop submits while this thread waits for the lock of the interpreter.
@@ -176,7 +178,7 @@ class Writer:
             group.extend(iter(self._next, None))  # all who wait: each would wait for the same lock again, for seconds
             raise
         until_s = time.monotonic() + self._tuning.group_s
-        self._run(group[0])
+        self._run_first(group[0])
         alone = alone or self._reserve.is_released
         while not alone and len(group) < self._tuning.group_calls and time.monotonic() < until_s:
             call = self._next()
@@ -189,10 +191,24 @@ class Writer:
         self.last_failed = False
         self.calls += len(group)
 
+    def _run_first(self, call: _Call) -> None:
+        """Run a call that has the transaction for itself so far: when it fails, that begins anew. Raises as `_run`."""
+        if not self._is_run(call):
+            self._connection.execute("ROLLBACK")
+            self._connection.execute("BEGIN IMMEDIATE")
+        elif not self._connection.in_transaction:
+            raise RuntimeError(f"{call.name} lost the transaction and went on")
+
     def _run(self, call: _Call) -> None:
         """Run one call in its savepoint. Raises when the transaction around it is lost."""
-        began = time.monotonic()
         self._connection.execute("SAVEPOINT call")
+        if not self._is_run(call):
+            self._connection.execute("ROLLBACK TO call")
+        self._connection.execute("RELEASE call")
+
+    def _is_run(self, call: _Call) -> bool:
+        """False where it failed, and what it wrote is to be undone. Raises as `_run`."""
+        began = time.monotonic()
         try:
             if not call.frees:
                 self._reserve.check(self._connection)
@@ -202,12 +218,11 @@ class Writer:
             if not self._connection.in_transaction or isinstance(error, apsw.FullError):
                 raise  # SQLite undid everything, mostly: disk full, I/O error, out of memory
             call.error = translate(error) if isinstance(error, apsw.Error) else error
-            self._connection.execute("ROLLBACK TO call")
-        self._connection.execute("RELEASE call")
         took_s = time.monotonic() - began
         if took_s > SLOW_S:
             self.slow_calls += 1
             log.warning("slow write: %s took %d ms, and all others waited", call.name, took_s * 1000)
+        return call.error is None
 
     def _next(self) -> _Call | None:
         """The next waiting call, None without any."""

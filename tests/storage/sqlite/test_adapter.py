@@ -47,16 +47,18 @@ class TestSqlite(DatabaseContract):
         monkeypatch.setattr(transaction, "time", SimpleNamespace(monotonic=lambda: passed_s[0]))
         return lambda delay_s: passed_s.append(passed_s.pop() + delay_s)
 
-    async def test_a_call_that_hides_the_loss_of_the_transaction_is_found_out(self, db: Database):
+    @pytest.mark.parametrize("before", [0, 10])
+    async def test_a_call_that_hides_the_loss_of_the_transaction_is_found_out(self, db: Database, before: int):
         def hide(tx: Tx) -> str:
             put(tx, "lost")
             tx.run("ROLLBACK")  # what SQLite itself does when the disk is full
             return "all is well"
 
         calls = [db.write(put, str(i)) for i in range(20)]
-        results = await asyncio.gather(*calls[:10], db.write(hide), *calls[10:], return_exceptions=True)
-        kept = [str(i) for i, result in enumerate(results[:10] + results[11:]) if isinstance(result, int)]
-        assert isinstance(results[10], Unavailable)
+        results = await asyncio.gather(*calls[:before], db.write(hide), *calls[before:], return_exceptions=True)
+        hidden = results.pop(before)
+        kept = [str(i) for i, result in enumerate(results) if isinstance(result, int)]
+        assert isinstance(hidden, Unavailable)
         assert await db.read(names) == kept
         await db.write(put, "later")
         assert await db.read(names) == [*kept, "later"]
