@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 import msgspec
-import zstandard
+
+from delta_server.core.packs import small
 
 MOST_OPEN = 112
 MOST_BYTES = 472
@@ -56,7 +57,7 @@ def sealed(times: Sequence[int]) -> bytes | None:
     width = -(-(max(gaps) // unit).bit_length() // 8)
     every = struct.pack(f"<{len(gaps)}Q", *[gap // unit for gap in gaps])
     raw = _encode((unit, width, b"".join(every[plane::8] for plane in range(width))))
-    smaller = zstandard.ZstdCompressor(level=_LEVEL).compress(raw)
+    smaller = small.packed(raw, level=_LEVEL)
     return _SMALLER + smaller if len(smaller) < len(raw) else _SEALED + raw
 
 
@@ -75,7 +76,7 @@ def in_steps(later: bytes | None) -> tuple[int, list[int]]:
         return 1, [0]
     kind, data = later[:1], later[1:]
     if kind == _SMALLER:
-        data = zstandard.ZstdDecompressor().decompress(data, max_output_size=_MOST_RAW)
+        data = small.unpacked(data, most_bytes=_MOST_RAW)
     unit, width, planes = _decode(data)
     count = len(planes) // width
     every = bytearray(8 * count)

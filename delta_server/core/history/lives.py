@@ -12,7 +12,6 @@ An entry is a place and what happened there:
 from collections.abc import Hashable, Iterator, Sequence
 
 import msgspec
-import zstandard
 
 from delta_server.core.arrays import array_keys
 from delta_server.core.arrays.key_names import is_ignored_key
@@ -21,6 +20,7 @@ from delta_server.core.diff.diff_settings import DiffSettings, Fields, KnownKeys
 from delta_server.core.diff.tree import ArrayDiff, Edit, Node, ObjectDiff
 from delta_server.core.history import records
 from delta_server.core.json import columns, pointer, slices, surrogates
+from delta_server.core.packs import small
 from delta_server.core.packs.codec import digest
 
 REPLACED, ADDED, ELEMENTS, KEYLESS, ANYTHING = "=", "+", "[", "*", "?"
@@ -57,7 +57,7 @@ def encoded(entries: Sequence[RecordEntry]) -> bytes:
     if not entries:
         return b""
     raw = _encode(list(entries))
-    smaller = zstandard.ZstdCompressor(level=_LEVEL).compress(raw) if len(raw) > 100 else raw
+    smaller = small.packed(raw, level=_LEVEL) if len(raw) > 100 else raw
     return _SMALLER + smaller if len(smaller) < len(raw) else _PLAIN + raw
 
 
@@ -66,7 +66,7 @@ def decoded(blob: bytes) -> list[RecordEntry]:
         return []
     data = blob[1:]
     if blob[:1] == _SMALLER:
-        data = zstandard.ZstdDecompressor().decompress(data, max_output_size=_MOST_RAW)
+        data = small.unpacked(data, most_bytes=_MOST_RAW)
     return _decode(data)
 
 
@@ -167,7 +167,7 @@ class _EntryBuilder:
         old = _columns.keys((self._before, *place), node.before, paths)
         if old is None:
             return None
-        new = old.difference(map(_number, before)).union(map(_number, after))
+        new = old if before == after else old.difference(map(_number, before)).union(map(_number, after))
         if len(new) != len(node.after) or len(old) != len(node.before):
             return None
         if at.rules is None or not at.rules.alters:

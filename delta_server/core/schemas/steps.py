@@ -6,8 +6,8 @@ learnt = learn_all(Lesson(documents, known, before))   # `known` as `learnt.shap
 from collections.abc import Sequence
 
 import msgspec
-import zstandard
 
+from delta_server.core.packs import small
 from delta_server.core.schemas import changes
 from delta_server.core.schemas.changes import SchemaChange
 from delta_server.core.schemas.learning import Learner
@@ -77,8 +77,8 @@ def learn_all(lesson: Lesson) -> Learnt:
 
 
 def packed(shape: Shape) -> bytes:
-    return zstandard.ZstdCompressor(level=3).compress(encode(shape))
+    return small.packed(encode(shape), level=3)
 
 
 def unpacked(stored: bytes) -> Shape:
-    return decode(zstandard.ZstdDecompressor().decompress(stored, max_output_size=_MOST_DECODED))
+    return decode(small.unpacked(stored, most_bytes=_MOST_DECODED))
