@@ -126,7 +126,11 @@ class DiffSummary:
         """
         if self.root is None:
             return 1.0
-        lost, changed = _leaves_changed(self.root)
+        lost = changed = 0
+        for _, edit in self._edits:
+            old = 0 if edit.old is None else slices.leaf_count(edit.old)
+            new = 0 if edit.new is None else slices.leaf_count(edit.new)
+            lost, changed = lost + old, changed + max(old, new)
         same = max(0, slices.leaf_count(self.before) - lost)
         return same / (same + changed) if same + changed else 1.0
 
@@ -239,21 +243,6 @@ def _unfolded_patterns(node: Node, pattern: str, single: str) -> Iterator[tuple[
             yield pattern + "/*", single + "/*", edit
         for _, _, below in node.changed:
             yield from _unfolded_patterns(below, pattern + "/*", single + "/*")
-
-
-def _leaves_changed(node: Node) -> tuple[int, int]:
-    """Leaves of the old document that are gone, and leaf places that are not the same."""
-    if isinstance(node, Edit):
-        old = 0 if node.old is None else slices.leaf_count(node.old)
-        new = 0 if node.new is None else slices.leaf_count(node.new)
-        return old, max(old, new)
-    below: list[Node] = [edit for _, edit in node.changed] if isinstance(node, ObjectDiff) else _of_elements(node)
-    counts = [_leaves_changed(child) for child in below]
-    return sum([lost for lost, _ in counts]), sum([changed for _, changed in counts])
-
-
-def _of_elements(node: ArrayDiff) -> list[Node]:
-    return [edit for _, edit in (*node.removed, *node.added)] + [below for _, _, below in node.changed]
 
 
 def _arrays(node: Node, pattern: str) -> Iterator[tuple[str, ArrayDiff]]:

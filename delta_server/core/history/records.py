@@ -5,7 +5,7 @@ record ROOT. Records are distinguished by 64 bits, which nested ones take over f
 """
 
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import product
+from itertools import chain, product
 
 import msgspec
 import xxhash
@@ -17,6 +17,8 @@ from delta_server.core.json.pointer import KeyStep, Step
 ROOT = bytes(8)
 SIZE = len(ROOT)
 MOST_TARGETS = 64
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -48,9 +50,8 @@ def texts_of(key: Hashable) -> tuple[str, ...]:
 
 def element(above: bytes, place: str, fields: Fields, texts: Sequence[str]) -> bytes:
     """The record that stands in the array at `place` of the record `above`."""
-    by_field = sorted(zip(fields, texts, strict=True))
-    parts = [place, *(part for pair in by_field for part in pair)]
-    return xxhash.xxh3_64_digest(above + msgspec.msgpack.encode(parts))
+    parts = [place, *chain.from_iterable(sorted(zip(fields, texts, strict=True)))]
+    return xxhash.xxh3_64_digest(above + _encode(parts))
 
 
 def in_order(fields: Fields) -> Fields:

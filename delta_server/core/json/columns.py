@@ -62,6 +62,7 @@ def partial(elements: Sequence[msgspec.Raw | bytes], paths: Paths) -> list[Hasha
     return column
 
 
+@lru_cache(maxsize=1024)
 def can_be_members(paths: Paths) -> bool:
     """Whether a struct can have members of these names: msgspec refuses quotes, backslashes and control characters."""
     return not any(_ODD.search(name) for path in paths for name in path)
