@@ -37,6 +37,14 @@ class _Opened:
         self.blobs = blobs
 
 
+class Writing:
+    """The resources that deliveries are written to now, until it is settled whether they count. Used on the event loop
+    only."""
+
+    def __init__(self) -> None:
+        self.resources: set[str] = set()
+
+
 class _Copies:
     """Whether the manifests in the database may be those of a backup."""
 
@@ -75,6 +83,26 @@ async def switch(svc: Services, project: int, client: Client, change: Callable[[
         raise Unavailable("the deliveries of this client change all the time: try again", retry_after_s=1)
     await svc.db.write(store.update_manifest, project, client.id, after)
     return after
+
+
+async def settle(svc: Services, project: int, client: Client, resource: str) -> Manifest:
+    """What was written and perhaps not switched to goes, unless the manifest names it. A replacement of the manifest
+    that is still on its way comes to nothing, for here is another. Raises BlobStoreFailed, Unavailable."""
+    after = await switch(svc, project, client, lambda before: manifests.swept(before, set()))
+    if not any(f"/{id}." in resource for id in after.ids):
+        await blobs_of(svc).delete_resource(resource)
+    if await svc.db.read(store.folder, project, client.id) is None:
+        await empty(svc, [client.folder])
+    await svc.db.write(store.end_upload, project, client.id, resource)
+    return after
+
+
+async def _settle_all(svc: Services) -> None:
+    """Whatever is not being written now."""
+    for project, client, resource in await svc.db.read(store.unfinished):
+        if resource not in svc.state(Writing).resources:
+            with suppress(BlobStoreFailed, Unavailable):
+                await settle(svc, project, client, resource)
 
 
 async def read(svc: Services, client: Client, delivery: Delivery, *, decoded: bool) -> AsyncGenerator[bytes, None]:
@@ -143,13 +171,7 @@ async def delete_of_project(svc: Services, project: int, limit: int) -> bool:
 async def forget_unfinished(svc: Services) -> None:
     """At each start: what was being written when the server ended."""
     await blobs_of(svc).delete_unfinished()
-    for project, client, resource in await svc.db.read(store.unfinished):
-        with suppress(BlobStoreFailed):
-            kept = (await manifest_of(svc, client)).ids
-            if not any(f"/{id}." in resource for id in kept):
-                await blobs_of(svc).delete_resource(resource)
-            await svc.db.write(store.end_upload, project, client.id, resource)
-            await svc.db.write(store.update_manifest, project, client.id, await manifest_of(svc, client))
+    await _settle_all(svc)
 
 
 async def notice_restore(svc: Services) -> None:
@@ -171,7 +193,7 @@ async def _renew_copies(svc: Services) -> None:
 
 
 async def sweep(svc: Services) -> None:
-    """Delete what was replaced long ago, and what nobody writes any more."""
+    """Delete what was replaced long ago, and what nobody writes any more; it is not counted then."""
     if svc.state(_Copies).are_old:
         with suppress(BlobStoreFailed):
             await _renew_copies(svc)
@@ -181,6 +203,7 @@ async def sweep(svc: Services) -> None:
             with suppress(BlobStoreFailed):
                 await _sweep(svc, project, client, before)
             last = client.id
+    await _settle_all(svc)
     with suppress(BlobStoreFailed):
         await blobs_of(svc).delete_unfinished()
 

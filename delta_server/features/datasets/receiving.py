@@ -6,7 +6,7 @@ import binascii
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from hashlib import sha256
 from itertools import islice
 
@@ -17,12 +17,12 @@ from delta_server.config.plans import Plans
 from delta_server.core.datasets import manifest as manifests
 from delta_server.core.datasets.intake import Done, Intake
 from delta_server.core.datasets.manifest import Delivery, Format, Manifest
-from delta_server.core.errors import BadRequest, Conflict, Invalid, RateLimited
+from delta_server.core.errors import BadRequest, Conflict, Invalid, RateLimited, Unavailable
 from delta_server.features.datasets import deliveries, store
 from delta_server.features.datasets.store import Client
 from delta_server.features.usage import service as usage
 from delta_server.services import Services
-from delta_server.storage.blobs.blobs import WriteStream
+from delta_server.storage.blobs.blobs import BlobStoreFailed, WriteStream
 from delta_server.storage.database import Tx
 
 BLOCK_BYTES = 1 << 20
@@ -106,7 +106,7 @@ async def receive(
     )
     resource = deliveries.resource_of(client, id, incoming.format)
     room = _Room(svc, project, client, resource)
-    with svc.state(_Uploads).place(project, options.uploads):
+    with svc.state(_Uploads).place(project, options.uploads), _written(svc, resource):
         await room.begin()
         try:
             async with (
@@ -118,16 +118,40 @@ async def receive(
         except BaseException:
             await svc.db.write(store.end_upload, project, client.id, resource)
             raise
-        # From here on the row stays when something fails: the next start deletes what it names.
-        delivery = _delivery(id, incoming.format, done, stored, svc.clock.now_ms())
-        manifest = await deliveries.switch(
-            svc, project, client, lambda before: manifests.received(before, delivery, svc.clock.now_ms())
+        # From here on the row stays when something fails: a sweep, or the next start, settles what it names.
+        manifest = await _switch(
+            svc, project, client, resource, _delivery(id, incoming.format, done, stored, svc.clock.now_ms())
         )
         if await svc.db.read(store.folder, project, client.id) is None:
             await deliveries.delete_all(svc, project, client)
             raise Conflict("the client was deleted while its delivery came")
         await svc.db.write(store.end_upload, project, client.id, resource)
         return manifest
+
+
+@contextmanager
+def _written(svc: Services, resource: str) -> Iterator[None]:
+    written = svc.state(deliveries.Writing).resources
+    written.add(resource)
+    try:
+        yield
+    finally:
+        written.remove(resource)
+
+
+async def _switch(svc: Services, project: int, client: Client, resource: str, delivery: Delivery) -> Manifest:
+    """Where the store does not answer, it is asked whether it has done it, and told to forget it else. Raises
+    BlobStoreFailed, Unavailable."""
+    try:
+        return await deliveries.switch(
+            svc, project, client, lambda before: manifests.received(before, delivery, svc.clock.now_ms())
+        )
+    except (BlobStoreFailed, Unavailable):
+        with suppress(BlobStoreFailed, Unavailable):
+            found = await deliveries.settle(svc, project, client, resource)
+            if delivery.id in found.ids:
+                return found
+        raise
 
 
 def _delivery(id: str, form: Format, done: Done, stored: int, at: int) -> Delivery:

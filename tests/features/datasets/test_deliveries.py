@@ -285,7 +285,7 @@ async def test_where_the_store_does_not_delete_the_client_stays(
     client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await put(client, keys)
-    monkeypatch.setattr(LocalBlobs, "delete_resource", _fail)
+    monkeypatch.setattr(LocalBlobs, "delete_resource", fail)
     for path in (SHOP, "/v1/datasets/products"):
         answer = await client.delete(path, headers=bearer(keys.project))
         assert answer.status_code == 503
@@ -325,7 +325,7 @@ async def test_what_a_dead_server_was_writing_goes(tmp_path: Path) -> None:
     async with started_in(tmp_path, clock) as app, client_of(app) as client:
         keys = await make_keys(app.services, clock)
         await put(client, keys)
-        found = await _shop(app.services)
+        found = await shop(app.services)
         for id in ("dead", found.manifest.ids.pop()):
             resource = deliveries.resource_of(found, id, "ndjson")
             await app.services.db.write(store.begin_upload, 1, found.id, resource)
@@ -340,7 +340,7 @@ async def test_what_a_dead_server_was_writing_goes(tmp_path: Path) -> None:
         assert await app.services.db.read(store.unfinished) == []
 
 
-async def _shop(services: Services) -> store.Client:
+async def shop(services: Services) -> store.Client:
     found = await services.db.read(store.clients_of_project, 1, 1)
     return found[0]
 
@@ -397,22 +397,9 @@ async def test_a_client_that_is_deleted_while_its_delivery_comes_stays_deleted(
     assert await resources(client, keys) == []
 
 
-async def test_what_could_not_be_switched_to_goes_at_the_next_start(tmp_path: Path) -> None:
-    clock = FakeClock()
-    async with started_in(tmp_path, clock) as app, client_of(app) as client:
-        keys = await make_keys(app.services, clock)
-        await put(client, keys)
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(LocalBlobs, "put_if", _fail)
-            await put(client, keys, b"2\n", status=503)
-        assert await get(client, keys) == ROWS
-    async with started_in(tmp_path, clock) as app:
-        assert len([blob.key async for blob in deliveries.blobs_of(app.services).list("")]) == 2
-
-
-async def _fail(*_: object) -> str:
-    raise BlobStoreFailed("it does not answer")
-
-
 def test_a_manifest_begins_empty() -> None:
     assert Manifest().ids == set()
+
+
+async def fail(*_: object) -> str:
+    raise BlobStoreFailed("it does not answer")
