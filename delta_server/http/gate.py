@@ -107,7 +107,7 @@ class Gate:
             exchange.charge_to(caller.key_id if caller.project is None else f"project {caller.project}")
         if not route.access.cross_origin:  # clients of other products, and proxies before them, add what they like
             scope["query_string"] = checked_query(scope["query_string"], route)
-        if any("%" in str(value) for value in scope["path_params"].values()):
+        if any("%" in str(value) or str(value).startswith("=") for value in scope["path_params"].values()):
             # A new dict: the router caches the one it made.
             scope["path_params"] = {name: segment_text(value) for name, value in scope["path_params"].items()}
         return None

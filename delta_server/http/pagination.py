@@ -78,6 +78,6 @@ def respond(request: Request[Any, Any, Any], found: P) -> Response[P]:
         for name, value in parse_qsl(request.scope["query_string"].decode(), keep_blank_values=True)
         if name not in ("cursor", "page")  # a cursor knows the place by itself
     ]
-    path = quote(request.scope["path"].encode(errors="surrogatepass"), safe="/%:@")
+    path = quote(request.scope["path"].encode(errors="surrogatepass"), safe="/%:@=")
     target = f"{path}?{urlencode([*query, ('cursor', found.next_cursor)])}"
     return Response(found, headers={"link": f'<{target}>; rel="next"'})

@@ -56,21 +56,39 @@ def _keep_aside(client: httpx.Client) -> None:
 
 
 def test_a_delivery_that_lacks_most_rows(filled: Server, visit: Open) -> None:
+    """By keys alone."""
     window = visit(filled)
     window.sign_in()
     page = window.page
     window.settle(f"/p/{PROJECT}/datasets")
     expect(page.get_by_role("list", name="What changed")).to_contain_text("300 removed")
-    page.get_by_role("radio", name="Changed").click()
+    expect(page.get_by_role("row", name="A-0100")).to_contain_text("Removed")
+    press, promote = page.keyboard.press, page.get_by_role("button", name="Promote")
+    page.get_by_role("navigation", name="Datasets").get_by_role("link").focus()
+    press("Tab")
+    expect(page.get_by_role("list", name="Clients").get_by_role("link")).to_be_focused()
+    press("Tab")
+    expect(promote).to_be_focused()
+    press("Tab")
+    expect(page.get_by_role("radio", name="All")).to_be_focused()
+    press("ArrowLeft")
+    press("ArrowLeft")
+    expect(page.get_by_role("radio", name="Changed")).to_be_checked()
     expect(page.get_by_role("row", name="A-0000")).to_contain_text("Changed")
     expect(page).to_have_url(re.compile("kind=change"))
     page.reload()
     expect(page.get_by_role("radio", name="Changed")).to_be_checked()
-    page.get_by_role("button", name="Promote").click()
+    promote.focus()
+    press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Promote")).to_be_disabled()
-    dialog.get_by_label("Type the client's name").fill("shop")
-    dialog.get_by_role("button", name="Promote").click()
+    expect(dialog.get_by_label("Type the client's name")).to_be_focused()
+    press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(promote).to_be_focused()
+    press("Enter")
+    page.keyboard.type("shop")
+    press("Enter")
     expect(page.get_by_text("The next delivery will be compared with the previous one.")).to_be_visible()
 
 

@@ -22,6 +22,9 @@ from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WIDE, Open,
 from tests.server_process import Server
 
 HOSTILE = "<img src=x onerror=alert(1)>/%2F"
+DOTTED = (".", "..", "=..", "../..")
+"""Browsers take the first two out of an address."""
+
 TYPES = f"/p/{PROJECT}/events/types"
 BOTH = pytest.mark.parametrize(("dark", "size"), [(False, WIDE), (True, NARROW)])
 
@@ -32,6 +35,7 @@ def _learn(tx: Tx) -> None:
     now = tx.now_ms
     first: list[dict[str, object]] = [{"sku": f"s{n % 40}", "price": n, "plan": "pro"} for n in range(30)]
     sent: dict[str, list[dict[str, object]]] = {"purchase": first, HOSTILE: [{HOSTILE: HOSTILE}]}
+    sent |= {name: [{"of": name}] for name in DOTTED}
     sent |= {f"t{n:03}": [{}] for n in range(200)}
     for name, data in sent.items():
         _see(tx, project, name, data, now - times.DAY_MS)
@@ -63,7 +67,7 @@ def test_a_type_is_found_and_its_schema_seen(server: Server, visit: Open, dark: 
     window.sign_in()
     page = window.go(TYPES)
     rows = page.get_by_role("region", name="Event types").locator("tbody tr")
-    expect(rows).to_have_count(202)
+    expect(rows).to_have_count(206)
     window.axe()
     fits(page)
     page.get_by_role("searchbox", name="Find types").fill("PURCH")
@@ -98,3 +102,54 @@ def test_names_of_others_are_text_and_one_that_is_unknown_is_said(server: Server
     page = window.go(f"{TYPES}/nothing")
     expect(page.locator(".none")).to_contain_text("Nothing is known of this type yet")
     window.axe()
+
+
+def test_names_of_dots_are_opened(server: Server, visit: Open) -> None:
+    """From the list, by their address, and on the way back."""
+    window = visit(server)
+    window.sign_in()
+    page = window.go(TYPES)
+    for name in DOTTED:
+        page.get_by_role("link", name=name, exact=True).click()
+        for _ in range(2):
+            expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+            expect(page.locator(".schema-tree tbody")).to_contain_text("of")
+            expect(page.get_by_role("region", name="What changed it")).to_contain_text("since the first events")
+            page.reload()
+        page.go_back()
+
+
+@BOTH
+def test_a_type_by_keys_alone(server: Server, visit: Open, dark: bool, size: tuple[int, int]) -> None:
+    window = visit(server, dark=dark, size=size)
+    window.sign_in()
+    page = window.go(TYPES)
+    rows = page.get_by_role("region", name="Event types").locator("tbody tr")
+    expect(rows).to_have_count(206)
+    press = page.keyboard.press
+    press("f")
+    page.keyboard.type("purch")
+    expect(rows).to_have_count(1)
+    press("Tab")
+    expect(page.get_by_role("link", name="purchase")).to_be_focused()
+    press("Enter")
+    expect(page.get_by_role("heading", name="purchase")).to_be_visible()
+    expect(page.locator(".schema-tree tbody")).to_contain_text("price")
+    press("f")
+    expect(page.get_by_role("searchbox", name="Find places")).to_be_focused()
+    page.keyboard.type("sku")
+    expect(page.locator(".schema-tree tbody")).not_to_contain_text("price")
+    press("Shift+Tab")
+    expect(page.get_by_role("radio", name="Tree")).to_be_focused()
+    press("ArrowRight")
+    press("ArrowRight")
+    expect(page.get_by_role("radio", name="TypeScript")).to_be_checked()
+    expect(page.locator(".written pre")).to_contain_text("price")
+    press("Tab")
+    expect(page.locator(".written button")).to_be_focused()
+    press("Tab")
+    expect(page.locator(".written pre")).to_be_focused()
+    press("Tab")
+    expect(page.get_by_role("region", name="What changed it").get_by_role("link").first).to_be_focused()
+    press("Enter")
+    expect(page).to_have_url(re.compile(r"/events\?f=eventType%3Ais%3Apurchase&range="))

@@ -18,10 +18,21 @@ from delta_server.http.paths import routing_path, segment_text
         (b"/v1/endpoints/%F0%9F%90%8B", "/v1/endpoints/\N{WHALE}"),
         (b"/v1/endpoints/%FF", "/v1/endpoints/\N{REPLACEMENT CHARACTER}"),
         (b"/v1/endpoints/%zz", "/v1/endpoints/%25zz"),
+        (b"/v1/endpoints/=../history", "/v1/endpoints/=../history"),
+        (b"/v1/endpoints/%3D..", "/v1/endpoints/%3D.."),
+        (b"/v1/endpoints/a%3D..", "/v1/endpoints/a=.."),
     ],
 )
 def test_a_path_is_decoded_within_its_segments(raw: bytes, path: str) -> None:
     assert routing_path(raw) == path
+
+
+@pytest.mark.parametrize(
+    ("segment", "name"),
+    [("=.", "."), ("=..", ".."), ("=...", "=..."), ("%3D.", "=."), ("%3D..", "=.."), ("a=.", "a=.")],
+)
+def test_names_that_browsers_take_for_folders(segment: str, name: str) -> None:
+    assert segment_text(routing_path(segment.encode())) == name
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))

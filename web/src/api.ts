@@ -1,5 +1,6 @@
 // The only file that fetches. Requests are typed by their path, from the server's own OpenAPI document.
 import { Problem, problemOf, UNREACHABLE } from "./problem.ts";
+import { segment } from "./segment.ts";
 import { askBy, reached, unreachable } from "./state/connection.ts";
 import { accessToken, ended, renew } from "./state/session.ts";
 import type { components, paths } from "./types.gen.ts";
@@ -63,7 +64,7 @@ export const rawPost = <P extends PathsWith<"post">>(path: P, sent: Sent<Operati
 /** A route's address below the base, with its parameters in it. */
 export function url(path: string, sent: Pick<Loose, "in" | "path" | "query"> = {}): string {
   const named = (sent.path ?? {}) as Record<string, string>;
-  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(named[name] ?? ""));
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => segment(named[name] ?? ""));
   const asked = new URLSearchParams();
   if (sent.in !== undefined) asked.set("project_id", sent.in);
   for (const [name, value] of Object.entries(sent.query ?? {})) {

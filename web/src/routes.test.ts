@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { match, titleOf } from "./routes.ts";
+import { nameIn, segment } from "./segment.ts";
 
 describe("match", () => {
   const cases: [string, string | null, Record<string, string>][] = [
@@ -10,6 +11,8 @@ describe("match", () => {
     ["/p/demo/e/GET%20%2Fprices", "Document", { project: "demo", endpoint: "GET /prices" }],
     ["/p/%F0%9F%8C%8B/e/quakes/compare", "Compare", { project: "🌋", endpoint: "quakes" }],
     ["/p/demo/settings/keys", "Keys", { project: "demo" }],
+    ["/p/demo/events/types/=..", "EventType", { project: "demo", type: ".." }],
+    ["/p/demo/events/types/%3D..", "EventType", { project: "demo", type: "=.." }],
     ["/p", null, {}],
     ["/p//e/quakes", null, {}],
     ["/p/%E0%A4%A", null, {}],
@@ -32,4 +35,10 @@ it.each([
 ])("titleOf %s", (path, title) => {
   const found = match(path);
   expect(found && titleOf(found)).toBe(title);
+});
+
+it.each([".", "..", "...", "=.", "=..", "a/b", "50%", "%2E%2E", "🌋"])("the name %s stands in an address", (name) => {
+  const { pathname } = new URL(`p/${segment(name)}/end`, "http://localhost/");
+  expect(pathname.split("/")).toHaveLength(4);
+  expect(nameIn(pathname.split("/")[2] as string)).toBe(name);
 });

@@ -1,4 +1,5 @@
 import type { ComponentType } from "preact";
+import { nameIn } from "./segment.ts";
 
 /** A page's parameters: what `:name` in its pattern stands for, decoded. */
 export type Params = Readonly<Record<string, string>>;
@@ -103,7 +104,7 @@ function fit(pattern: string[], asked: string[]): Params | null {
       continue;
     }
     try {
-      params[wanted.slice(1)] = decodeURIComponent(given);
+      params[wanted.slice(1)] = nameIn(given);
     } catch {
       return null; // a percent sign that encodes nothing
     }

@@ -140,7 +140,7 @@ def _written(svc: Services, resource: str) -> Iterator[None]:
 
 
 async def _switch(svc: Services, project: int, client: Client, resource: str, delivery: Delivery) -> Manifest:
-    """Where the store does not answer, it is asked whether it has done it, and told to forget it else. Raises
+    """Where the store does not answer, it is asked whether it has done it, and made to forget it else. Raises
     BlobStoreFailed, Unavailable."""
     try:
         return await deliveries.switch(

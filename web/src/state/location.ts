@@ -1,4 +1,5 @@
 import { computed, signal } from "@preact/signals";
+import { segment } from "../segment.ts";
 
 /** Where the dashboard stands below the server's address, with a slash at its end: "/" or "/delta/". */
 export const BASE = new URL(document.baseURI).pathname;
@@ -54,7 +55,7 @@ export function withQuery(from: Address, changes: Record<string, string | null |
 
 /** A path of segments that may hold any character: at("p", project, "e", endpoint). */
 export function at(...segments: string[]): string {
-  return `/${segments.map(encodeURIComponent).join("/")}`;
+  return `/${segments.map(segment).join("/")}`;
 }
 
 /** Lets links to the dashboard's own addresses change the view without a load. Returns what stops that. */
