@@ -4,12 +4,12 @@ write, with the deltas that lead to them. Each by itself, and the deltas behind 
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
+import structlog
+
 from delta_server.config.plans import Plans
-from delta_server.core.errors import DeltaError
 from delta_server.features.deltas import service as deltas
 from delta_server.features.deltas.service import Basis, Foreseen, Stored, Successor
 from delta_server.features.enforcement import service as enforcement
@@ -24,6 +24,8 @@ from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import IdempotencyKey
 
 T = TypeVar("T")
+
+log = structlog.get_logger("delta.snapshots")
 
 
 class _Written(NamedTuple):
@@ -56,8 +58,10 @@ async def append_together(
     if stored:
         svc.topics.wake("contents")
     if written.merged:
-        with suppress(DeltaError):  # the next delta tries it again
+        try:
             await deltas.merge_into_runs(svc, *written.merged)
+        except Exception as error:  # what was stored is, and the next delta tries it again
+            log.warning("the record index is merged later", reason=str(error))
     return [lanes.endpoint_of(new).id in stored for new in news], result
 
 

@@ -91,11 +91,12 @@ async def test_settings_that_changed_meanwhile_leave_it_to_the_loop(services: Se
     assert (added, removed, replaced) == (0, 0, 1)
 
 
+@pytest.mark.parametrize("error", [Unavailable("the disk"), ValueError("a fault of ours")])
 async def test_what_cannot_be_merged_now_is_stored_all_the_same(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     async def fails(*_: Any) -> None:
-        raise Unavailable("the disk")
+        raise error
 
     endpoint = await endpoint_named(services, "prices")
     await stored(services, [latest(endpoint, 1, 1000)])
