@@ -29,12 +29,13 @@ State = Literal["on", "waiting", "backing_off", "paused", "off"]
 
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is kept of the outcomes so far: failures in a row, since when, and how long the source wants to be left
-    alone."""
+    alone. `is_reported`: others heard of failures before the settings were changed, and not yet that they ended."""
 
     failures: int = 0
     failing_since: int | None = None
     waits_until: int | None = None
     paused_at: int | None = None
+    is_reported: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -60,8 +61,17 @@ def interval_ms(settings: PollingSettings) -> int:
 
 
 def after_success(settings: PollingSettings, before: Standing, now_ms: int, seed: int) -> Verdict:
-    recovered = before.failures > settings.retries or before.paused_at is not None
-    return Verdict(Standing(), _next(settings, now_ms, seed), "recovered" if recovered else None)
+    says: Literal["recovered"] | None = "recovered" if _is_reported(settings, before) else None
+    return Verdict(Standing(), _next(settings, now_ms, seed), says)
+
+
+def after_change(settings: PollingSettings, before: Standing) -> Standing:
+    """With other `settings` than these it begins anew; who heard that it fails hears when it does no more."""
+    return Standing(is_reported=_is_reported(settings, before))
+
+
+def _is_reported(settings: PollingSettings, standing: Standing) -> bool:
+    return standing.is_reported or standing.failures > settings.retries or standing.paused_at is not None
 
 
 def after_failure(
@@ -70,7 +80,7 @@ def after_failure(
     """`retry_after_ms` is how long the source wants to be left alone."""
     failures, since = before.failures + 1, before.failing_since if before.failing_since is not None else now_ms
     waits_until = None if retry_after_ms is None else now_ms + min(retry_after_ms, LONGEST_RETRY_AFTER_MS)
-    standing = Standing(failures, since, waits_until, before.paused_at)
+    standing = Standing(failures, since, waits_until, before.paused_at, before.is_reported)
     if before.paused_at is not None:
         return Verdict(standing, None)
     is_news = failures == settings.retries + 1

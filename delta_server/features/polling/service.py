@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from delta_server.core import destinations
-from delta_server.core.polling import checks
+from delta_server.core.polling import checks, schedule
 from delta_server.core.polling import settings as polling_settings
 from delta_server.core.polling.schedule import Standing
 from delta_server.core.polling.settings import PollingChange, PollingSettings, Secrets
@@ -43,7 +43,8 @@ def change(tx: Tx, project: int, endpoint: int, uid: bytes, wanted: PollingChang
     old = None if before is None else _known(before, vault)
     settings = polling_settings.changed(old, wanted)
     checks.validate(settings)
-    is_paused = before is not None and standing_of(before).paused_at is not None
+    standing = Standing() if before is None else standing_of(before)
+    is_paused = standing.paused_at is not None
     if settings == old and not (is_paused and settings.enabled):
         return False
     secrets = polling_settings.secrets_of(settings)
@@ -58,7 +59,7 @@ def change(tx: Tx, project: int, endpoint: int, uid: bytes, wanted: PollingChang
         version=1 if before is None else before.version + 1,
         due_at=tx.now_ms if settings.enabled else None,
         host=target.host,
-        standing="{}",
+        standing=_encode(Standing() if old is None else schedule.after_change(old, standing)).decode(),
         source="{}",
     )
     store.put(tx, project, endpoint, row, active=settings.enabled)

@@ -62,11 +62,11 @@ def count(tx: Tx, project: int) -> int:
 
 
 def put(tx: Tx, project: int, endpoint: int, polled: Polled, *, active: bool) -> None:
-    """As new: nothing is known of its source."""
+    """Nothing is known of its source."""
     tx.run(
-        "INSERT INTO polling (endpoint, project, uid, settings, secrets, version, active, due_at, host)"
-        " SELECT ?2, ?1, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE true ON CONFLICT DO UPDATE SET settings = ?4, secrets = ?5,"
-        " version = ?6, active = ?7, due_at = ?8, host = ?9, standing = '{}', source = '{}'"
+        "INSERT INTO polling (endpoint, project, uid, settings, secrets, version, active, due_at, host, standing)"
+        " SELECT ?2, ?1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE true ON CONFLICT DO UPDATE SET settings = ?4,"
+        " secrets = ?5, version = ?6, active = ?7, due_at = ?8, host = ?9, standing = ?10, source = '{}'"
         " WHERE polling.project = ?1",
         project,
         endpoint,
@@ -77,6 +77,7 @@ def put(tx: Tx, project: int, endpoint: int, polled: Polled, *, active: bool) ->
         int(active),
         polled.due_at,
         polled.host,
+        polled.standing,
     )
 
 

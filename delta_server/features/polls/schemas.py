@@ -273,7 +273,8 @@ EXAMPLE_PREVIEW: dict[str, Any] = {
 FIELDS = {
     "FailingEndpoint.id": "The endpoint's id",
     "FailingEndpoint.name": "Its name",
-    "FailingEndpoint.state": "`backing_off`: its source is asked less and less often; `paused`: not any more",
+    "FailingEndpoint.state": "`backing_off`: its source is asked less and less often; `paused`: not any more,"
+    " until `enabled` of its `polling` is set again, or a poll by hand succeeds",
     "FailingEndpoint.failing_since": "When the first of these polls failed",
     "FailingEndpoints.data": "Those that fail longest first",
     "FailingEndpoints.has_more": "Whether there are more",

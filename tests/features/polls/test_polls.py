@@ -305,6 +305,27 @@ async def test_after_a_day_of_failures_it_is_paused_until_somebody_looks(service
         assert (state(), p.row(services, endpoint).due_at) == ("on", clock.time_ms)
 
 
+@pytest.mark.parametrize("begun", [True, False], ids=["others heard of it", "it was tried again only"])
+async def test_who_heard_that_it_fails_hears_that_it_recovered_after_its_settings_were_changed(
+    services: Services, clock: FakeClock, begun: bool
+) -> None:
+    async with source(Answer(status=500)) as api:
+        endpoint = await p.polled(services, api.url, retries=1)
+        await p.run_due(services)
+        if begun:
+            clock.time_ms += 60_000
+            await p.run_due(services)
+        await p.changed(services, endpoint, timeout="20s")
+        assert await service.list_failing(services, endpoint.project, 5) == []
+        await p.changed(services, endpoint, timeout="30s")
+        api.always(json(b"{}"))
+        await p.run_due(services)
+        await p.changed(services, endpoint, timeout="20s")
+        await p.run_due(services)
+    told = ["poll.failed", "poll.recovered"] if begun else []
+    assert [kind for kind, _ in await p.happened(services, endpoint)] == told
+
+
 @pytest.mark.parametrize(("status", "waits"), [(429, True), (503, True), (500, False)])
 async def test_retry_after(services: Services, clock: FakeClock, status: int, waits: bool) -> None:
     async with source(Answer(status=status, headers={"retry-after": "7200"})) as api:
