@@ -19,6 +19,7 @@ import msgspec
 import zstandard
 
 from delta_server.core.errors import DeltaError
+from delta_server.storage.backup_source import BackupSource
 from delta_server.storage.cold import of_backups
 from delta_server.storage.cold.of_backups import Named
 from delta_server.storage.sqlite.connection import APPLICATION_ID, Tuning, open_writer
@@ -43,7 +44,6 @@ COPY_NAME = "backup.copy"
 VERIFIED_NAME = "backup.verified"
 """What a backup is unpacked into that is only verified."""
 _LEVEL = 3
-_HEADER_BYTES = 18  # of a zstd frame at most (RFC 8878 3.1.1)
 _WAL_FILES = ("-wal", "-shm", "-journal")
 
 
@@ -293,26 +293,27 @@ def _unpack(file: BinaryIO, target: Path, progress: BytesProgress, *, of: int, n
     """`of` so many bytes, 0 where that is not known."""
     _create(target)
     with target.open("wb") as out:
-        begin, written = file.read(_HEADER_BYTES), 0
-        is_plain = begin.startswith(b"SQLite format 3\0")
-        whole_file = _Begun(begin, file)
+        source, written = BackupSource(file), 0
         try:
-            whole = of if is_plain else zstandard.frame_content_size(begin)
+            whole = of if source.is_plain else source.content_bytes()
             _refuse_without_room(target.parent, whole)
-            pieces = _chunks(
-                whole_file if is_plain else zstandard.ZstdDecompressor().stream_reader(cast("BinaryIO", whole_file))
-            )
-            for written, chunk in pieces:  # noqa: B007 - read behind the loop
+            unpacker = zstandard.ZstdDecompressor()
+            for written, chunk in _chunks(  # noqa: B007 - read behind the loop
+                source if source.is_plain else unpacker.stream_reader(cast("BinaryIO", source))
+            ):
                 out.write(chunk)
-                progress("unpacking", whole_file.read_bytes, of)
+                source.count(chunk)
+                progress("unpacking", source.read_bytes, of)
         except zstandard.ZstdError:
             raise BackupRefused(f"{name} is damaged or not a backup of Delta") from None
     if whole < 0:
         raise BackupRefused(f"{name} does not say how long it is: unpack it (zstd -d) and restore what comes out")
-    if written > whole and not (is_plain and not of):
+    if written > whole and not (source.is_plain and not of):
         raise BackupRefused(f"{name} holds more than one backup: {written} bytes where it says {whole}")
     if written < whole:  # zstandard reads a frame that was cut off without an error
         raise BackupRefused(f"{name} ends too early: {written} of {whole} bytes are in it")
+    if not source.ends_with_checksum():
+        raise BackupRefused(f"{name} does not end with its checksum: it was cut off, or something stands behind it")
 
 
 def _refuse_without_room(directory: Path, size: int) -> None:
@@ -325,20 +326,7 @@ def _refuse_without_room(directory: Path, size: int) -> None:
         )
 
 
-class _Begun:
-    """A file, of which the first bytes have been read: it may be a pipe."""
-
-    def __init__(self, begin: bytes, rest: BinaryIO) -> None:
-        self._begin, self._rest = begin, rest
-        self.read_bytes = 0
-
-    def read(self, size: int) -> bytes:
-        piece, self._begin = self._begin or self._rest.read(size), b""
-        self.read_bytes += len(piece)
-        return piece
-
-
-def _chunks(file: BinaryIO | _Begun | zstandard.ZstdDecompressionReader) -> Iterator[tuple[int, bytes]]:
+def _chunks(file: BinaryIO | BackupSource | zstandard.ZstdDecompressionReader) -> Iterator[tuple[int, bytes]]:
     """Pieces, each with the number of bytes up to its end."""
     done = 0
     while chunk := file.read(CHUNK_BYTES):
