@@ -103,7 +103,7 @@ def _with_filters(tx: Tx, keys: Sequence[bytes], *, filters: dict[int, KeyFilter
     """As storage/events/ingest/dedup_index.py does."""
     probes, found = KeyProbes(keys), set()
     for run, filter in filters.items():
-        found |= {key for key, first, end in filter.maybe(probes) if key_runs.has(tx, run, key, first, end)}
+        found |= key_runs.present(tx, run, filter.maybe(probes))
     return len(found)
 
 
@@ -114,7 +114,7 @@ def _without_filters(tx: Tx, keys: Sequence[bytes], *, runs: Sequence[int]) -> i
     for key in keys:
         rank = int.from_bytes(key[:4], "big") * KEYS >> 32
         first, end = max(0, rank - margin), min(KEYS, rank + margin)
-        found += any(key_runs.has(tx, run, key, first, end) for run in runs)
+        found += any(key_runs.present(tx, run, [(key, first, end)]) for run in runs)
     return found
 
 

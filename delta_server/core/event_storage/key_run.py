@@ -37,11 +37,12 @@ def split(keys: bytes) -> Iterator[bytes]:
     return (keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES))
 
 
-def find(keys: bytes, key: bytes) -> bool:
-    """Whether `key` is one of `keys`, a page of a run."""
-    at = keys.find(key)
+def find(keys: bytes, key: bytes, first: int, end: int) -> bool:
+    """Whether `key` is one of `keys`, a page of a run, from the one with the number `first` and before `end`."""
+    last = end * KEY_BYTES
+    at = keys.find(key, first * KEY_BYTES, last)
     while at > 0 and at % KEY_BYTES:  # the end of one and the begin of the next look like it
-        at = keys.find(key, at + 1)
+        at = keys.find(key, at + 1, last)
     return at >= 0
 
 

@@ -62,7 +62,12 @@ def test_what_is_not_there_is_found_once_in_five_hundred_at_most() -> None:
 
 @given(SETS, CLOSE)
 def test_a_page_is_searched_at_the_places_of_keys(keys: set[bytes], key: bytes) -> None:
-    assert key_run.find(key_run.build(keys).keys, key) == (key in keys)
+    page, ordered = key_run.build(keys).keys, sorted(keys)
+    assert key_run.find(page, key, 0, len(keys)) == (key in keys)
+    at = ordered.index(key) if key in keys else 0
+    assert key_run.find(page, key, at, at + 1) == (key in keys)
+    assert not key_run.find(page, key, at + 1, len(keys))
+    assert not key_run.find(page, key, 0, at)
 
 
 @given(st.lists(SETS, max_size=5), st.integers(1, 50))

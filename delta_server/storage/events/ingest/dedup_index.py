@@ -206,7 +206,7 @@ def indexes_of(keys: Sequence[bytes | None], found: Collection[bytes]) -> frozen
 
 
 def _found_in(tx: Tx, id: int, run: LoadedRun, probes: KeyProbes) -> set[bytes]:
-    return {key for key, first, end in run.filter.maybe(probes) if key_runs.has(tx, id, key, first, end)}
+    return key_runs.present(tx, id, run.filter.maybe(probes))
 
 
 def _add_pages(tx: Tx, filter: KeyFilterBuilder, run: int, first: int) -> bool:

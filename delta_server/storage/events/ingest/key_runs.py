@@ -1,11 +1,11 @@
 """Runs of deduplication keys: the SQL of key_run and key_page."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from delta_server.core.event_storage.key_run import KEY_BYTES, BuiltRun, KeyFilterBuilder, KeyRun, find
 from delta_server.core.packs import codec
-from delta_server.storage.database import Tx, frees_space
+from delta_server.storage.database import Row, Tx, frees_space
 
 log = logging.getLogger(__name__)
 
@@ -15,6 +15,7 @@ _PAGE_BYTES = PAGE_KEYS * KEY_BYTES
 _NUMBER_BITS = 20
 MOST_PAGES = 1 << _NUMBER_BITS
 _READ_PAGES = 256
+_PAGES_AT_ONCE = 64
 
 
 def insert(tx: Tx, run: BuiltRun, oldest_at: int, newest_at: int) -> int:
@@ -120,15 +121,35 @@ def is_whole(tx: Tx, run: int) -> bool:
     return tx.one("SELECT 1 FROM key_run WHERE id = ? AND filter <> x''", run) is not None
 
 
-def has(tx: Tx, run: int, key: bytes, first: int, end: int) -> bool:
-    """Whether the run holds `key` among its keys from the rank `first` and before `end`. Of a damaged page that is not
-    known for certain."""
-    rows = tx.all(
-        "SELECT id, keys, hash FROM key_page WHERE id BETWEEN ? AND ?",
-        _page(run, first // PAGE_KEYS),
-        _page(run, (end - 1) // PAGE_KEYS),
-    )
-    return any(find(_reported(*row), key) for row in rows)
+def present(tx: Tx, run: int, places: Sequence[tuple[bytes, int, int]]) -> set[bytes]:
+    """Which of some keys the run holds: of each the rank of the first key beside which it would stand, and that after
+    the last. Of a damaged page that is not known for certain.
+
+    Many pages a statement: each gives the interpreter's lock away, and waits for it again beside all that compute."""
+    by_page: dict[int, list[tuple[bytes, int, int]]] = {}
+    for place in places:
+        for number in range(place[1] // PAGE_KEYS, (place[2] - 1) // PAGE_KEYS + 1):
+            by_page.setdefault(number, []).append(place)
+    found: set[bytes] = set()
+    for id, keys, hash in _pages(tx, [_page(run, number) for number in by_page]):
+        number = id & MOST_PAGES - 1
+        page, before = _reported(id, keys, hash), number * PAGE_KEYS
+        for key, first, end in by_page[number]:
+            if find(page, key, max(0, first - before), end - before):
+                found.add(key)
+    return found
+
+
+def _pages(tx: Tx, ids: list[int]) -> Iterator[Row]:
+    """(id, keys, hash) of each; two statements are enough for all sizes."""
+    if len(ids) == 1:
+        yield from tx.all("SELECT id, keys, hash FROM key_page WHERE id = ?", ids[0])
+        return
+    marks = ", ".join(["?"] * _PAGES_AT_ONCE)
+    for at in range(0, len(ids), _PAGES_AT_ONCE):
+        some = ids[at : at + _PAGES_AT_ONCE]
+        some += some[-1:] * (_PAGES_AT_ONCE - len(some))
+        yield from tx.all(f"SELECT id, keys, hash FROM key_page WHERE id IN ({marks})", *some)
 
 
 def _reported(id: int, keys: bytes, hash: bytes | None) -> bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -278,6 +278,24 @@ async def test_a_damaged_filter_is_made_anew(tmp_path: Path, clock: FakeClock, c
         assert found == frozenset(range(100))
 
 
+@pytest.mark.parametrize("count", [1, 399, 400, 401, 30_000])
+async def test_of_many_keys_those_that_a_run_holds_are_found(keys: Keys, count: int):
+    """In pages by themselves and over the end of one, whichever are looked for together."""
+    held = [key_run.key(1, f"m{n}") for n in range(count)]
+    built = key_run.build(held)
+    run = await keys.db.write(key_runs.insert, built, 0, 0)
+    ranks = {key: rank for rank, key in enumerate(key_run.split(built.keys))}
+    everywhere = [(key, 0, count) for key in (*held[:3], *(key_run.key(2, f"m{n}") for n in range(3)))]
+    beside = [(key, max(0, rank - 20), min(count, rank + 20)) for key, rank in ranks.items()]
+    elsewhere = [(key, rank + 1, rank + 40) for key, rank in ranks.items()]
+    for some in (1, 63, 64, 65, count):
+        found = await keys.db.read(key_runs.present, run, beside[:some])
+        assert found == {key for key, _, _ in beside[:some]}
+    assert await keys.db.read(key_runs.present, run, everywhere) == set(held[:3])
+    assert await keys.db.read(key_runs.present, run, elsewhere) == set()
+    assert await keys.db.read(key_runs.present, run + 1, beside) == set()
+
+
 # Looked up before the transaction
 
 
@@ -289,18 +307,18 @@ async def test_of_large_calls_no_page_is_read_in_the_transaction(
     count = append.LOOKED_UP_EVENTS
     await keys.append(project, list(range(count)))
     await keys.seal(project)
-    read_by, has = [], key_runs.has
+    read_by, present = list[str](), key_runs.present
     encoded_by, encode = [], blocks.encode
 
-    def noted(*args: Any) -> bool:
-        read_by.append(threading.current_thread().name)
-        return has(*args)
+    def noted(tx: Tx, run: int, places: Sequence[tuple[bytes, int, int]]) -> set[bytes]:
+        read_by.extend([threading.current_thread().name] * len(places))
+        return present(tx, run, places)
 
     def noted_encode(*args: Any) -> blocks.Block:
         encoded_by.append(threading.current_thread().name)
         return encode(*args)
 
-    monkeypatch.setattr(key_runs, "has", noted)
+    monkeypatch.setattr(key_runs, "present", noted)
     monkeypatch.setattr(blocks, "encode", noted_encode)
     first = round(count * (1 - share))
     new = await keys.append(project, list(range(first, first + count)))
