@@ -34,6 +34,8 @@ _EVENTS_OF_PIECE = 250
 ON_THE_LOOP_BYTES = 4 << 10
 """What is read on the event loop: a thread costs a small request as much as all the rest. In so few bytes are a dozen
 events, which take 0.03 ms, or 2,000 that are wrong, which take 15: 20 KB of those would hold everybody up for 100."""
+IN_TURN_BYTES = 1 << 20
+"""From so many bytes on requests of a project that calls alone are read one at a time."""
 
 
 class Refused(msgspec.Struct):
@@ -127,10 +129,11 @@ class _FoundApart(msgspec.Struct, frozen=True):
 
 async def _parse(svc: Services, project: int, body: bytes, read: Callable[[], _Found]) -> _Found:
     """A large request is read in a process while other projects call: in a thread its thousands of small steps would
-    keep theirs waiting for the interpreter's lock."""
+    keep theirs waiting for the interpreter's lock. While none does, only a very large one waits for its turn: the
+    thread for those steps back, and while it waits for a core with that lock, so do all the others."""
     if len(body) <= ON_THE_LOOP_BYTES:
         return read()
-    if len(body) < APART_BYTES:
+    if len(body) < (APART_BYTES if svc.several_call else IN_TURN_BYTES):
         return await svc.cpu(read)
     async with svc.one_cpu.turn(project) as thread:
         if svc.several_call:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import TooCostly
-from delta_server.core.events import segment_event
+from delta_server.core.events import native_event, segment_event
 from delta_server.features.accounts import service as accounts
 from delta_server.features.events import service
 from delta_server.features.events.schemas import Taken
@@ -50,7 +50,9 @@ async def taken(services: Services, project: int, body: bytes) -> tuple[Taken, l
 
 
 @pytest.mark.parametrize("dies", [False, True])
-async def test_a_large_batch_is_read_in_a_process_while_others_call(services: Services, dies: bool) -> None:
+async def test_a_large_batch_is_read_in_a_process_while_others_call(
+    services: Services, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
     """And in a thread after all should the process die of it."""
     called, processes = list[str](), services.batch_processes
 
@@ -65,9 +67,26 @@ async def test_a_large_batch_is_read_in_a_process_while_others_call(services: Se
     assert len(body) > APART_BYTES
     alone = await taken(services, ALONE, body)
     assert not called
-    for project in (ALONE, BESIDE):
-        services.fair_cpu.callers.note(project)
+    monkeypatch.setattr(services.fair_cpu.callers, "count", lambda: 2)  # a slow machine takes longer than it remembers
     beside = await taken(services, BESIDE, body)
     assert beside == alone
     assert called == (["_apart", "_wanted"] if dies else ["_apart", "_wanted", "_steps"])
     assert (alone[0].accepted, alone[0].duplicates, len(alone[0].rejected)) == (370, 20, 3)
+
+
+@pytest.mark.parametrize(("size_bytes", "others", "turns"), [(200_000, 0, 0), (200_000, 1, 1), (1_100_000, 0, 1)])
+async def test_a_project_that_calls_alone_waits_for_a_turn_with_very_large_requests_only(
+    services: Services, monkeypatch: pytest.MonkeyPatch, size_bytes: int, others: int, turns: int
+) -> None:
+    taken, turn = list[int](), services.one_cpu.turn
+
+    def counted(project: int) -> Any:
+        taken.append(project)
+        return turn(project)
+
+    monkeypatch.setattr(services.one_cpu, "turn", counted)
+    monkeypatch.setattr(services.fair_cpu.callers, "count", lambda: 1 + others)
+    events = [{"eventType": "e", "data": {"n": "x" * 1000}} for _ in range(size_bytes // 1000)]
+    body = msgspec.json.encode({"events": events})
+    answer = await service.append_events(services, ALONE, body, native_event.parse_many)
+    assert (answer.accepted, taken) == (len(events), [ALONE] * turns)
