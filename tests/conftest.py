@@ -23,13 +23,12 @@ import msgspec
 import pytest
 import pytest_asyncio
 import structlog
-from argon2 import PasswordHasher
 from litestar import Litestar
 
 from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config.sections import Config, Log
-from delta_server.core import passwords, secrets
+from delta_server.core import secrets
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts import store as account_rows
@@ -43,6 +42,7 @@ from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.options import Storage
 from delta_server.tasks import processes
 from tests import event_loop, secret_sweep
+from tests.cheap_passwords import hash_cheaply
 from tests.no_skips import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.often import FUZZ
 from tests.patience import let_clients_wait, let_servers_wait
@@ -87,11 +87,7 @@ structlog.configure(
 )
 secret_sweep.install()
 
-# 0.1 ms instead of 21; tests/core/test_passwords.py sees to what the server's own take.
-SERVERS_HASHER, SERVERS_NOBODYS = passwords._HASHER, passwords.NOBODYS
-passwords._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-passwords.NOBODYS = passwords._HASHER.hash("", salt=bytes(passwords.SALT_BYTES))
-
+hash_cheaply()
 let_servers_wait()
 let_clients_wait()
 

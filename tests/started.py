@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from delta_server.storage import child
+from tests.cheap_passwords import hash_cheaply
 from tests.patience import let_servers_wait
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ def _prepare() -> None:
         importlib.import_module(place.partition(":")[0])
     app: Any = importlib.import_module("delta_server.app")
     let_servers_wait()
+    hash_cheaply()
     routed, usual = app.routed, options_of_routes(Config())
     made = routed(usual)
 

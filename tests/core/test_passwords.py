@@ -5,7 +5,7 @@ from argon2 import extract_parameters
 from argon2.low_level import Type
 
 from delta_server.core import passwords
-from tests.conftest import SERVERS_HASHER, SERVERS_NOBODYS
+from tests.cheap_passwords import SERVERS_HASHER, SERVERS_NOBODYS
 
 
 @pytest.fixture(autouse=True)
