@@ -71,7 +71,11 @@ def diff(
     except BrokenPipeError:
         raise  # whoever reads has read enough: click's matter
     except (DeltaError, OSError) as error:
-        raise Trouble(error.message if isinstance(error, DeltaError) else str(error)) from error
+        raise Trouble(error.message if isinstance(error, DeltaError) else _reason(error)) from error
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def _compared(opened: ExitStack, before: str, after: str, options: rowdelta.Options) -> rowdelta.Delta:

@@ -78,7 +78,9 @@ MISSING = ["nowhere", "file:///nowhere/at-all.ndjson", "s4://bucket/key", "s3://
 
 @pytest.mark.parametrize("place", MISSING)
 def test_what_is_not_there(files: tuple[str, str], place: str) -> None:
-    assert run(files[0], place).exit_code == 2
+    found = run(files[0], place)
+    assert found.exit_code == 2
+    assert "[Errno" not in found.stderr
 
 
 def test_addresses(files: tuple[str, str]) -> None:

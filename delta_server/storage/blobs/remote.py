@@ -6,6 +6,7 @@ them.
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -175,6 +176,8 @@ class RemoteBlobs:
             size = obstore.head(self._store, checked_key(key))["size"]
             for start in range(0, size, PIECE_BYTES):
                 yield bytes(obstore.get_range(self._store, key, start=start, end=min(start + PIECE_BYTES, size)))
+        except (FileNotFoundError, exceptions.NotFoundError):  # its own has pages of text
+            raise FileNotFoundError(errno.ENOENT, "there is nothing of this name", key) from None
         except exceptions.BaseError as error:
             raise BlobStoreFailed(_reason(error)) from None
 

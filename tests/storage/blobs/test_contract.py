@@ -166,8 +166,10 @@ async def test_what_is_not_there(blobs: Blobs) -> None:
         await blobs.move_resource("a/b", "a/c")
     assert await blobs.get_range("a/b", 0, 1) is None
     assert await blobs.get_range("a/b", 1, 1) is None
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as raised:
         list(blobs.read("a/b"))
+    assert raised.value.filename.endswith("a/b")
+    assert "\n" not in str(raised.value)
     assert await keys(blobs) == []
 
 
