@@ -1,9 +1,6 @@
 """`quota.exceeded`: a project would have had more than its plan allows. What was refused has changed nothing, so it is
 written by itself, and once an hour for each quota: who goes on sending would fill the outbox with it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import msgspec
 
 from delta_server.config.plans import PLAN_ROWS
@@ -26,16 +23,22 @@ class _Happened(msgspec.Struct, frozen=True):
     message: str
 
 
-@asynccontextmanager
-async def reporting_exceeded(svc: Services, project: int | None) -> AsyncIterator[None]:
+class reporting_exceeded:  # noqa: N801 - used as a function: made by contextlib it took four times as long
     """Around what stores something for the project; None: which it is, only the body says, and nobody hears of it. Nor
     does anybody of limits that are no plan's."""
-    try:
-        yield
-    except QuotaExceeded as error:
-        if project is not None and error.quota.name in PLAN_ROWS:
-            await _report(svc, project, error)
-        raise
+
+    __slots__ = ("_project", "_svc")
+
+    def __init__(self, svc: Services, project: int | None) -> None:
+        self._svc = svc
+        self._project = project
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, QuotaExceeded) and self._project is not None and error.quota.name in PLAN_ROWS:
+            await _report(self._svc, self._project, error)
 
 
 async def _report(svc: Services, project: int, error: QuotaExceeded) -> None:

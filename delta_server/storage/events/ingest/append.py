@@ -128,7 +128,9 @@ class Appender:
         try:
             return await self._append(project, AppendRequest(events, companion))
         finally:
-            self.writing -= Counter({project: 1})
+            self.writing[project] -= 1
+            if not self.writing[project]:
+                del self.writing[project]
 
     async def _append(self, project: int, request: AppendRequest) -> frozenset[int]:
         if len(request.events) > SMALL_REQUEST_EVENTS:
