@@ -39,7 +39,21 @@ def test_a_key_is_of_its_project_and_its_id() -> None:
     keys = {key_run.key(project, id) for project in (1, 2) for id in ("a", "b", "", "é", "a" * 1000)}
     assert len(keys) == 10
     assert {len(key) for key in keys} == {KEY_BYTES}
-    assert key_run.key(7, "a").hex() == "ceb2adbcec78c2499ed5", "keys are kept for days: they must not change"
+    assert key_run.key(7, "a").hex() == "64f46e3dfd1f7474bf91", "keys are kept for days: they must not change"
+    assert key_run.key(7, "a" * 17).hex() == "66aff0bdf0f2f3086983"
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [f"{batch}-{number}" for batch in range(30) for number in range(100)],
+        [f"run {number:012}" for number in range(3000)],
+    ],
+)
+def test_ids_of_one_project_have_no_twins_in_another(ids: list[str]) -> None:
+    """Events were dropped as sent before when another project had sent some of quite other ids."""
+    keys = {key_run.key(project, id) for project in range(1, 30) for id in ids}
+    assert len(keys) == 29 * len(ids)
 
 
 @given(SETS)

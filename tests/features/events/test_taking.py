@@ -279,6 +279,14 @@ async def test_a_large_batch(app: Application, client: httpx.AsyncClient, keys: 
     assert len(await stored(app)) == 10_000
 
 
+async def test_ids_of_one_project_are_no_duplicates_of_anothers(client: httpx.AsyncClient, keys: Keys) -> None:
+    """Not of the same ids, nor of others, which short ones were."""
+    events = [{"eventType": "a", "messageId": f"{batch}-{number}"} for batch in range(30) for number in range(100)]
+    for key in (keys.project, keys.other):
+        answer = await client.post("/v1/events/batch", json=events, headers=bearer(key))
+        assert (answer.json()["accepted"], answer.json()["duplicates"]) == (3000, 0)
+
+
 @shared
 async def test_an_empty_batch_is_fine(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     for path, body in (("/v1/events/batch", []), ("/v1/batch", {"batch": []})):
