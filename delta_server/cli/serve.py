@@ -95,6 +95,7 @@ def run(
             application,
             connections=most_connections(config.limits.connections),
             shutdown_seconds=max(1, config.server.shutdown_seconds - CLOSING_SECONDS),
+            trusted_proxies=config.server.trusted_proxies,
             tls=None if certificate is None else certificate.context,
         ),
         lambda url: greet(built.services, url),

@@ -25,7 +25,7 @@ from delta_server.http.inflight import MemoryBudget
 from delta_server.http.metrics import Metrics
 from delta_server.http.paths import routing_path
 from delta_server.http.rate_limits import RateLimits
-from delta_server.http.server import ABORT, BODY_PENDING, TAKEN
+from delta_server.http.server import ABORT, BODY_PENDING, NOTE_CALLER, TAKEN
 from delta_server.storage.database import ACTING, Clock
 from delta_server.storage.limiter_memory import MemoryLimiter
 from delta_server.storage.sqlite.transaction import shutting_down
@@ -82,6 +82,7 @@ class Edge:
             taken=outer.get("state", {}).get(TAKEN, _is_taken),
             clock=self._clock,
         )
+        exchange.note_caller = outer.get("state", {}).get(NOTE_CALLER)
         scope = self._inner(outer, exchange)
         exchange.longest_retry_s = _LONGEST_RETRY_S.get(scope["path"].rstrip("/"))
         self._metrics.in_flight.inc()

@@ -75,6 +75,9 @@ class Exchange:
     """`address` is whom a request without a key counts for; `body_pending` says whether its body is still to come, and
     `taken` waits until the client has taken most of what was sent."""
 
+    note_caller: Callable[[], None] | None = None
+    """To be called once the caller is known."""
+
     def __init__(
         self,
         method: str,
@@ -132,6 +135,8 @@ class Exchange:
         """The caller is known, by its project or key: the body counts as that owner's."""
         self._owner = owner
         self._share = Reservation(self._budgets.bodies, owner, free_bytes=FREE_BYTES)
+        if self.note_caller is not None:
+            self.note_caller()
 
     def limit_body(self, limit: BodyLimit) -> None:
         """Set what the route takes, encoded and decoded."""

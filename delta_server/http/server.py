@@ -7,7 +7,8 @@
 - A request that is answered before its body is complete ends its connection, since nothing else bounds how long the
   rest may take; so does one that cannot be parsed. What still comes is read and dropped for LINGER_SECONDS: a
   connection closed with unread data is reset, and the client might not see why (RFC 9112 9.6).
-- There are at most as many connections as the configuration says and open files allow; idle ones make room.
+- There are at most as many connections as the configuration says and open files allow, half of them of one address.
+  Idle ones make room for new ones, then those whose answer is written, then bodies of callers that are not known.
 """
 
 import asyncio
@@ -24,11 +25,14 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from delta_server.http.intake import Intake
+from delta_server.http.places import Places
 
 ABORT = "abort"
 """In a scope's state: closes the connection at once, whatever is still to be sent. Only under uvicorn."""
 BODY_PENDING = "body_pending"
 """In a scope's state: whether some of the request's body is still to come. Only under uvicorn."""
+NOTE_CALLER = "note_caller"
+"""In a scope's state: to be called when it is known whose request it is. Only under uvicorn."""
 TAKEN = "taken"
 """In a scope's state: waits until the client has taken most of what was sent to it. Only under uvicorn."""
 
@@ -63,13 +67,15 @@ class BoundedProtocol(HttpToolsProtocol):
     _stall_timer: Any = None
     _idle_since = 0.0
     _is_lingering = False
+    _address = ""
     _body_left = 0
     _framing_bytes = 0
     """What has come since the last byte of a body in chunks."""
 
-    def __init__(self, *args: Any, most_connections: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, places: Places, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._most_connections = most_connections
+        self._places = places
+        self._caller = _Caller()
 
     # Connections
 
@@ -80,13 +86,15 @@ class BoundedProtocol(HttpToolsProtocol):
         )
         self.flow = FlowControl(self._intake)  # type: ignore[arg-type]  # it stops and resumes the reading, and is all that is asked of it
         self._idle_since = self.loop.time()
-        if len(self.connections) > self._most_connections and not self._make_room():
+        self._address = self._places.take(self.client)
+        if not self._has_place():
             transport.write(_REFUSED)
             transport.close()
             return
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._places.give_back(self._address)
         self._intake.close()
         self._head_came()
         self._stop_watching()
@@ -94,12 +102,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self._answer.let_go()
         super().connection_lost(exc)
 
-    def _make_room(self) -> bool:
-        """Close the connection that has been idle for longest; False if all are busy."""
-        idle: list[Any] = [other for other in self.connections if other is not self and _is_idle(other)]
-        if idle:
-            min(idle, key=lambda other: other._idle_since).transport.abort()
-        return bool(idle)
+    def _has_place(self) -> bool:
+        """Whether it may stay, where need be in the place of another."""
+        is_over_share = self._places.is_over_share(self._address)
+        if len(self.connections) <= self._places.most and not is_over_share:
+            return True
+        open_ones: list[Any] = [each for each in self.connections if not each.transport.is_closing()]
+        others = [each for each in open_ones if each is not self]
+        if is_over_share:
+            return _make_room([each for each in others if each._address == self._address])
+        return len(others) < self._places.most or _make_room(others)
 
     # Requests
 
@@ -123,6 +135,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["state"][ABORT] = self.transport.abort
         self.scope["state"][TAKEN] = self.flow.drain
+        self._caller = _Caller()
+        self.scope["state"][NOTE_CALLER] = self._caller.note
         if self._head_timer is None:
             self._expect_head()
 
@@ -313,6 +327,33 @@ def _is_idle(connection: Any) -> bool:
     return not connection._is_lingering and (cycle is None or cycle.response_complete)
 
 
+def _is_lingering(connection: Any) -> bool:
+    return bool(connection._is_lingering)
+
+
+def _is_body_of_nobody(connection: Any) -> bool:
+    """It still sends a body, and no key has said whose."""
+    return connection._is_in_body() and not connection._caller.is_known
+
+
+def _make_room(connections: list[Any]) -> bool:
+    """Close the one of them that can be spared best and has been there for longest; False if all are busy."""
+    for can_be_spared in (_is_idle, _is_lingering, _is_body_of_nobody):
+        if spare := [each for each in connections if can_be_spared(each)]:
+            min(spare, key=lambda each: each._idle_since).transport.abort()
+            return True
+    return False
+
+
+class _Caller:
+    """Of one request. It refers to nothing, so that what a connection held goes with it."""
+
+    is_known = False
+
+    def note(self) -> None:
+        self.is_known = True
+
+
 def most_connections(wanted: int) -> int:
     """At most `wanted`, and as many as the files this process may open leave room for. Raises that limit first."""
     if sys.platform == "win32":
@@ -329,12 +370,17 @@ def most_connections(wanted: int) -> int:
 
 
 def uvicorn_config(
-    application: Any, *, connections: int, shutdown_seconds: int, tls: ssl.SSLContext | None = None
+    application: Any,
+    *,
+    connections: int,
+    shutdown_seconds: int,
+    trusted_proxies: tuple[str, ...] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> uvicorn.Config:
     """uvicorn without logs, headers and guesses about proxies of its own."""
     return uvicorn.Config(
         application,
-        http=partial(BoundedProtocol, most_connections=connections),  # type: ignore[arg-type]  # uvicorn calls what it is given, a class or not
+        http=partial(BoundedProtocol, places=Places(connections, trusted_proxies)),  # type: ignore[arg-type]  # uvicorn calls what it is given, a class or not
         ws="none",
         lifespan="on",
         log_config=None,

@@ -18,12 +18,14 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from delta_server.app import Application
 from delta_server.config.sections import Config
 from delta_server.features.backups import service as backups
-from delta_server.http import server
+from delta_server.http import places, server
 from delta_server.http.intake import Intake
 from delta_server.http.server import BoundedProtocol, uvicorn_config
 from delta_server.tasks import live
 from tests.conftest import Keys, bearer, built, make_keys
 from tests.storage.opened import FakeClock
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Served:
@@ -43,9 +45,12 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(config: Config, clock: FakeClock, *, connections: int = 100) -> AsyncIterator[Served]:
+async def serving(
+    config: Config, clock: FakeClock, *, connections: int = 100, trusted_proxies: tuple[str, ...] = ()
+) -> AsyncIterator[Served]:
     application = built(config, clock)
-    running = uvicorn.Server(uvicorn_config(application, connections=connections, shutdown_seconds=5))
+    settings = uvicorn_config(application, connections=connections, shutdown_seconds=5, trusted_proxies=trusted_proxies)
+    running = uvicorn.Server(settings)
     running.config.port = 0
     task = asyncio.create_task(running._serve())
     while not running.started:
@@ -264,6 +269,56 @@ async def test_idle_connections_make_room_and_busy_ones_do_not(config: Config, c
         assert (await busy[0][0].readline()) == b"HTTP/1.1 201 Created\r\n"
         assert (await served.raw(healthz)).startswith(b"HTTP/1.1 200 ")
         for _, writer in idle + busy:
+            writer.close()
+
+
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nhost: d\r\nconnection: close\r\n\r\n"
+
+
+async def sending(served: Served, path: str, *, key: str | None, address: str = "127.0.0.1") -> Connection:
+    """One whose request waits for its body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, local_addr=(address, 0))
+    writer.write(_post(path, 12, key=key, more="expect: 100-continue\r\n"))
+    assert (await reader.readline()).startswith((b"HTTP/1.1 100 ", b"HTTP/1.1 503 "))
+    return reader, writer
+
+
+async def test_bodies_without_a_known_key_make_room_and_those_with_one_do_not(config: Config, clock: FakeClock) -> None:
+    """As many as there may be kept everybody out, with a byte every nine seconds."""
+    async with serving(config, clock, connections=3) as served:
+        known = await sending(served, "/v1/endpoints", key=served.keys.project)
+        unknown = [await sending(served, "/v1/events", key=None) for _ in range(2)]
+        assert (await served.raw(HEALTHZ)).startswith(b"HTTP/1.1 200 ")
+        assert await unknown[0][0].read() == b"\r\n", "the one that was there for longest is closed"
+        known[1].write(b'{"name":"a"}')
+        assert b"HTTP/1.1 201 Created\r\n" in [await known[0].readline() for _ in range(2)]
+        for _, writer in [known, *unknown]:
+            writer.close()
+
+
+async def test_connections_that_were_answered_before_their_body_make_room(config: Config, clock: FakeClock) -> None:
+    async with serving(config, clock, connections=2) as served:
+        answered = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(2)]
+        for reader, writer in answered:
+            writer.write(_post("/v1/snapshots", 1000, key=None) + b"x")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+        assert (await served.raw(HEALTHZ)).startswith(b"HTTP/1.1 200 ")
+        for _, writer in answered:
+            writer.close()
+
+
+@pytest.mark.parametrize(("trusted", "third"), [((), b"503"), (("127.0.0.0/8",), b"200")])
+async def test_one_address_has_half_of_the_connections(
+    config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, trusted: tuple[str, ...], third: bytes
+) -> None:
+    monkeypatch.setattr(places, "LEAST_SHARE", 1)
+    async with serving(config, clock, connections=4, trusted_proxies=trusted) as served:
+        busy = [await sending(served, "/v1/endpoints", key=served.keys.project) for _ in range(2)]
+        assert (await served.raw(HEALTHZ)).startswith(b"HTTP/1.1 " + third)
+        other = await sending(served, "/v1/endpoints", key=served.keys.project, address="127.0.0.2")
+        other[1].write(b'{"name":"a"}')
+        assert b"HTTP/1.1 201 Created\r\n" in [await other[0].readline() for _ in range(2)]
+        for _, writer in [*busy, other]:
             writer.close()
 
 
