@@ -32,7 +32,7 @@ LOOKED_UP_EVENTS = 2048
 
 class Encoded(msgspec.Struct, frozen=True):
     """A key or None for each of the events; the indexes of those whose message id came earlier in the same call; what
-    is known of those stored already; and the block of the others, None where none is left."""
+    is known of those stored already; and the block of the others, None where none is left or seems to be."""
 
     keys: list[bytes | None]
     repeated: frozenset[int]
@@ -202,10 +202,17 @@ class Appender:
 
     async def _encode(self, project: int, seq: int, events: Sequence[Event]) -> Encoded:
         if len(events) < LOOKED_UP_EVENTS:
-            return await self._cpu(_encode_at_once, project, seq, events)
+            return await self._cpu(self._encode_new, project, seq, events)
         keys = await self._cpu(blocks.keys_of, project, events)
         looked_up = await self._db.read(self._dedup.look_up, keys)
         return await self._cpu(_encode_block, seq, events, keys, looked_up)
+
+    def _encode_new(self, project: int, seq: int, events: Sequence[Event]) -> Encoded:
+        """Without a block where the events seem to be stored: should some not be, the transaction makes it."""
+        keys = blocks.keys_of(project, events)
+        if self._dedup.seem_stored(keys):
+            return Encoded(keys, blocks.repeated(keys), None, None)
+        return _encode_block(seq, events, keys, None)
 
     def _insert_block(
         self,

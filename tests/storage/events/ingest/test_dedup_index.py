@@ -327,6 +327,33 @@ async def test_of_large_calls_no_page_is_read_in_the_transaction(
     assert "delta-writer" not in {*read_by, *encoded_by}
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("guessed_by", [1, 8])
+async def test_what_seems_to_be_stored_is_not_encoded_and_what_is_not_is_stored_all_the_same(
+    keys: Keys, project: int, monkeypatch: pytest.MonkeyPatch, sealed: bool, guessed_by: int
+):
+    encoded_by, encode = list[str](), blocks.encode
+
+    def noted(*args: Any) -> blocks.Block:
+        encoded_by.append(threading.current_thread().name.partition("_")[0])
+        return encode(*args)
+
+    await keys.append(project, list(range(100)))
+    if sealed:
+        await keys.seal(project)
+        await keys.seen.resolve_uncertain(keys.db)
+    monkeypatch.setattr(blocks, "encode", noted)
+    monkeypatch.setattr(dedup_index, "GUESSED_BY", guessed_by)
+    assert await keys.append(project, list(range(100))) == set()
+    assert encoded_by == []
+    assert await keys.append(project, [0, *range(200, 250)]) == set(range(200, 250))
+    assert encoded_by == (["delta-writer"] if guessed_by == 1 else ["test", "delta-writer"])
+    encoded_by.clear()
+    assert await keys.append(project, list(range(300, 400))) == set(range(300, 400))
+    assert encoded_by == ["test"]
+    assert await keys.append(project, [0, *range(200, 250), *range(300, 400)]) == set()
+
+
 BETWEEN = ["nothing", "merged", "expired", "sealed", "stored", "lost"]
 
 
