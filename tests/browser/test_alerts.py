@@ -5,7 +5,7 @@ import re
 import httpx
 from playwright.sync_api import expect
 
-from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WAIT_MS, Open
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WAIT_MS, Open, fits
 from tests.server_process import Server
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -76,6 +76,11 @@ def test_what_cannot_be_tried_is_said_where_it_is_edited(server: Server, visit: 
     page.get_by_role("combobox", name="Field", exact=True).fill("metadata")
     expect(page.get_by_role("region", name="Rule", exact=True).locator(".form-error")).to_be_visible()
     window.axe()
+    page.get_by_role("combobox", name="Field", exact=True).fill("/metadata/count")
+    page.get_by_label("Limit value").fill("137")
+    expect(page.locator(".pos")).to_contain_text("200 versions tried")
+    window.axe()
+    fits(page)
 
 
 def test_the_bell_counts_what_needs_somebody(server: Server, visit: Open) -> None:

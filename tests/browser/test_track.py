@@ -201,3 +201,4 @@ def test_what_may_be_wrong_with_a_source(server: Server, visit: Open, api: Sourc
     page.get_by_role("button", name="Try", exact=True).click()
     page.get_by_role("button", name="The plan").click()
     expect(page.locator("pre.code")).to_have_text("metadata.count")
+    window.axe()

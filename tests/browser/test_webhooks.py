@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import server_process
-from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open, fits
 from tests.browser.source import listening
 from tests.server_process import Server
 
@@ -121,3 +121,22 @@ def test_another_format_asks_for_what_it_needs(server: Server, visit: Open) -> N
     expect(page.get_by_label("Chat id")).to_have_value("-1001")
     expect(page.get_by_label("Endpoints")).to_have_value("quakes*")
     window.axe()
+
+
+def test_deliveries_narrow_and_dark(server: Server, visit: Open, receiver: Receiver) -> None:
+    receiver.statuses = [500, 204, 500]
+    window = visit(server, dark=True, size=NARROW)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/connect/webhooks")
+    page.get_by_role("button", name="New webhook").click()
+    page.get_by_label("Name").fill("pager")
+    page.get_by_label("Address").fill(receiver.url)
+    page.get_by_role("button", name="Make the webhook").click()
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("link", name="pager").click()
+    panel = page.get_by_role("region", name="The delivery")
+    for answer in ("500", "204"):
+        page.get_by_role("button", name="Send a test").click()
+        expect(panel).to_contain_text(answer)
+        window.axe()
+        fits(page)

@@ -9,7 +9,7 @@ import { SignInAgain } from "./parts/SignInAgain.tsx";
 import { Toasts } from "./parts/Toasts.tsx";
 import { has, load, type PageProps, titleOf } from "./routes.ts";
 import { announce, announced } from "./state/announce.ts";
-import { address, go, reveal } from "./state/location.ts";
+import { address, focusMain, go, reveal } from "./state/location.ts";
 import { matched } from "./state/project.ts";
 import { session } from "./state/session.ts";
 
@@ -95,11 +95,4 @@ function useTitle(title: string | null): void {
     }
     before.current = title;
   }, [title]);
-}
-
-function focusMain(): void {
-  const main = document.getElementById("main");
-  if (!main) return;
-  main.tabIndex = -1;
-  main.focus({ preventScroll: true });
 }

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { post, type Schemas } from "../api.ts";
 import { Dialog } from "../parts/Dialog.tsx";
-import { Choice, Field, Form, type FormState, SubmitOrCancel, text } from "../parts/Form.tsx";
+import { Choice, Field, Form, type FormState, SubmitOrCancel, text, Wrong } from "../parts/Form.tsx";
 import { keyBody, LIVES, PRESETS, SCOPES, type Scope } from "./scopes.ts";
 
 interface NewKeyProps {
@@ -57,7 +57,7 @@ export function NewKey({ project, made, close }: NewKeyProps) {
 function Scopes({ form }: { form: FormState }) {
   const error = form.of("scopes");
   return (
-    <fieldset class="field choices many">
+    <fieldset class="field choices many" aria-describedby={error ? "new-key-scopes-note" : undefined}>
       <legend>Scopes</legend>
       {Object.entries(SCOPES).map(([scope, hint]) => (
         <label key={scope}>
@@ -68,7 +68,7 @@ function Scopes({ form }: { form: FormState }) {
           </span>
         </label>
       ))}
-      {error ? <small class="wrong">{error}</small> : null}
+      <Wrong id="new-key-scopes-note" error={error} />
     </fieldset>
   );
 }

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
+import { focusMain } from "../state/location.ts";
 
 interface DialogProps {
   title: string;
@@ -8,7 +9,7 @@ interface DialogProps {
   children: ComponentChildren;
 }
 
-/** Above the dimmed page; Escape closes it, and the focus goes back to where it came from. */
+/** Above the dimmed page; Escape closes it, and the focus goes back to where it came from, or to the page if that is gone. */
 export function Dialog({ title, lead, close, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -18,7 +19,8 @@ export function Dialog({ title, lead, close, children }: DialogProps) {
     shown?.showModal();
     return () => {
       shown?.close();
-      if (before instanceof HTMLElement) before.focus();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      else focusMain();
     };
   }, []);
   const cancel = (event: Event) => {

@@ -60,7 +60,8 @@ function FormError({ tried, error }: { tried: string; error: unknown }) {
 
 function focusFirst(form: HTMLFormElement | null, error: unknown): void {
   const field = error instanceof Problem ? error.fields[0]?.field : undefined;
-  const input = field ? form?.elements.namedItem(field) : null;
+  const found = field ? form?.elements.namedItem(field) : null;
+  const input = found instanceof RadioNodeList ? found[0] : found; // of several choices the first
   if (input instanceof HTMLElement) input.focus();
 }
 
@@ -117,6 +118,50 @@ export function Field({
       ) : null}
     </div>
   );
+}
+
+/** As `Field`, of several lines. */
+export function LinesField({
+  label,
+  name,
+  form,
+  value,
+  ...area
+}: {
+  label: string;
+  name: string;
+  form: FormState;
+  value: string;
+  rows: number;
+  required?: boolean;
+}) {
+  const id = useId();
+  const error = form.of(name);
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <textarea
+        {...area}
+        id={id}
+        name={name}
+        spellcheck={false}
+        aria-invalid={error ? "true" : undefined}
+        aria-describedby={error ? `${id}-note` : undefined}
+      >
+        {value}
+      </textarea>
+      <Wrong id={`${id}-note`} error={error} />
+    </div>
+  );
+}
+
+/** What the server says of a field, for its `aria-describedby`. */
+export function Wrong({ id, error }: { id: string; error: string | undefined }) {
+  return error ? (
+    <small id={id} class="wrong">
+      {error}
+    </small>
+  ) : null;
 }
 
 export function Submit({ form, children }: { form: FormState; children: ComponentChildren }) {

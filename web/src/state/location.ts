@@ -106,6 +106,14 @@ export function reveal(id: string): void {
   part.scrollIntoView({ block: "start" });
 }
 
+/** Who goes on by Tab is at the begin of the page. */
+export function focusMain(): void {
+  const main = document.getElementById("main");
+  if (!main) return;
+  main.tabIndex = -1;
+  main.focus({ preventScroll: true });
+}
+
 function read(): Address {
   const below = location.pathname.startsWith(BASE) ? location.pathname.slice(BASE.length) : "";
   return { path: `/${below}`, search: location.search, hash: location.hash };

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { patch, post, type Schemas } from "../api.ts";
 import { Dialog } from "../parts/Dialog.tsx";
-import { Field, Form, type FormState, SubmitOrCancel, text } from "../parts/Form.tsx";
+import { Field, Form, type FormState, LinesField, SubmitOrCancel, text, Wrong } from "../parts/Form.tsx";
 import { KINDS, type Webhook } from "./words.ts";
 
 type Format = Webhook["format"];
@@ -75,7 +75,7 @@ export function WebhookForm({ project, webhook, done, close }: FormProps) {
               autofocus
               defaultValue={webhook?.name ?? ""}
             />
-            <Pick format={format} choose={setFormat} />
+            <Pick form={form} format={format} choose={setFormat} />
             <Target form={form} format={format} webhook={webhook} />
             <Events form={form} chosen={webhook?.events ?? ["delta.created"]} />
             <Filters form={form} webhook={webhook} />
@@ -89,7 +89,8 @@ export function WebhookForm({ project, webhook, done, close }: FormProps) {
   );
 }
 
-function Pick({ format, choose }: { format: Format; choose: (format: Format) => void }) {
+function Pick({ form, format, choose }: { form: FormState; format: Format; choose: (format: Format) => void }) {
+  const error = form.of("format");
   return (
     <div class="field">
       <label for="webhook-format">Sent as</label>
@@ -98,6 +99,8 @@ function Pick({ format, choose }: { format: Format; choose: (format: Format) => 
         name="format"
         value={format}
         onChange={(event) => choose(event.currentTarget.value as Format)}
+        aria-invalid={error ? "true" : undefined}
+        aria-describedby={error ? "webhook-format-note" : undefined}
       >
         {Object.entries(FORMATS).map(([value, [name]]) => (
           <option key={value} value={value}>
@@ -105,6 +108,7 @@ function Pick({ format, choose }: { format: Format; choose: (format: Format) => 
           </option>
         ))}
       </select>
+      <Wrong id="webhook-format-note" error={error} />
     </div>
   );
 }
@@ -138,12 +142,14 @@ function Target({ form, format, webhook }: { form: FormState; format: Format; we
         />
       ) : null}
       {format === "template" ? (
-        <div class="field">
-          <label for="webhook-template">Text, with {"{{ data.endpoint.name }}"} for values of the message</label>
-          <textarea id="webhook-template" name="template" rows={4} required spellcheck={false}>
-            {stays ? (webhook?.template ?? "") : ""}
-          </textarea>
-        </div>
+        <LinesField
+          form={form}
+          label="Text, with {{ data.endpoint.name }} for values of the message"
+          name="template"
+          rows={4}
+          required
+          value={stays ? (webhook?.template ?? "") : ""}
+        />
       ) : null}
     </>
   );
@@ -161,8 +167,10 @@ function targetOf(data: FormData, format: Format) {
 }
 
 function filterOf(data: FormData): Schemas["Filter"] {
-  const [field, condition, least] = ["field", "condition", "min_changes"].map((name) => text(data, name).trim());
-  const endpoints = text(data, "endpoints")
+  const [field, condition, least] = ["field", "condition", "min_changes"].map((name) =>
+    text(data, `filter.${name}`).trim(),
+  );
+  const endpoints = text(data, "filter.endpoints")
     .split("\n")
     .map((line) => line.trim())
     .filter(Boolean);
@@ -179,7 +187,7 @@ function Events({ form, chosen }: { form: FormState; chosen: readonly string[] }
   const families = chosen.filter((pattern) => !(pattern in KINDS));
   const is = (kind: string) => chosen.includes(kind);
   return (
-    <fieldset class="field choices many">
+    <fieldset class="field choices many" aria-describedby={error ? "webhook-events-note" : undefined}>
       <legend>What it is sent</legend>
       {families.map((pattern) => (
         <Event key={pattern} name={pattern} said={pattern === "*" ? "All there is" : "All of its kind"} checked />
@@ -187,7 +195,7 @@ function Events({ form, chosen }: { form: FormState; chosen: readonly string[] }
       {Object.entries(KINDS).map(([kind, said]) => (
         <Event key={kind} name={kind} said={said} checked={is(kind)} />
       ))}
-      {error ? <small class="wrong">{error}</small> : null}
+      <Wrong id="webhook-events-note" error={error} />
     </fieldset>
   );
 }
@@ -210,16 +218,17 @@ function Filters({ form, webhook }: { form: FormState; webhook: Webhook | null }
   return (
     <details class="only" open={isFiltered}>
       <summary>Only some of it</summary>
-      <div class="field">
-        <label for="webhook-endpoints">Endpoints, one a line; * at the end stands for any end</label>
-        <textarea id="webhook-endpoints" name="endpoints" rows={2} spellcheck={false}>
-          {(filter.endpoints ?? []).join("\n")}
-        </textarea>
-      </div>
+      <LinesField
+        form={form}
+        label="Endpoints, one a line; * at the end stands for any end"
+        name="filter.endpoints"
+        rows={2}
+        value={(filter.endpoints ?? []).join("\n")}
+      />
       <Field
         form={form}
         label="Field that must have changed"
-        name="field"
+        name="filter.field"
         placeholder="/items/*/price"
         spellcheck={false}
         defaultValue={filter.field ?? ""}
@@ -227,7 +236,7 @@ function Filters({ form, webhook }: { form: FormState; webhook: Webhook | null }
       <Field
         form={form}
         label="Edits, at least"
-        name="min_changes"
+        name="filter.min_changes"
         type="number"
         min={1}
         defaultValue={filter.min_changes ? String(filter.min_changes) : ""}
@@ -235,7 +244,7 @@ function Filters({ form, webhook }: { form: FormState; webhook: Webhook | null }
       <Field
         form={form}
         label="Condition, JMESPath over the message"
-        name="condition"
+        name="filter.condition"
         placeholder="data.delta.added > `0`"
         spellcheck={false}
         defaultValue={filter.condition ?? ""}
