@@ -36,11 +36,11 @@ test: check web/dist/index.html ## Check, then run the whole test suite (ARGS="t
 	@$(NPM) test
 	@$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 
-check: $(VENV)/.dev web/node_modules/.made ## Lint, formatting, types
+check: $(VENV)/.dev web/src/types.gen.ts ## Lint, formatting, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
 	@$(BIN)/mypy
-	@$(NPM) run check
+	@$(NPM) run lint
 
 soak: $(VENV)/.dev ## One tenant does its worst for a minute beside another (DELTA_SOAK_SECONDS=600 for ten), on a quiet machine
 	@$(BIN)/python -m pytest tests/soak -s
@@ -91,9 +91,13 @@ dist/delta-server-folder/delta-server: $(SOURCES) $(PACKED)
 	@DELTA_FOLDER=1 $(BUILD)
 	@du -sh dist/delta-server-folder
 
-web/dist/index.html: $(WEB) $(SOURCES) web/node_modules/.made $(VENV)/.run
+web/dist/index.html: $(WEB) $(SOURCES) web/src/types.gen.ts
 	@echo "Building the dashboard ..."
-	@$(NPM) run build -- --logLevel warn
+	@$(NPM) run bundle -- --logLevel warn
+	@touch $@
+
+web/src/types.gen.ts: $(SOURCES) web/tools/types.mjs web/node_modules/.made $(VENV)/.run
+	@$(NPM) run types
 	@touch $@
 
 web/node_modules/.made: web/package-lock.json $(if $(NODE_20),,$(VENV)/node/npm)
