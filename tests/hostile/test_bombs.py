@@ -1,49 +1,40 @@
 """1 GiB in 32 kB against the real server: it says 413 and its memory hardly moves."""
 
 import gzip
-import os
 import re
-import subprocess
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 import zstandard
+
+from tests.server_process import Server, create_key, serving
 
 GIB = 1 << 30
 MAX_RISE = 64 << 20
 
 
-class Server:
-    def __init__(self, process: subprocess.Popen[str], url: str, key: str) -> None:
-        self.process = process
-        self.url = url
-        self.key = key
+class Bombed(msgspec.Struct):
+    server: Server
+    key: str
 
     def rss_bytes(self) -> int:
         """The most it ever used: VmHWM."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        status = Path(f"/proc/{self.server.process.pid}/status").read_text()
         match = re.search(r"VmHWM:\s+(\d+) kB", status)
         assert match
         return int(match[1]) * 1024
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    environ = {**os.environ, "DELTA_DATA_DIR": str(tmp_path_factory.mktemp("bombs")), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "delta_server"]
-    key = subprocess.run([*command, "key", "create", "--project", "p"], env=environ, capture_output=True, text=True)
-    assert key.returncode == 0, key.stderr
-    with subprocess.Popen(
-        [*command, "serve", "--port", "0"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout
-        url = next(match[0] for line in process.stdout if (match := re.search(r"http://\S+", line)))
-        yield Server(process, url, key.stdout.strip())
-        process.terminate()
+def bombed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bombed]:
+    directory = tmp_path_factory.mktemp("bombs")
+    key = create_key(directory, "p")
+    with serving(directory, DELTA_LOG_LEVEL="error") as server:
+        yield Bombed(server, key)
 
 
 def zstd_bomb(*, sized: bool, frames: int = 1) -> bytes:
@@ -74,12 +65,13 @@ BOMBS = {
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from /proc")
 @pytest.mark.parametrize("name", BOMBS)
-def test_bombs(server: Server, name: str) -> None:
+def test_bombs(bombed: Bombed, name: str) -> None:
     encoding, make = BOMBS[name]
-    headers = {"x-api-key": server.key, "content-type": "application/json", "content-encoding": encoding}
+    bomb = make()
+    headers = {"x-api-key": bombed.key, "content-type": "application/json", "content-encoding": encoding}
     for path in ("/v1/endpoints", "/v1/snapshots?endpoint=bomb"):
-        before = server.rss_bytes()
-        answer = httpx.post(server.url + path, content=make(), headers=headers, timeout=60)
+        before = bombed.rss_bytes()
+        answer = httpx.post(bombed.server.url + path, content=bomb, headers=headers, timeout=60)
         assert (answer.status_code, answer.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
-        assert server.rss_bytes() - before < MAX_RISE
-    assert httpx.get(server.url + "/healthz").status_code == 200
+        assert bombed.rss_bytes() - before < MAX_RISE
+    assert httpx.get(bombed.server.url + "/healthz").status_code == 200
