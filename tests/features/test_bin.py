@@ -20,7 +20,7 @@ from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import IdempotencyKey
-from tests.conftest import Keys, bearer, built, client_of, make_keys, started
+from tests.conftest import Keys, bearer, built, client_of, make_keys, shared, shared_fixture, started
 from tests.features.rows import Row, check
 from tests.features.test_foreign_tenants import BY_ID, COUNTED, SHOWN, Ask, Tenants, get
 from tests.features.users.people import add, login, signed_in
@@ -38,6 +38,15 @@ def tenants(app: Application, client: httpx.AsyncClient, keys: Keys) -> Tenants:
 
 @pytest.fixture
 async def filled(client: httpx.AsyncClient, keys: Keys) -> dict[str, str]:
+    return await fill(client, keys)
+
+
+@shared_fixture
+async def shared_filled(shared_client: httpx.AsyncClient, shared_keys: Keys) -> dict[str, str]:
+    return await fill(shared_client, shared_keys)
+
+
+async def fill(client: httpx.AsyncClient, keys: Keys) -> dict[str, str]:
     """Ids of `prices`, which is there, and of `gone` and the project `away`, which lie in the bin."""
     ids = {}
     for name in ("prices", "gone"):
@@ -86,9 +95,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals_change_nothing(client: httpx.AsyncClient, keys: Keys, filled: dict[str, str], row: Row) -> None:
+@shared
+async def test_refusals_change_nothing(
+    shared_client: httpx.AsyncClient, shared_keys: Keys, shared_filled: dict[str, str], row: Row
+) -> None:
+    client, keys = shared_client, shared_keys
     before = [await _listed(client, keys.account, P), await _listed(client, keys.project, E)]
-    await check(client, keys, msgspec.structs.replace(row, path=row.path.format(**filled)))
+    await check(client, keys, msgspec.structs.replace(row, path=row.path.format(**shared_filled)))
     assert [await _listed(client, keys.account, P), await _listed(client, keys.project, E)] == before
     [endpoint] = await _listed(client, keys.project, f"{E}?deleted=true")
     assert (endpoint["name"], endpoint["deleted_at"], endpoint["purge_at"]) == (

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 import httpx
 import msgspec
 import pytest
+import pytest_asyncio
 
 from delta_server import app as delta_app
 from delta_server.app import Application
@@ -47,3 +48,9 @@ async def shared_made(shared_client: httpx.AsyncClient, shared_keys: Keys) -> Ma
 @pytest.fixture
 async def made(client: httpx.AsyncClient, keys: Keys) -> Made:
     return await requested.make(client, keys)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_made(shared_client: httpx.AsyncClient, own_keys: Keys) -> Made:
+    """For calls that change what only their tenant sees."""
+    return await requested.make(shared_client, own_keys)

@@ -14,7 +14,7 @@ from delta_server.core import secrets
 from delta_server.core.errors import NotFound
 from delta_server.features.accounts import tasks as accounts_tasks
 from delta_server.features.audit import service as audit
-from tests.conftest import Keys, bearer, shared
+from tests.conftest import Keys, bearer, shared, shared_fixture
 from tests.features.audit.trail import entries, verified
 from tests.features.users.people import signed_in
 from tests.storage.opened import FakeClock
@@ -71,6 +71,15 @@ DONE = [
 
 @pytest.fixture
 async def ids(app: Application, client: httpx.AsyncClient, keys: Keys) -> dict[str, str]:
+    return await made_ids(app, client, keys)
+
+
+@shared_fixture
+async def shared_ids(shared_app: Application, shared_client: httpx.AsyncClient, shared_keys: Keys) -> dict[str, str]:
+    return await made_ids(shared_app, shared_client, shared_keys)
+
+
+async def made_ids(app: Application, client: httpx.AsyncClient, keys: Keys) -> dict[str, str]:
     await signed_in(app, client, "ada@example.com")
     await client.put("/v1/projects/mine/members/ada@example.com", json={"role": "viewer"}, headers=bearer(keys.project))
     made = await client.post("/v1/snapshots?endpoint=prices", json={"a": 1}, headers=bearer(keys.project))
@@ -104,10 +113,14 @@ async def test_what_is_exported_of_all_projects_is_about_none(shared_client: htt
 
 
 @pytest.mark.parametrize("done", [done for done in DONE if done.method != "GET" and done.action != "sql.run"], ids=str)
-async def test_what_is_refused_is_not(client: httpx.AsyncClient, keys: Keys, ids: dict[str, str], done: Done) -> None:
+@shared
+async def test_what_is_refused_is_not(
+    shared_client: httpx.AsyncClient, shared_keys: Keys, shared_ids: dict[str, str], done: Done
+) -> None:
     """By a key of the project without the scope for it."""
+    client, keys, path = shared_client, shared_keys, done.path.format(**shared_ids)
     before = await entries(client, keys.account)
-    answer = await client.request(done.method, done.path.format(**ids), json=done.body, headers=bearer(keys.ingest))
+    answer = await client.request(done.method, path, json=done.body, headers=bearer(keys.ingest))
     assert answer.status_code == 403
     assert await entries(client, keys.account) == before
 

@@ -7,7 +7,8 @@ from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config.sections import Config
 from tests import event_loop
-from tests.conftest import built, started
+from tests.conftest import built, config_in, shared_fixture, started
+from tests.secret_sweep import SWEEP
 from tests.storage.opened import FakeClock
 
 
@@ -18,6 +19,15 @@ def without_loop(config: Config, clock: FakeClock) -> Application:
         for feature in delta_app.FEATURES
     ]
     return built(config, clock, features)
+
+
+@shared_fixture
+async def shared_app(
+    tmp_path_factory: pytest.TempPathFactory, shared_clock: FakeClock, secrets_of_module: None
+) -> AsyncIterator[Application]:
+    async with started(without_loop(config_in(tmp_path_factory.mktemp("shared")), shared_clock)) as application:
+        yield application
+    SWEEP.check()
 
 
 @pytest.fixture

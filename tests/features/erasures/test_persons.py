@@ -9,8 +9,9 @@ import pytest
 from delta_server.app import Application
 from delta_server.features.erasures import store, tasks
 from delta_server.features.profiles import settling
+from delta_server.features.projects import service as projects
 from delta_server.tasks.jobs import run_due
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.storage.opened import FakeClock
 
 T = "2026-11-05T10:00:00Z"
@@ -151,12 +152,15 @@ async def send(client: httpx.AsyncClient, keys: Keys, calls: list[dict[str, Any]
     ("at_once", "sealed"), [(True, True), (False, False)], ids=["one request, sealed", "many, waiting"]
 )
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@shared
 async def test_counts_and_erasures(
-    client: httpx.AsyncClient, keys: Keys, app: Application, case: Case, at_once: bool, sealed: bool
+    shared_client: httpx.AsyncClient, own_keys: Keys, shared_app: Application, case: Case, at_once: bool, sealed: bool
 ) -> None:
+    client, keys, app = shared_client, own_keys, shared_app
     await send(client, keys, case.calls, at_once=at_once)
     if sealed:
-        await app.services.event_maintenance.run_maintenance(seal=True, compact=True)
+        project = projects.caller_within(app.services, keys.project, ()).project
+        await app.services.event_maintenance.run_maintenance(project, seal=True, compact=True)
     assert {user: await count(client, keys, user) for user in case.counts} == case.counts
     asked = await client.delete(f"/v1/users/{case.erased}", headers=bearer(keys.project))
     await run_due(app.services, tasks.JOB)

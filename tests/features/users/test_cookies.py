@@ -6,11 +6,13 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+import pytest_asyncio
 
 from delta_server.app import Application
 from delta_server.config.sections import Config
-from tests.conftest import bearer, shared
+from tests.conftest import bearer, shared, shared_fixture
 from tests.features.users.people import PASSWORD, add, login
+from tests.storage.opened import FakeClock
 
 OURS = {"origin": "http://delta.test", "sec-fetch-site": "same-origin"}
 JSON = {"content-type": "application/json"}
@@ -23,6 +25,18 @@ async def cookie(app: Application, client: httpx.AsyncClient) -> str:
     """Of somebody who signed in; the client itself keeps none."""
     await add(app, "ada@example.com")
     return sent_back(set_by(await signed_in(client)))
+
+
+@shared_fixture
+async def shared_ada(shared_app: Application) -> None:
+    await add(shared_app, "ada@example.com")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_cookie(shared_client: httpx.AsyncClient, shared_ada: None, shared_clock: FakeClock) -> str:
+    """As `cookie`, of a session that only this test has; a minute later, for she may sign in so often in each."""
+    shared_clock.advance(60_000)
+    return sent_back(set_by(await signed_in(shared_client)))
 
 
 async def signed_in(client: httpx.AsyncClient, path: str = "/v1/auth/login", **headers: str) -> httpx.Response:
@@ -112,13 +126,14 @@ OTHERS: list[tuple[str, dict[str, str], bytes]] = [
 
 @pytest.mark.parametrize("path", [REFRESH, LOGOUT])
 @pytest.mark.parametrize(("title", "headers", "body"), OTHERS, ids=[title for title, _, _ in OTHERS])
+@shared
 async def test_others_pages_cannot_use_it(
-    client: httpx.AsyncClient, cookie: str, path: str, title: str, headers: dict[str, str], body: bytes
+    shared_client: httpx.AsyncClient, own_cookie: str, path: str, title: str, headers: dict[str, str], body: bytes
 ) -> None:
-    answer = await client.post(path, content=body, headers=headers | {"cookie": cookie})
+    answer = await shared_client.post(path, content=body, headers=headers | {"cookie": own_cookie})
     assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
     assert "set-cookie" not in answer.headers
-    again = await client.post(REFRESH, headers=OURS | {"cookie": cookie})
+    again = await shared_client.post(REFRESH, headers=OURS | {"cookie": own_cookie})
     assert again.status_code == 200, "the session is as it was"
 
 

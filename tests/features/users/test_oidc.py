@@ -1,6 +1,7 @@
 """Single sign-on against a real provider on a socket (identity_provider.py), and what it must not get away with."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache
 from http.cookies import Morsel, SimpleCookie
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import msgspec
 import pytest
+import pytest_asyncio
 from joserfc.jwk import ECKey, RSAKey
 
 from delta_server.app import Application
@@ -18,7 +20,7 @@ from delta_server.egress.client import Bounds
 from delta_server.egress.client import Client as EgressClient
 from delta_server.features.users import service as users
 from delta_server.features.users.sso import provider
-from tests.conftest import bearer
+from tests.conftest import bearer, built, client_of, config_in, shared, shared_fixture, started
 from tests.features.users.identity_provider import ADA, CLIENT, SECRET, IdentityProvider, free_port, running
 from tests.features.users.people import PASSWORD, add, login, signed_in
 from tests.features.users.test_cookies import ME, OURS, REFRESH
@@ -28,6 +30,7 @@ from tests.storage.opened import FakeClock
 LOGIN, CALLBACK, LINK = "/v1/auth/oidc/login", "/v1/auth/oidc/callback", "/v1/auth/oidc/link"
 METHODS = "/v1/auth/methods"
 PORT = free_port()
+OWNER = "owner@example.com"
 OPTIONS = Oidc(issuer=f"http://127.0.0.1:{PORT}", client_id=CLIENT, client_secret=SECRET, auto_create=True)
 
 
@@ -52,6 +55,12 @@ def config(config: Config, options: dict[str, Any]) -> Config:
 
 @pytest.fixture
 async def idp(clock: FakeClock) -> AsyncIterator[IdentityProvider]:
+    async with provider_at(clock) as found:
+        yield found
+
+
+@asynccontextmanager
+async def provider_at(clock: FakeClock) -> AsyncIterator[IdentityProvider]:
     found = IdentityProvider(PORT, clock)
     found.redirect_uri = f"http://delta.test{CALLBACK}"
     async with running(found):
@@ -61,8 +70,34 @@ async def idp(clock: FakeClock) -> AsyncIterator[IdentityProvider]:
 @pytest.fixture
 async def owner(app: Application) -> str:
     """Somebody is there: before that nobody signs in so."""
-    await add(app, "owner@example.com", "owner")
-    return "owner@example.com"
+    await add(app, OWNER, "owner")
+    return OWNER
+
+
+@shared_fixture
+async def refusing_app(
+    tmp_path_factory: pytest.TempPathFactory, shared_clock: FakeClock, secrets_of_module: None
+) -> AsyncIterator[Application]:
+    """With an owner, for logins that are refused: one server for all of them."""
+    async with started(built(with_oidc(config_in(tmp_path_factory.mktemp("oidc"))), shared_clock)) as application:
+        await add(application, OWNER, "owner")
+        yield application
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def refused_idp(refusing_app: Application, shared_clock: FakeClock) -> AsyncIterator[IdentityProvider]:
+    """Of which nothing is known, a minute after the last: an address may fail so often in each."""
+    shared_clock.advance(60_000)
+    fresh = provider.Provider(refusing_app.services, EgressClient(refusing_app.services.config.egress))
+    refusing_app.services._states[provider.Provider] = fresh
+    async with provider_at(shared_clock) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def refused_browser(refusing_app: Application) -> AsyncIterator["Browser"]:
+    async with client_of(refusing_app) as client:
+        yield Browser(client)
 
 
 class Browser:
@@ -281,12 +316,13 @@ CHANGES: list[tuple[dict[str, str | None], int]] = [
 
 
 @pytest.mark.parametrize(("change", "status"), CHANGES)
+@shared
 async def test_what_is_brought_back_is_looked_at(
-    browser: Browser, idp: IdentityProvider, owner: str, change: dict[str, str | None], status: int
+    refused_browser: Browser, refused_idp: IdentityProvider, change: dict[str, str | None], status: int
 ) -> None:
-    await browser.begin()
-    query = {**await browser.at_provider(), **change}
-    answer = await browser.back({name: value for name, value in query.items() if value is not None})
+    await refused_browser.begin()
+    query = {**await refused_browser.at_provider(), **change}
+    answer = await refused_browser.back({name: value for name, value in query.items() if value is not None})
     assert answer.status_code == status, answer.text
     assert "<script" not in answer.text
     assert "delta_refresh" not in cookies(answer)
@@ -390,14 +426,15 @@ BAD_TOKENS: dict[str, Callable[[IdentityProvider], None]] = {
 
 @pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
 @pytest.mark.parametrize("name", BAD_TOKENS)
+@shared
 async def test_id_tokens_that_are_not_accepted(
-    app: Application, client: httpx.AsyncClient, browser: Browser, idp: IdentityProvider, owner: str, name: str
+    refusing_app: Application, refused_browser: Browser, refused_idp: IdentityProvider, name: str
 ) -> None:
-    BAD_TOKENS[name](idp)
-    answer = await browser.whole()
+    BAD_TOKENS[name](refused_idp)
+    answer = await refused_browser.whole()
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED"), answer.text
     assert "delta_refresh" not in cookies(answer)
-    assert await app.services.db.read(lambda tx: tx.all("SELECT email FROM user")) == [(owner,)]
+    assert await refusing_app.services.db.read(lambda tx: tx.all("SELECT email FROM user")) == [(OWNER,)]
 
 
 GOOD_TOKENS: dict[str, Callable[[IdentityProvider], None]] = {
@@ -466,13 +503,14 @@ AWAY = [
 
 
 @pytest.mark.parametrize(("path", "instead"), AWAY)
+@shared
 async def test_a_provider_that_does_not_answer_as_it_should(
-    browser: Browser, idp: IdentityProvider, owner: str, path: str, instead: Any
+    refused_browser: Browser, refused_idp: IdentityProvider, path: str, instead: Any
 ) -> None:
-    idp.instead = {path: instead}
-    answer = await browser.begin()
+    refused_idp.instead = {path: instead}
+    answer = await refused_browser.begin()
     if path != WELL_KNOWN:
-        answer = await browser.back(await browser.at_provider())
+        answer = await refused_browser.back(await refused_browser.at_provider())
     assert (answer.status_code, answer.json()["code"]) == (502, "EXTERNAL_SERVICE_ERROR"), answer.text
     assert "169.254" not in answer.text
     assert "delta_refresh" not in cookies(answer)
@@ -491,9 +529,12 @@ DOCUMENTS = [
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-async def test_a_document_that_is_not_taken(browser: Browser, idp: IdentityProvider, document: dict[str, Any]) -> None:
-    idp.document = document
-    assert (await browser.begin()).status_code == 502
+@shared
+async def test_a_document_that_is_not_taken(
+    refused_browser: Browser, refused_idp: IdentityProvider, document: dict[str, Any]
+) -> None:
+    refused_idp.document = document
+    assert (await refused_browser.begin()).status_code == 502
 
 
 async def test_who_did_not_answer_is_not_asked_by_each(
@@ -557,11 +598,12 @@ async def test_an_address_never_leads_to_a_user_who_is_there(
         {"email": "ada\ud800@example.com"},
     ],
 )
+@shared
 async def test_who_has_no_verified_address_is_not_made(
-    app: Application, browser: Browser, idp: IdentityProvider, owner: str, claims: dict[str, Any]
+    refused_browser: Browser, refused_idp: IdentityProvider, claims: dict[str, Any]
 ) -> None:
-    idp.person |= claims
-    answer = await browser.whole()
+    refused_idp.person |= claims
+    answer = await refused_browser.whole()
     assert answer.status_code == 403, answer.text
 
 
