@@ -53,7 +53,7 @@ from tests.temporary import pytest_configure as pytest_configure
 from tests.temporary import pytest_sessionfinish as pytest_sessionfinish
 
 # A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again. Each run tries others.
-hypothesis.settings.register_profile("delta", deadline=None, print_blob=True, max_examples=60 * FUZZ)
+hypothesis.settings.register_profile("delta", deadline=None, print_blob=True, max_examples=40 * FUZZ)
 hypothesis.settings.load_profile("delta")
 
 

@@ -42,12 +42,11 @@ class Guard:
                 run(handle)
                 return
             what, collected = handle._callback, self._collected_s  # type: ignore[attr-defined]  # as said above
-            place = _place(what)
             began = time.thread_time()
             run(handle)
             taken = time.thread_time() - began - (self._collected_s - collected)
             if taken > most_ms / 1e3:
-                self.too_long.append((round(taken * 1e3, 1), f"{place} -> {_place(what)}", _slowness()))
+                self.too_long.append((round(taken * 1e3, 1), _place(what), _slowness()))
 
         asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]  # as said above
         gc.callbacks.append(self._collecting)
@@ -96,15 +95,17 @@ def _fixed_work_ms() -> float:
 
 
 def _place(callback: Any) -> str:
-    """Where a task stands, or what is called."""
+    """Which task it is and where it waits now, or what was called. Where it stood before would have to be looked up for
+    each callback, of which an app that starts has 300."""
     task = getattr(callback, "__self__", None)
     if not isinstance(task, asyncio.Task):
         return repr(callback)[:200]
     frames = []
     at: Any = task.get_coro()
+    name = at.__qualname__
     while at is not None:
         frame = getattr(at, "cr_frame", None) or getattr(at, "ag_frame", None) or getattr(at, "gi_frame", None)
         if frame is not None:
             frames.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
         at = getattr(at, "cr_await", None) or getattr(at, "ag_await", None) or getattr(at, "gi_yieldfrom", None)
-    return " ".join(frames[-3:])
+    return f"{name} -> {' '.join(frames[-3:]) or 'its end'}"

@@ -1,6 +1,6 @@
 """Every bench runs, at a tiny size and without judging a time: what stops before its last figure is found here.
 
-Each run of the tests takes another sixth of them, by chance, and all with DELTA_FUZZ: they are the dearest of all
+Each run of the tests takes another twelfth of them, by chance, and all with DELTA_FUZZ: they are the dearest of all
 tests, and what they find is a bench that is broken, never a server that is.
 """
 
@@ -15,7 +15,7 @@ from tests.bench.table import BENCHES
 from tests.histories import PACKAGED, ROOT
 from tests.often import FUZZ
 
-PARTS = 6
+PARTS = 12
 """The benches in so many processes, each of which imports the server once; one of them unless there is DELTA_FUZZ."""
 
 load()

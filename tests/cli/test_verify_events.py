@@ -25,6 +25,7 @@ from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.verify import Verifier
 from delta_server.storage.sqlite.options import Storage
 from tests.cli.served import make_key, serving
+from tests.often import seeds
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FAST
 
@@ -124,7 +125,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(3))
 @pytest.mark.parametrize(("table", "column", "named"), PLACES.values(), ids=list(PLACES))
 def test_one_bit_anywhere_is_noticed_and_named(data_dir: Path, table: str, column: str, named: str, seed: int) -> None:
     row = flip(data_dir, table, column, seed)

@@ -1,6 +1,7 @@
 """What tests/hostile/test_described.py asks: apart, for schemathesis takes a second to import."""
 
 import json
+import random
 from typing import Any
 
 import hypothesis
@@ -114,9 +115,14 @@ def _session(credential: str) -> requests.Session:
 
 
 def failures(world: World, operations: list[APIOperation]) -> dict[str, str]:
+    """What fits the description is asked of all, what does not of each second one, another half each run by chance: of
+    all with DELTA_FUZZ."""
     found = {}
-    for operation in operations:
+    half = random.randrange(2)
+    for number, operation in enumerate(operations):
         for mode in GenerationMode:
+            if mode is GenerationMode.NEGATIVE and FUZZ == 1 and number % 2 == half:
+                continue
             if failure := _first_failure(world, operation, mode):
                 found[f"{operation.method.upper()} {operation.path} {mode.value}"] = failure
     return found

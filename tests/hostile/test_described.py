@@ -2,7 +2,8 @@
 
 No answer is a failure of the server, each is as it is described, and what the description rules out is refused. Each
 operation is asked for by whom it is for: a project's key, an account's, or an owner who has signed in. The requests are
-the same each time; DELTA_FUZZ=10 makes ten times as many.
+the same each time, but that half of those that do not fit are left out by chance; DELTA_FUZZ=10 makes ten times as
+many.
 """
 
 from collections.abc import Iterator

@@ -216,7 +216,7 @@ def _rows(tx: Tx) -> dict[str, int]:
 @pytest.mark.parametrize("name", BROKEN_JSON)
 @shared
 async def test_broken_bodies(still: Still, name: str) -> None:
-    """Refused by each second route in turn, in one of the ways a document can come, by all in all of them with
+    """Refused by each third route in turn, in one of the ways a document can come, by all in all of them with
     DELTA_FUZZ, and nothing is written. Events are mended of some."""
     app, client, keys, world = still.app, still.client, still.keys, still.world
     still.clock.advance(60_000)  # a minute later, for who may call so often in each
@@ -227,13 +227,13 @@ async def test_broken_bodies(still: Still, name: str) -> None:
     takes_events = {path for (_, path), access in GUARDS.items() if access.scope == "ingest" and name in ONE_BY_ONE}
     with no_failure():
         for number, (method, template) in enumerate(body_routes(app), first):
-            if (FUZZ == 1 and number % 2) or (method, template) in may_be_empty:
+            if (FUZZ == 1 and number % 3) or (method, template) in may_be_empty:
                 continue
             takes_it = name in HALVES and GUARDS[method, bare(template)].body == "document"
             takes_it = takes_it or (bare(template) == DELIVERIES and name in OTHER_CHARSETS)
             if bare(template) in takes_events or takes_it:
                 continue
-            for query, key in ways if FUZZ > 1 else [ways[number // 2 % len(ways)]]:
+            for query, key in ways if FUZZ > 1 else [ways[number // 3 % len(ways)]]:
                 answer = await client.request(
                     method,
                     world.url(method, template) + query,
@@ -251,13 +251,13 @@ async def test_broken_bodies(still: Still, name: str) -> None:
 async def test_odd_bodies(
     shared_app: Application, shared_client: httpx.AsyncClient, shared_keys: Keys, shared_world: World, name: str
 ) -> None:
-    """To each second route, by the name of an endpoint or without, in turn: to all in both ways with DELTA_FUZZ."""
+    """To each third route, by the name of an endpoint or without, in turn: to all in both ways with DELTA_FUZZ."""
     ways = ("", "?endpoint=hostile")
     with no_failure():
         for number, (method, template) in enumerate(body_routes(shared_app), list(ODD_JSON).index(name)):
-            if FUZZ == 1 and number % 2:
+            if FUZZ == 1 and number % 3:
                 continue
-            for query in ways if FUZZ > 1 else [ways[number // 2 % 2]]:
+            for query in ways if FUZZ > 1 else [ways[number // 3 % 2]]:
                 answer = await shared_client.request(
                     method,
                     shared_world.url(method, template) + query,
@@ -292,8 +292,8 @@ async def test_bodies_that_need_no_preflight_are_refused(
 async def test_hostile_texts(
     shared_app: Application, shared_client: httpx.AsyncClient, shared_keys: Keys, shared_world: World, name: str
 ) -> None:
-    """In every path parameter of each twelfth route, and in every query parameter and every value of every example of
-    each 24th, in turn: of all routes with DELTA_FUZZ."""
+    """In every path parameter of each 16th route, and in every query parameter and every value of every example of
+    each 32nd, in turn: of all routes with DELTA_FUZZ."""
     text = TEXTS[name]
     segment = quote(text, safe="") if len(text) < 2000 else "a" * 2000
     first = list(TEXTS).index(name)
@@ -302,10 +302,10 @@ async def test_hostile_texts(
             headers = {**bearer(shared_keys.project), **JSON}
             example = (handler.opt.get("example") or {}).get("request")
             path = shared_world.url(method, template)
-            if "{" in template and (FUZZ > 1 or number % 12 == 0):
+            if "{" in template and (FUZZ > 1 or number % 16 == 0):
                 answer = await shared_client.request(method, _fill(template, segment), json=example, headers=headers)
                 assert answer.status_code < 500, (method, template, answer.text)
-            if FUZZ == 1 and number % 24:
+            if FUZZ == 1 and number % 32:
                 continue
             for parameter in _query_parameters(shared_app, method, template):
                 answer = await shared_client.request(
@@ -322,14 +322,14 @@ async def test_hostile_texts(
 async def test_hostile_values(
     shared_app: Application, shared_client: httpx.AsyncClient, shared_keys: Keys, shared_world: World, name: str
 ) -> None:
-    """In place of each fourth value of every example in turn, by a project's key or an account's: everywhere and by
+    """In place of each sixth value of every example in turn, by a project's key or an account's: everywhere and by
     both with DELTA_FUZZ."""
     both, first = (shared_keys.project, shared_keys.account), list(VALUES).index(name)
     with no_failure():
         for number, (method, template, handler) in enumerate(routes(shared_app), first):
             example = (handler.opt.get("example") or {}).get("request")
             variants = list(_variants(example, VALUES[name])) if method in WITH_BODY else []
-            for body in variants if FUZZ > 1 else variants[number // 2 % 4 :: 4]:
+            for body in variants if FUZZ > 1 else variants[number // 2 % 6 :: 6]:
                 for key in both if FUZZ > 1 else both[number % 2 :][:1]:
                     answer = await shared_client.request(
                         method, shared_world.url(method, template), json=body, headers={**bearer(key), **JSON}
@@ -346,12 +346,12 @@ async def test_hostile_headers(
     shared_world: World,
     header: tuple[bytes, bytes],
 ) -> None:
-    """To each twelfth route, in turn: to all with DELTA_FUZZ."""
+    """To each 18th route, in turn: to all with DELTA_FUZZ."""
     good = {b"x-api-key": shared_keys.read.encode(), b"content-type": b"application/json", b"host": b"delta.test"}
     headers = list({**good, header[0]: header[1]}.items())
     with no_failure():
         for number, (method, template, handler) in enumerate(routes(shared_app), HEADERS.index(header)):
-            if FUZZ == 1 and number % 12:
+            if FUZZ == 1 and number % 18:
                 continue
             example = (handler.opt.get("example") or {}).get("request") if method in WITH_BODY else None
             content = b"" if example is None else msgspec.json.encode(example)

@@ -187,7 +187,7 @@ async def inspect(data_dir: Path) -> dict[str, bytes]:
         return await db.read(items)
 
 
-@pytest.mark.parametrize("seed", seeds(4))
+@pytest.mark.parametrize("seed", seeds(2))
 async def test_a_power_cut_loses_no_acknowledged_write(tmp_path: Path, seed: int):
     assert await cut_again_and_again(tmp_path, seed, SMALL, cuts=22) == Findings(cuts=22)
 
@@ -227,7 +227,7 @@ PATIENT = msgspec.structs.replace(SMALL, wal_pages=100_000)
 failure in a VFS written in Python comes out of that commit as an exception all the same."""
 
 
-@pytest.mark.parametrize("seed", seeds(4))
+@pytest.mark.parametrize("seed", seeds(2))
 @pytest.mark.parametrize(
     ("kind", "error", "points"), [("write", apsw.FullError, 6), ("sync", apsw.IOError, 2)], ids=["full", "no sync"]
 )

@@ -201,7 +201,7 @@ def _delete(tx: Tx, endpoint: int) -> None:
     contents.delete_some(tx, endpoint, 30)
 
 
-@pytest.mark.parametrize("read", range(1, 24, 2 if FUZZ == 1 else 1))
+@pytest.mark.parametrize("read", range(1, 24, 3 if FUZZ == 1 else 1))
 @pytest.mark.parametrize("meanwhile", MEANWHILE.values(), ids=list(MEANWHILE))
 async def test_what_changes_while_verify_reads_is_no_damage(
     store: ContentStore, endpoint: int, meanwhile: Callable[[ContentStore, int], Awaitable[Any]], read: int

@@ -13,7 +13,7 @@ from delta_server.storage.contents import contents, maintenance, verification
 from delta_server.storage.contents.contents import ContentStore
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.database import Tx
-from tests.often import seeds
+from tests.often import FUZZ, seeds
 from tests.storage.contents.opened import (
     append,
     append_batch,
@@ -165,7 +165,7 @@ async def test_any_order_of_steps(tmp_path: Path, packs: Packs, seed: int) -> No
     clock = FakeClock()
     async with opened(tmp_path, packs=packs, clock=clock) as store:
         model = Model(store, clock, await new_endpoint(store), seed)
-        for number in range(120):
+        for number in range(80 if FUZZ == 1 else 120):
             await model.rng.choices(list(STEPS), list(STEPS.values()))[0](model)
             if number % 20 == 0:
                 await model.check()

@@ -398,7 +398,7 @@ def _hashable(found: Sequence[Any]) -> tuple[Any, ...]:
 
 TestHistory = History.TestCase
 TestHistory.settings = settings(
-    max_examples=EXAMPLES or 4 * FUZZ,
+    max_examples=EXAMPLES or 3 * FUZZ,
     stateful_step_count=STEPS,
     derandomize=not EXAMPLES,
     deadline=None,

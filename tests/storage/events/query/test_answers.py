@@ -235,7 +235,7 @@ def loop_and_log() -> Any:
         runner.run(manager.__aexit__(None, None, None))
 
 
-FREE = settings(max_examples=60 * FUZZ, suppress_health_check=list(HealthCheck))
+FREE = settings(max_examples=40 * FUZZ, suppress_health_check=list(HealthCheck))
 
 
 @FREE

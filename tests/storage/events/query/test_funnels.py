@@ -21,7 +21,7 @@ SPAN = Span(0, 200 * DAY_MS)
 TYPE = Field("eventType", "event_type", "text")
 SOURCE = Field("source", "source", "text")
 
-FEW = settings(max_examples=60 * FUZZ, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=40 * FUZZ, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @st.composite

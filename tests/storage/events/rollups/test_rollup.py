@@ -192,7 +192,7 @@ of_any_cells = pytest.mark.parametrize("rolled", [4], indirect=True)
 @of_any_cells
 async def test_answers_say_where_they_come_from(rolled: Rolled) -> None:
     plan = Aggregate(SPANS["whole"], METRICS, (every(HOUR_MS),))
-    await rolled.append(made(1, 300))
+    await rolled.append(made(1, 300, days=1))
     assert (await rolled.query(plan)).source == "raw", "nothing is rolled up"
     await rolled.roll()
     found = await rolled.query(plan)
@@ -206,13 +206,17 @@ async def test_answers_say_where_they_come_from(rolled: Rolled) -> None:
 
 @of_any_cells
 async def test_few_events_are_counted_themselves(rolled: Rolled, monkeypatch: pytest.MonkeyPatch) -> None:
-    await rolled.append(made(1, 300))
+    await rolled.append(made(1, 300, days=1))
     await rolled.roll()
     monkeypatch.setattr(cover, "MIN_ROLLUP_EVENTS", 301)
     assert (await rolled.query(PLANS[0])).source == "raw"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    ("rolled", "seed"),
+    [(full, seed) for full in (4, 512) for seed in (1, 2) if FUZZ > 1 or (full == 4) == (seed == 1)],
+    indirect=["rolled"],
+)
 async def test_answers_are_those_of_the_events_whatever_came_when(rolled: Rolled, seed: int) -> None:
     events = made(seed, 500)
     draw = random.Random(seed)
@@ -260,14 +264,14 @@ async def test_new_segments_wait_a_minute_and_rounds_have_a_rest(
     async def waiting() -> int:
         return len(await rolled.db.read(rollup_catalog.unrolled, rolled.project))
 
-    await rolled.append(made(1, 50))
+    await rolled.append(made(1, 50, days=1))
     await rolled.log.run_maintenance(rolled.project, seal=True)
     assert await waiting(), "a minute is not over"
     rolled.clock.advance(rollup.WAIT_MS)
     await rolled.log.run_maintenance(rolled.project)
     assert not await waiting()
     monkeypatch.setattr(rollup, "SOON_EVENTS", 50)
-    await rolled.append(made(2, 50))
+    await rolled.append(made(2, 50, days=1))
     await rolled.log.run_maintenance(rolled.project, seal=True)
     assert not await waiting(), "enough for a round of their own"
 
@@ -289,9 +293,9 @@ async def test_after_a_round_a_project_rests_for_a_multiple_of_its_time(
 
     monkeypatch.setattr(rollup, "SOON_EVENTS", 50)
     monkeypatch.setattr(rollup_files, "add_segments", slow)
-    await rolled.append(made(1, 50))
+    await rolled.append(made(1, 50, days=1))
     assert not await waits_after(0)
-    await rolled.append(made(2, 50))
+    await rolled.append(made(2, 50, days=1))
     assert await waits_after(rollup.COOLDOWN * took_ms - 1)
     assert not await waits_after(1)
 
@@ -410,6 +414,7 @@ async def test_an_erasure_after_retention_spares_what_cannot_be_computed_again(r
     await rolled.check(whole_days[1 :: 4 if FUZZ == 1 else 1])
 
 
+@of_any_cells
 async def test_each_interval_has_its_own_time(rolled: Rolled) -> None:
     await rolled.append(made(1, 200))
     await rolled.roll()
@@ -472,12 +477,12 @@ def _spoil_oldest(tx: Tx) -> None:
 @of_any_cells
 @pytest.mark.parametrize("jump_ms", [-DAY_MS, 9 * DAY_MS])
 async def test_a_clock_that_is_set_does_not_stop_rolling_up(rolled: Rolled, jump_ms: int) -> None:
-    await rolled.append(made(1, 50))
+    await rolled.append(made(1, 50, days=1))
     await rolled.log.run_maintenance(rolled.project, seal=True)
     rolled.clock.advance(rollup.WAIT_MS)
     await rolled.log.run_maintenance(rolled.project)
     rolled.clock.advance(jump_ms)
-    await rolled.append(made(2, 50))
+    await rolled.append(made(2, 50, days=1))
     await rolled.log.run_maintenance(rolled.project, seal=True)
     rolled.clock.advance(rollup.WAIT_MS)
     await rolled.log.run_maintenance(rolled.project)
