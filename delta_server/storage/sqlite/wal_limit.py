@@ -23,9 +23,9 @@ ASK_EVERY_S = 10.0
 """While the log is past its bound."""
 MAX_WAIT_S = 2.0
 """How long the writer waits for them."""
-COOLDOWN_S = 30.0
-"""After waiting in vain it does not wait again for so long: another process reads, one of ours would have released
-it."""
+FIRST_REST_S, LONGEST_REST_S = 2.0, 30.0
+"""After waiting in vain it does not wait again for so long, each time for twice as long: the disk was slow once, or
+another process reads. One of ours would have released the log."""
 SHARE = 4
 """The log is a quarter at most of what is free on the disk."""
 _RETRY_S = 0.02
@@ -41,6 +41,7 @@ class WalLimit:
         self._wal_bytes = wal_bytes
         self._holders: list[Callable[[], object]] = []
         self._rests_until = 0.0
+        self._rest_s = FIRST_REST_S
         self._asks_again_at = 0.0
 
     def add_reader(self, release: Callable[[], object]) -> None:
@@ -61,13 +62,16 @@ class WalLimit:
             self._release()
         log_bytes = file_bytes(self._path)
         limit_bytes = min(self._wal_bytes, (log_bytes + shutil.disk_usage(self._path.parent).free) // SHARE)
+        if log_bytes <= limit_bytes:
+            self._rest_s = FIRST_REST_S
         if log_bytes <= limit_bytes * 3 // 2 or time.monotonic() < self._rests_until:
             return
         until_s = time.monotonic() + MAX_WAIT_S
         while not self._is_short(limit_bytes):
             if time.monotonic() > until_s:
                 log.warning("the write-ahead log is %d bytes long, and is being read", file_bytes(self._path))
-                self._rests_until = time.monotonic() + COOLDOWN_S
+                self._rests_until = time.monotonic() + self._rest_s
+                self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
                 return
             self._release()
             time.sleep(_RETRY_S)

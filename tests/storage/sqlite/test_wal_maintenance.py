@@ -3,14 +3,16 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import apsw
 import msgspec
 import pytest
 
-from delta_server.storage.sqlite import wal_maintenance
+from delta_server.storage.sqlite import wal_limit, wal_maintenance
 from delta_server.storage.sqlite.connection import open_reader, open_writer
 from delta_server.storage.sqlite.maintenance import Maintenance, file_bytes
 from delta_server.storage.sqlite.wal_limit import WalLimit
@@ -84,6 +86,36 @@ def test_long_reads_are_asked_to_release_the_log_before_the_writer_waits_for_the
         [used_bytes] = asked
         assert LEAST_BYTES < used_bytes < LEAST_BYTES + 3 * PAYLOAD
         assert file_bytes(database.log) > LEAST_BYTES, "the writer did not wait until it is short"
+
+
+def test_who_waited_in_vain_rests_longer_each_time_until_the_log_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """After one slow write to the disk it rested for half a minute, in which the log grew to five times its bound."""
+    now_s = [0.0]
+    waits: list[tuple[float, float]] = []
+
+    def sleep(seconds: float) -> None:
+        now_s[0] += seconds
+
+    monkeypatch.setattr(wal_limit, "time", SimpleNamespace(monotonic=lambda: now_s[0], sleep=sleep))
+    log = tmp_path / "delta.db-wal"
+    limit = WalLimit(log, cast("Maintenance", SimpleNamespace(shorten=lambda _: None)), wal_bytes=1000)
+
+    def rests(log_bytes: int, seconds: int) -> list[int]:
+        log.write_bytes(bytes(log_bytes))
+        waits.clear()
+        for _ in range(10 * seconds):
+            before_s = now_s[0]
+            limit.shorten(0)
+            if now_s[0] > before_s:
+                waits.append((before_s, now_s[0]))
+            now_s[0] += 0.1
+        return [round(begin - end) for (_, end), (begin, _) in pairwise(waits)]
+
+    assert rests(2000, 140) == [2, 4, 8, 16, 30, 30, 30]
+    assert rests(1000, 40) == []
+    assert rests(2000, 20) == [2, 4, 8]
 
 
 def test_nothing_is_allocated_past_the_bound_of_the_log(tmp_path: Path):
