@@ -343,12 +343,13 @@ async def test_one_that_cannot_be_encoded_holds_up_nobody(
 
 
 async def test_queries_of_a_project_go_behind_its_own_writes(
-    log: EmbeddedEventLog, db: Database, projects: tuple[int, int]
+    log: EmbeddedEventLog, db: Database, projects: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def thread(project: int) -> str:
         return await log._engine.run(project, lambda _: threading.current_thread().name.rpartition("_")[0])
 
     writes, asks = projects
+    monkeypatch.setattr(log._engine._turns, "is_behind", lambda _: False)  # a slow machine lets it use its share up
     async with held(db):
         writing = asyncio.create_task(log.append_events(writes, [event(None)]))
         await asyncio.sleep(0)
