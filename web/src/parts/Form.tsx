@@ -1,5 +1,5 @@
 import type { ComponentChildren, TargetedEvent } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "../problem.ts";
 
 export interface FormState {
@@ -97,8 +97,9 @@ export function Field({
   const error = form.of(name);
   const note = error ?? hint;
   const box = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    if (input.autofocus) box.current?.focus(); // browsers heed the attribute once a page, whatever comes later
+  // Browsers heed the attribute once a page, whatever comes later. Before it is seen: who is quick is in another field.
+  useLayoutEffect(() => {
+    if (input.autofocus) box.current?.focus();
   }, [input.autofocus]);
   return (
     <div class="field">
