@@ -1,13 +1,15 @@
 """Tests of the dashboard in a real browser: Chromium by Playwright, against a real server in a process of its own.
 
-One browser serves a run, one server each module. A `Visit` is a window that fails its test when anything
-leaves the server's origin, when the page logs an error, or when its Content-Security-Policy refuses something.
+One browser serves a run, one server each module, and a window one test after another: a new one takes more.
+A `Visit` is a window that fails its test when anything leaves the server's origin, when the page logs an error, or when
+its Content-Security-Policy refuses something.
 """
 
 import asyncio
 import os
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -26,6 +28,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from playwright.sync_api import Error as PlaywrightError
 
 from delta_server import app as delta_app
 from delta_server.config.sections import Config
@@ -217,6 +220,7 @@ class Visit(msgspec.Struct):
         def begin() -> None:
             [route] = held
             route.continue_()
+            self.page.unroute(pattern)
 
         return page, begin
 
@@ -277,16 +281,60 @@ def expect_toast(page: Page, text: str) -> None:
 Open = Callable[..., Visit]
 
 
+class Free(msgspec.Struct):
+    """Windows that no test has, by their colours and size."""
+
+    windows: defaultdict[tuple[bool, tuple[int, int]], list[Visit]]
+
+    def take(self, browser: Browser, url: str, *, dark: bool, size: tuple[int, int]) -> Visit:
+        free = self.windows[dark, size]
+        while free and free[-1].context.browser is not browser:
+            free.pop()
+        if not free:
+            return window_of(browser, url, dark=dark, size=size)
+        taken = free.pop()
+        taken.url, taken.refused, taken.errors, taken.expected, taken.others, taken.asked = url, [], [], None, (), []
+        return taken
+
+    def give_back(self, window: Visit, *, dark: bool, size: tuple[int, int]) -> None:
+        """As if new: nobody is signed in, nothing is stored, and no page is there that goes on asking."""
+        page = window.page
+        try:
+            # Of the server, for then the renderer stays (Cross-Origin-Opener-Policy), and its storage is at hand.
+            page.goto(f"{window.url}/icon.svg")
+            page.evaluate("localStorage.clear(); sessionStorage.clear()")
+            page.mouse.move(0, 0)
+            window.context.clear_cookies()
+        except PlaywrightError:  # the server is gone
+            window.context.close()
+        else:
+            self.windows[dark, size].append(window)
+
+
+@pytest.fixture(scope="session")
+def free() -> Free:
+    return Free(defaultdict(list))
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Open]:
-    """`visit(server, dark=False, size=WIDE)` opens a window; all are checked and closed at the end."""
+def visit(browser: Browser, free: Free) -> Iterator[Open]:
+    """`visit(server, dark=False, size=WIDE)` is a window as if new; all are checked at the end.
+
+    One that is the test's `own` is new, and closed: for tests that change what outlasts a page (its clock, scripts,
+    routes, handlers, other pages of its context)."""
     visits: list[Visit] = []
     with ExitStack() as stack:
 
-        def opened(server: Server | str, *, dark: bool = False, size: tuple[int, int] = WIDE) -> Visit:
+        def opened(
+            server: Server | str, *, dark: bool = False, size: tuple[int, int] = WIDE, own: bool = False
+        ) -> Visit:
             url = server if isinstance(server, str) else server.url
-            made = window_of(browser, url, dark=dark, size=size)
-            stack.callback(made.context.close)
+            if own:
+                made = window_of(browser, url, dark=dark, size=size)
+                stack.callback(made.context.close)
+            else:
+                made = free.take(browser, url, dark=dark, size=size)
+                stack.callback(free.give_back, made, dark=dark, size=size)
             visits.append(made)
             return made
 

@@ -82,7 +82,7 @@ def test_a_request_that_leaves_the_origin_is_noticed(browser: Browser) -> None:
 
 
 def test_nothing_that_is_stored_runs(hostile: Server, visit: Open) -> None:
-    window = visit(hostile)
+    window = visit(hostile, own=True)
     window.sign_in()
     window.page.on("dialog", lambda dialog: window.errors.append(dialog.message))
     places = pages.inside(name("project", 0), name("endpoint", 1))

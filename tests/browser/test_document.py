@@ -118,7 +118,7 @@ def test_a_moment_is_typed(server: Server, visit: Open) -> None:
 
 
 def test_search_finds_in_folded_branches_and_the_exact_text_is_the_stored_one(server: Server, visit: Open) -> None:
-    window = visit(server)
+    window = visit(server, own=True)
     window.sign_in()
     window.page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")  # as by plain HTTP
     page = window.go(f"{DOCUMENT}?at={AT}")

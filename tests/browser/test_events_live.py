@@ -119,7 +119,7 @@ def test_all_that_is_known_of_an_event_is_within_its_dialog(
 
 def test_what_comes_while_the_stream_begins_is_shown(server: Server, visit: Open) -> None:
     client = visitors.signed_in(server)
-    window = visit(server)
+    window = visit(server, own=True)
     window.sign_in()
 
     order: list[str] = []
@@ -140,7 +140,7 @@ def test_what_comes_while_the_stream_begins_is_shown(server: Server, visit: Open
 def test_events_are_shown_where_there_is_no_stream(server: Server, visit: Open) -> None:
     client = visitors.signed_in(server)
     visitors.send(client, iter([event("before", eventType="before")]))
-    window = visit(server)
+    window = visit(server, own=True)
     window.expected = re.compile("ERR_FAILED")
     window.sign_in()
     window.page.route(STREAM, lambda route: route.abort())

@@ -194,7 +194,7 @@ def test_single_sign_on_comes_back_to_the_view_that_was_asked_for(around: Around
 
 def test_whom_a_proxy_names_comes_in_by_its_word(around: Around, visit: Open) -> None:
     around.add("proxied@example.com")
-    window = visit(around.server)
+    window = visit(around.server, own=True)
     window.expected = REFUSED
     page = window.go("/account")
     page.get_by_role("button", name="Sign in as your proxy says").click()

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests import server_process
-from tests.browser.conftest import EMAIL, PASSWORD, Open
+from tests.browser.conftest import EMAIL, PASSWORD, WIDE, Free, Open
 from tests.server_process import Server
 
 
@@ -44,7 +44,7 @@ def test_a_session_that_ends_asks_to_sign_in_and_goes_on(server: Server, visit: 
 
 
 def test_a_server_that_is_gone_is_told_and_comes_back(server: Server, visit: Open) -> None:
-    window = visit(server)
+    window = visit(server, own=True)
     window.expected = re.compile("ERR_INTERNET_DISCONNECTED|status of 401")
     window.sign_in()
     window.page.clock.install()
@@ -69,13 +69,14 @@ def test_a_server_that_is_gone_is_told_and_comes_back(server: Server, visit: Ope
 def test_a_server_that_is_killed_and_started_again_goes_on_under_the_page(tmp_path: Path, visit: Open) -> None:
     env = {"DELTA_ADMIN_EMAIL": EMAIL, "DELTA_ADMIN_PASSWORD": PASSWORD}
     with server_process.serving(tmp_path, **env) as first:
-        window = visit(first)
+        window = visit(first, own=True)
         window.expected = re.compile("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET")
         window.sign_in()
         send_snapshot(first, 1)
         window.page.clock.install()
         page = window.go("/p/prices")
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(page.get_by_role("link", name="eur")).to_be_visible()
         first.process.kill()  # as kill -9 does
         first.process.wait()
         expect(page.get_by_text("Reconnecting")).to_be_visible()
@@ -105,7 +106,7 @@ def send_snapshot(server: Server, rate: int) -> None:
 
 
 def test_signing_out_ends_it_in_every_tab(server: Server, visit: Open) -> None:
-    window = visit(server)
+    window = visit(server, own=True)
     window.expected = re.compile(r"status of 401")
     window.sign_in()
     page = window.go("/account")
@@ -117,3 +118,19 @@ def test_signing_out_ends_it_in_every_tab(server: Server, visit: Open) -> None:
     expect(page).to_have_url(re.compile("/signin"))
     expect(other.get_by_role("dialog", name="Your session has ended")).to_be_visible()
     assert not [cookie for cookie in window.context.cookies() if cookie["value"]]
+
+
+def test_a_window_that_was_given_back_is_as_new(server: Server, browser: Browser, free: Free) -> None:
+    window = free.take(browser, server.url, dark=False, size=WIDE)
+    window.sign_in()
+    window.settle("/account")
+    window.page.evaluate("localStorage.setItem('kept', 1); sessionStorage.setItem('kept', 1)")
+    window.errors.append("of the test before")
+    free.give_back(window, dark=False, size=WIDE)
+    assert free.take(browser, server.url, dark=False, size=WIDE) is window
+    assert window.context.cookies() == []
+    assert window.page.evaluate("localStorage.length + sessionStorage.length") == 0
+    assert not window.asked
+    assert not window.errors
+    expect(window.go("/account")).to_have_url(re.compile("/signin"))
+    free.give_back(window, dark=False, size=WIDE)

@@ -26,7 +26,7 @@ def _describes(asked: Request) -> bool:
 
 
 def test_a_statement_is_completed_refused_at_its_place_and_answered(visited: Server, visit: Open) -> None:
-    window = visit(visited)
+    window = visit(visited, own=True)
     window.expected = re.compile("status of 400")
     window.sign_in()
     page = window.go(SQL)
