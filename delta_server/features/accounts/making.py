@@ -19,6 +19,8 @@ from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 SCOPES = tuple(scope for scope in ALL if scope not in (INGEST, VISITS))
 """What keys may have that are secrets."""
 MOST_OVERLAP_MS = 30 * times.DAY_MS
+EXPIRES_SOON_MS = 3_600_000
+"""A key that expires within the hour is not one to be left with."""
 _WRITE_KEY_SCOPES = (INGEST,)
 _OF_WRITE_KEYS = (_WRITE_KEY_SCOPES, (VISITS,))
 """All that such a key can have."""
@@ -171,6 +173,11 @@ def rotate(
     wanted = _wanted_end(tx, rotation.expires_at, rotation.expires_in)
     expires_at = _within_own(tx, caller, wanted, None if lasts_ms is None else tx.now_ms + lasts_ms)
     overlap_ms = overlap_ms_of(rotation.overlap)
+    if _ends_soon(tx, expires_at) and not _ends_soon(tx, old.expires_at) and is_last_admin(tx, caller, public_id):
+        raise Conflict(
+            "this is the last key with the scope admin, and the one that takes its place would expire within the hour:"
+            " let it be valid for longer, or make another one first"
+        )
     text, until = replace(
         tx,
         caller.account,
@@ -184,6 +191,17 @@ def rotate(
     made = schemas.api_key(_listed(tx, caller.account, secrets.parse(text).public_id), tx.now_ms)
     rotated = RotationAnswer(made, key=None, replaced_id=old.public_id, replaced_expires_at=times.format(until))
     return _answer(tx, rotated, text, idempotency_key)
+
+
+def _ends_soon(tx: Tx, expires_at: int | None) -> bool:
+    return expires_at is not None and tx.now_ms < expires_at < tx.now_ms + EXPIRES_SOON_MS
+
+
+def is_last_admin(tx: Tx, caller: Caller, public_id: str) -> bool:
+    """Whether nobody could make another key over HTTP without this one, where the caller's belongs. An account's key
+    may take a project's last one, for which it can make another."""
+    own = None if caller.chosen else caller.project
+    return store.is_last_admin(tx, caller.account, own, public_id, until_ms=tx.now_ms + EXPIRES_SOON_MS)
 
 
 def replace(

@@ -27,8 +27,6 @@ from delta_server.services import Services
 from delta_server.storage.database import ACTING, Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
-EXPIRES_SOON_MS = 3_600_000
-"""A key that expires within the hour is not one to be left with."""
 _NEWEST = 1 << 62
 _MOST_ROTATIONS = 1000
 
@@ -228,13 +226,11 @@ def revoke_again(tx: Tx, account: int, public_ids: Sequence[str]) -> int:
 @frees_space
 def revoke_for(tx: Tx, caller: Caller, public_id: str) -> None:
     """As `revoke_key`. Raises Conflict for the last key that could make others where the caller's belongs: without it
-    the way back is a command on the machine of the server. An account's key may take a project's last one, for which
-    it can make another."""
-    own = None if caller.chosen else caller.project
-    last = store.is_last_admin(tx, caller.account, own, public_id, until_ms=tx.now_ms + EXPIRES_SOON_MS)
+    the way back is a command on the machine of the server."""
+    last = making.is_last_admin(tx, caller, public_id)
     revoke_key(tx, caller.account, caller.project, public_id)
     if last:
-        owner = "account" if own is None else "project"
+        owner = "account" if caller.chosen or caller.project is None else "project"
         raise Conflict(
             f"this is the last key of the {owner} with the scope admin: make another one first, or say"
             " ?force=true to be left without any"

@@ -93,6 +93,28 @@ async def test_a_key_rotates_itself(shared_client: httpx.AsyncClient, own_keys: 
 
 
 @shared
+async def test_the_last_admin_key_is_not_rotated_into_one_that_ends_soon(
+    shared_client: httpx.AsyncClient, own_keys: Keys
+) -> None:
+    soon = {"overlap": "0s", "expires_in": "59m"}
+    answer = await rotated(shared_client, own_keys.project, own_keys.project, soon, status=409)
+    assert "last key with the scope admin" in answer["detail"]
+    assert await works(shared_client, own_keys.project)
+    ends = await made(shared_client, own_keys.project, scopes=["admin"], expires_in="50m")
+    await rotated(shared_client, own_keys.project, ends, soon)
+    await rotated(shared_client, own_keys.project, own_keys.project, soon, status=409)
+    await rotated(shared_client, own_keys.account, own_keys.project, soon)
+
+
+@shared
+async def test_where_there_is_another_admin_key_one_is_rotated_into_any(
+    shared_client: httpx.AsyncClient, own_keys: Keys
+) -> None:
+    await made(shared_client, own_keys.project, scopes=["admin"], expires_in="2h")
+    await rotated(shared_client, own_keys.project, own_keys.project, {"overlap": "0s", "expires_in": "59m"})
+
+
+@shared
 async def test_kinds_and_sites_stay(shared_client: httpx.AsyncClient, own_keys: Keys) -> None:
     sites = ["https://shop.example"]
     old = await made(shared_client, own_keys.project, kind="write", origins=sites)
