@@ -67,7 +67,7 @@ def read_page(paging: Paging, document: bytes, *, url: str, link_header: str, as
     """`asked` are the URLs of the pages so far, this one's (`url`) the last. Raises PagingFailed, EvaluationFailed."""
     value = values.read(document, "the page")
     items = Expression(paging.items).value(value)
-    if items is None:
+    if items is None and len(asked) > 1:
         items = []
     if not isinstance(items, list):
         raise PagingFailed(f"items of page {len(asked)} must be an array, and are {values.type_of(items)}")

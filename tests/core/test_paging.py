@@ -47,7 +47,7 @@ def test_link_headers(header: str, target: str | None) -> None:
         (CURSOR_URL, {"data": [1], "next": f"{URL}&c=2"}, "", [URL], f"{URL}&c=2"),
         (NUMBER, {"data": [1]}, "", [f"{URL}&page=1"], f"{URL}&page=2"),
         (NUMBER, {"data": []}, "", [f"{URL}&page=1"], None),
-        (NUMBER, {}, "", [f"{URL}&page=1"], None),
+        (NUMBER, {}, "", [f"{URL}&page=1", f"{URL}&page=2"], None),
     ],
 )
 def test_the_next_request(paging: Paging, page: Any, header: str, asked: list[str], expected: str | None) -> None:
@@ -59,6 +59,7 @@ def test_the_next_request(paging: Paging, page: Any, header: str, asked: list[st
     ("paging", "page", "header", "asked", "wrong"),
     [
         (LINK, {}, "", [URL], "must be an array, and are object"),
+        (CURSOR, {"rows": [1]}, "", [URL], "must be an array, and are null"),
         (LINK, [], '<https://evil.example/>; rel="next"', [URL], "at another server"),
         (LINK, [], '<http://api.example.com/>; rel="next"', [URL], "at another server"),
         (LINK, [], '<//api.example.com:8/>; rel="next"', [URL], "at another server"),

@@ -221,9 +221,12 @@ def _check_type(expect: Expect | None, content_type: str) -> None:
 
 def _transformed(text: str, document: bytes, most_bytes: int) -> bytes:
     try:
-        return expression.transform(text, document, max_bytes=most_bytes)
+        found = expression.transform(text, document, max_bytes=most_bytes)
     except (EvaluationFailed, DeltaError) as error:
         raise PollFailed("transform", f"transform: {error}") from None
+    if found == b"null":
+        raise PollFailed("transform", "transform finds nothing in the answer")
+    return found
 
 
 def _holds(text: str, document: bytes) -> bool:

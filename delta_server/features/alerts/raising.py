@@ -63,10 +63,11 @@ class ShownAlert(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_id: str | None
 
 
-class AlertHappened(msgspec.Struct, frozen=True):
-    """`tell` are the ids of the webhooks that hear of it; without any, all that hear of alerts."""
+class AlertHappened(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """`tell` are the ids of the webhooks that hear of it; without any, all that hear of alerts. One of events has no
+    endpoint."""
 
-    endpoint: NamedEndpoint | None
+    endpoint: NamedEndpoint | None = None
     alert: ShownAlert
     tell: Sequence[str]
 
@@ -176,8 +177,8 @@ class _Writer:
     def _happened(self, alert: AlertRow) -> AlertHappened:
         of = self._endpoint
         return AlertHappened(
-            None if of is None else NamedEndpoint(ids.text(of.uid), of.name),
-            ShownAlert(
+            endpoint=None if of is None else NamedEndpoint(ids.text(of.uid), of.name),
+            alert=ShownAlert(
                 id=ids.text(alert.uid),
                 rule_id=ids.text(alert.rule_uid),
                 rule=alert.rule_name,
@@ -192,5 +193,5 @@ class _Writer:
                 cleared_at=None if alert.cleared_at is None else times.format(alert.cleared_at),
                 snapshot_id=None if alert.snapshot is None else ids.text(alert.snapshot),
             ),
-            self._rule.tell,
+            tell=self._rule.tell,
         )

@@ -60,7 +60,7 @@ class _OfEndpoint(msgspec.Struct, frozen=True):
 
 
 class _Happened(msgspec.Struct, frozen=True):
-    endpoint: _OfEndpoint = _OfEndpoint()
+    endpoint: _OfEndpoint | None = None
     event_type: str = ""
 
 
@@ -85,7 +85,7 @@ def of_happening(seq: int, kind: str, at_ms: int, body: bytes) -> HappeningFrame
     data = b'{"at":"%b",%b' % (times.format(at_ms).encode(), body[1:])
     sent = b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
     about = _decode(body)
-    return HappeningFrame(seq, _topic(kind), about.endpoint.id, sent, about.event_type)
+    return HappeningFrame(seq, _topic(kind), about.endpoint.id if about.endpoint else "", sent, about.event_type)
 
 
 def _topic(kind: str) -> str:

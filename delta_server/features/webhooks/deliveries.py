@@ -68,11 +68,12 @@ class Timeline(msgspec.Struct, frozen=True):
 
 
 class _About(msgspec.Struct, frozen=True):
-    endpoint: dict[str, str] = {}
+    endpoint: dict[str, str] | None = None
 
 
 def endpoint_name(delivery: Delivery) -> str | None:
-    return msgspec.json.decode(delivery.body, type=_About).endpoint.get("name")
+    endpoint = msgspec.json.decode(delivery.body, type=_About).endpoint
+    return None if endpoint is None else endpoint.get("name")
 
 
 async def list_deliveries(

@@ -117,7 +117,7 @@ class _Counted(EditCounts, frozen=True, kw_only=True):
 
 
 class _Body(msgspec.Struct, frozen=True):
-    endpoint: dict[str, str] = {}
+    endpoint: dict[str, str] | None = None
     delta: _Counted | None = None
     snapshot: _Thing | None = None
 
@@ -144,7 +144,7 @@ def _shared(found: Found) -> dict[str, Any]:
         "id": messages.id_of(delivery.id, delivery.at),
         "webhook_id": ids.text(found.webhook.uid),
         "type": delivery.kind,
-        "endpoint": about.endpoint.get("name"),
+        "endpoint": None if about.endpoint is None else about.endpoint.get("name"),
         "time": times.format(delivery.at),
         "state": delivery.state,
         "arrived_ms": arrived[0] if arrived else None,

@@ -29,7 +29,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class _Named(msgspec.Struct, frozen=True):
-    endpoint: dict[str, str] = {}
+    endpoint: dict[str, str] | None = None
 
 
 def message_of(delivery: Delivery, place: Place) -> Outgoing:
@@ -60,5 +60,5 @@ def _link(delivery: Delivery, place: Place) -> str | None:
     if not place.public_url or delivery.is_test:
         return None
     page = f"{place.public_url.rstrip('/')}/p/{quote(place.project, safe='')}"
-    endpoint = msgspec.json.decode(delivery.body, type=_Named).endpoint.get("name")
-    return page if endpoint is None else f"{page}/e/{quote(endpoint, safe='')}"
+    endpoint = msgspec.json.decode(delivery.body, type=_Named).endpoint
+    return f"{page}/e/{quote(endpoint['name'], safe='')}" if endpoint and "name" in endpoint else page

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from delta_server.core import ids, names, times
+from delta_server.core import destinations, ids, names, secret_addresses, times
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Invalid, NotFound
 from delta_server.core.webhooks import filters, formats, kinds, masking, settings, signing
@@ -39,7 +39,6 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 MOST_OF_PROJECT = 100
-LONGEST_OVERLAP_MS = 30 * times.DAY_MS
 BY_REQUEST = "request"
 TURNED_OFF_JOB = "webhook off mail"
 
@@ -179,9 +178,7 @@ async def rotate_secret(
     svc: Services, project: int, text: str, rotation: SecretRotation, idempotency_key: IdempotencyKey
 ) -> StoredResponse:
     """The old secret signs beside the new one until the overlap ends. Raises NotFound, Invalid, Unavailable."""
-    overlap_ms = 0 if rotation.overlap == "0s" else times.parse_length(rotation.overlap, field="overlap")
-    if overlap_ms > LONGEST_OVERLAP_MS:
-        raise Invalid("overlap must be at most 30d", field="overlap")
+    overlap_ms = secret_addresses.overlap_ms(rotation.overlap)
     secret = rotation.secret and signing.check_secret(rotation.secret)
     secret = secret or signing.secret_text(os.urandom(signing.SECRET_BYTES))
     vault = await targets.prepare(svc)
@@ -278,6 +275,12 @@ def _changed(svc: Services, before: Webhook, target: Target | None, change: Webh
     url = target.url if change.url is UNSET else change.url
     if change.url is not UNSET or change.format is not UNSET:
         _url(svc, url, format)
+    if target.headers and change.headers is UNSET and _origin(target.url) != _origin(url):
+        raise Invalid(
+            "the address leads to another server, and what is kept in headers was not given for it: give headers again,"
+            " {} for none",
+            field="headers",
+        )
     headers = _put(change.headers, target.headers, {}, settings.check_headers)
     checked = Settings(
         name=old.name if change.name is UNSET else names.check(change.name),
@@ -294,6 +297,11 @@ def _changed(svc: Services, before: Webhook, target: Target | None, change: Webh
     target = msgspec.structs.replace(target, url=url, headers=headers)
     _check_format(checked, target)
     return checked, target
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    found = destinations.parse(url)
+    return None if found is None else found.origin
 
 
 def _check_format(checked: Settings, target: Target) -> None:

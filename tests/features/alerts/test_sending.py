@@ -9,7 +9,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.config.sections import Config, Egress, Log
 from delta_server.core import times
-from delta_server.features.alerts import expiring
+from delta_server.features.alerts import expiring, timing
 from delta_server.features.alerts.watching import CONSUMER
 from delta_server.features.endpoints import tasks as endpoint_tasks
 from delta_server.storage import outbox
@@ -119,6 +119,24 @@ async def test_named_webhooks_alone_hear_of_a_rule(alerting: Alerting) -> None:
             answer = await alerting.client.get(f"/v1/webhooks/deliveries?webhook={made[name]}", headers=headers)
             found = [each["type"] for each in answer.json()["data"]]
         assert found == types
+
+
+async def test_a_webhook_hears_of_what_is_no_endpoints(alerting: Alerting) -> None:
+    headers = bearer(alerting.keys.project)
+    webhook = {"name": "all", "url": "http://127.0.0.1:9/", "events": ["alert.*"]}
+    assert (await alerting.client.post("/v1/webhooks", json=webhook, headers=headers)).status_code == 201
+    query = {"metrics": ["count"], "range": "1h"}
+    await alerting.make(endpoint=None, kind="metric", path=None, op="gte", value=1, query=query)
+    event = {"eventType": "signup", "messageId": "m", "timestamp": at(HOUR + 1)}
+    assert (await alerting.client.post("/v1/events/batch", json=[event], headers=headers)).is_success
+    go_to(alerting, 2 * HOUR + 1)
+    await timing.judge_due(alerting.app.services)
+    [(kind, body)] = await alerting.said()
+    assert (kind, "endpoint" in body) == ("alert.raised", False)
+    found: list[dict[str, Any]] = []
+    while not found:
+        found = (await alerting.client.get("/v1/webhooks/deliveries", headers=headers)).json()["data"]
+    assert [(each["type"], each["endpoint"]) for each in found] == [("alert.raised", None)]
 
 
 async def test_alerts_that_cleared_are_kept_for_some_days(alerting: Alerting) -> None:

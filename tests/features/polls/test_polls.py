@@ -250,6 +250,7 @@ async def test_what_is_expected_and_what_is_kept(services: Services) -> None:
             ({"expect": {"content_type": "text/*"}}, "expect", 200),
             ({"expect": {"expression": "items[?id > `1`]"}}, "expect", 200),
             ({"expect": None, "transform": "sum(items)"}, "transform", 200),
+            ({"transform": "renamed[].id"}, "transform", 200),
         ]
         for change, error_class, status in cases:
             await p.changed(services, endpoint, **change)

@@ -21,6 +21,13 @@ def test_whole_blocks_are_sent_as_their_frames_are(
     assert (sum(map(len, block.pieces)) < sum(map(len, sent)) // 2) is is_packed
 
 
+@pytest.mark.parametrize(
+    ("body", "endpoint"), [(b'{"endpoint":{"id":"e"}}', "e"), (b'{"endpoint":null,"alert":{}}', ""), (b'{"a":1}', "")]
+)
+def test_what_happened_is_of_an_endpoint_or_of_none(body: bytes, endpoint: str) -> None:
+    assert frames.of_happening(1, "alert.raised", 0, body).endpoint == endpoint
+
+
 def event(seq: int) -> Event:
     data = msgspec.Raw(b'{"text":"%b"}' % (b"x" * 1_000))
     return Event(type="a", message_id=f"m{seq}", seq=seq, at=seq, received_at=seq, data=data)

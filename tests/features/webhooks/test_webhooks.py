@@ -97,6 +97,20 @@ async def test_one_is_made_shown_changed_and_deleted(client: httpx.AsyncClient, 
     assert (await client.get(path, headers=bearer(keys.read))).status_code == 404
 
 
+async def test_headers_do_not_go_to_another_server(client: httpx.AsyncClient, keys: Keys) -> None:
+    """Who may change an address does not learn by it what is sent there."""
+    made = await make(client, keys.project, url="https://a.example.net/x", headers={"X-Token": "hidden-value"})
+    path, headers = f"/v1/webhooks/{made['webhook']['id']}", bearer(keys.project)
+    assert (await client.patch(path, json={"url": "https://a.example.net/y"}, headers=headers)).status_code == 200
+    answer = await client.patch(path, json={"url": "https://b.example.net/y"}, headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "headers")
+    for given in ({}, {"X-Token": "another"}):
+        change = {"url": "https://b.example.net/y", "headers": given}
+        assert (await client.patch(path, json=change, headers=headers)).status_code == 200
+    answer = await client.post(f"{path}/rotate-secret", json={"overlap": "0m"}, headers=headers)
+    assert answer.status_code == 201, answer.text
+
+
 async def test_a_repeated_request_makes_one_and_shows_no_secret_again(client: httpx.AsyncClient, keys: Keys) -> None:
     headers = bearer(keys.project) | {"idempotency-key": "k"}
     first, again = [(await client.post("/v1/webhooks", json=NEW, headers=headers)).json() for _ in range(2)]
