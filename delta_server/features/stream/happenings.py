@@ -60,7 +60,8 @@ class Happenings:
         """As for events: of a database before a restore."""
 
     async def frames(self, is_open: Callable[[], bool], heartbeat_s: float) -> AsyncGenerator[Step, None]:
-        """What is to be sent, while it `is_open`; an empty notice after `heartbeat_s` without news."""
+        """What is to be sent, while it `is_open`; an empty notice after `heartbeat_s` without news, and
+        nothing but a turn for what is not wanted."""
         svc, project, after = self._svc, self._project, self.last
         topic, looks = svc.topics.signal("happenings", project), svc.state(_Looks)
         if self._is_of_another:
@@ -76,8 +77,7 @@ class Happenings:
                 key = ("happenings", project, after, found[-1].seq)
                 frames = await svc.live.shared.get(key, partial(svc.db.read, _framed, project, found))
                 after = found[-1].seq
-                if wanted := [frame for frame in frames if self._wanted.holds(frame)]:
-                    yield wanted
+                yield [frame for frame in frames if self._wanted.holds(frame)]
                 continue
             after = max(after, newest)
             if not await topic.wait(heartbeat_s, since=heard):

@@ -8,6 +8,7 @@ comes back may hear of a few things again, and misses none.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -25,6 +26,9 @@ from delta_server.features.stream.happenings import Happenings, WantedHappenings
 from delta_server.services import Services
 
 HEARTBEAT_S = 15.0
+FILTERED_S = 5.0
+"""After so long without a byte there is a heartbeat too when something happens that is not wanted: a source waits anew
+for news then, and who is between would take the stream for dead."""
 
 HAPPENING_TOPICS = ("snapshots", "deltas", "endpoints", "polls", "alerts", "anomalies", "schemas", "quotas", "webhooks")
 TOPICS = ("events", *HAPPENING_TOPICS)
@@ -79,19 +83,24 @@ async def follow(
         yield b"retry: 2000\nid: %b\n\n" % _id(reached)
         steps = [source.frames(lambda: not svc.live.stopping and is_allowed(), HEARTBEAT_S) for source in sources]
         merged = _merged(steps)
+        sent_s = time.monotonic()
         try:
             async for number, step in merged:
                 if isinstance(step, bytes):
                     yield step or HEARTBEAT
-                    continue
-                if isinstance(step, WholeBlock):
+                elif isinstance(step, WholeBlock):
                     reached[number] = step.last
                     for piece in step.sent():
                         yield piece
+                elif step:
+                    made = pieces(step, partial(_id_at, reached, number))
+                    while piece := await svc.live.step(len(step), partial(next, made, b"")):
+                        yield piece
+                elif time.monotonic() - sent_s >= FILTERED_S:
+                    yield HEARTBEAT
+                else:
                     continue
-                made = pieces(step, partial(_id_at, reached, number))
-                while piece := await svc.live.step(len(step), partial(next, made, b"")):
-                    yield piece
+                sent_s = time.monotonic()
         finally:
             await merged.aclose()
         if not svc.live.stopping:

@@ -12,6 +12,7 @@ from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.core.query.plan import Plan
 from delta_server.features.stream import events, frames, service
 from delta_server.features.stream.events import WantedEvents
+from delta_server.features.stream.happenings import WantedHappenings
 from delta_server.features.stream.service import Wanted
 from delta_server.storage.eventlog import QueryResult
 from tests.conftest import Keys, bearer, shared
@@ -116,6 +117,31 @@ async def test_only_what_is_wanted(client: httpx.AsyncClient, keys: Keys, app: A
     await asyncio.sleep(0)
     await send(client, keys, "a", "b", "c")
     assert await task == ["b"]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(events=WantedEvents(types=frozenset({"b"}))),
+        Wanted(happenings=WantedHappenings(frozenset({"deltas"}))),
+        Wanted(WantedEvents(types=frozenset({"b"})), WantedHappenings(frozenset({"deltas"}))),
+    ],
+    ids=["events", "happenings", "both"],
+)
+async def test_what_is_not_wanted_does_not_hold_back_a_heartbeat(
+    client: httpx.AsyncClient, keys: Keys, app: Application, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "HEARTBEAT_S", 1000.0)
+    monkeypatch.setattr(service, "FILTERED_S", 0.0)
+    pieces = service.follow(app.services, 1, wanted, None, is_allowed=lambda: True)
+    async with aclosing(pieces), asyncio.timeout(30):
+        assert b"retry" in await anext(pieces)
+        beat = asyncio.create_task(anext(pieces))
+        await asyncio.sleep(0)
+        await send(client, keys, "a")
+        answer = await client.post("/v1/snapshots?endpoint=e", json={"n": 1}, headers=bearer(keys.project))
+        assert answer.status_code == 201, answer.text
+        assert await beat == service.HEARTBEAT
 
 
 @pytest.mark.parametrize("sealed", [False, True])
