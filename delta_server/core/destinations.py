@@ -92,3 +92,9 @@ def parse(text: str) -> Url | None:
         return None
     target = match[5] if match[5].startswith("/") else f"/{match[5]}"
     return Url(scheme, (match[2] or match[3]).lower(), port, target)
+
+
+def origin_of(text: str) -> tuple[str, str, int] | None:
+    """As `Url.origin`; None for what `parse` has none for."""
+    url = parse(text)
+    return None if url is None else url.origin

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from delta_server.core import destinations
+from delta_server.core.destinations import origin_of
 from delta_server.core.errors import Invalid
 from delta_server.core.formats.formats import Format
 from delta_server.core.paging import Paging
@@ -190,7 +190,7 @@ def _refuse_secrets_elsewhere(before: PollingSettings, given: Mapping[str, Any],
     auth = given.get("auth", UNSET)
     keeps_auth = _secret(before.auth) is not None if auth is UNSET else _secret(auth) == MASK
     headers = masked(before).headers if "headers" not in given else given["headers"] or {}
-    if _origin(before.url) != _origin(after.url):
+    if origin_of(before.url) != origin_of(after.url):
         if MASK in headers.values():
             raise _elsewhere("headers")
         if keeps_auth:
@@ -198,7 +198,7 @@ def _refuse_secrets_elsewhere(before: PollingSettings, given: Mapping[str, Any],
         if MASK in dict(_PARAMETER.findall(given["url"])).values():
             raise _elsewhere("url")
     old_token_url, new_token_url = (getattr(each.auth, "token_url", "") for each in (before, after))
-    if keeps_auth and _origin(old_token_url) != _origin(new_token_url):
+    if keeps_auth and origin_of(old_token_url) != origin_of(new_token_url):
         raise _elsewhere("auth")
 
 
@@ -208,11 +208,6 @@ def _elsewhere(field: str) -> Invalid:
         " leave it out",
         field=f"polling.{field}",
     )
-
-
-def _origin(url: str) -> tuple[str, str, int] | None:
-    target = destinations.parse(url)
-    return None if target is None else target.origin
 
 
 def _secret(auth: Auth | None) -> str | None:

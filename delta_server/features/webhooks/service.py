@@ -8,8 +8,9 @@ from typing import TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from delta_server.core import destinations, ids, names, secret_addresses, times
+from delta_server.core import ids, names, secret_addresses, times
 from delta_server.core.caller import Caller
+from delta_server.core.destinations import origin_of
 from delta_server.core.errors import Conflict, Invalid, NotFound
 from delta_server.core.webhooks import filters, formats, kinds, masking, settings, signing
 from delta_server.core.webhooks.filters import Filter
@@ -275,7 +276,7 @@ def _changed(svc: Services, before: Webhook, target: Target | None, change: Webh
     url = target.url if change.url is UNSET else change.url
     if change.url is not UNSET or change.format is not UNSET:
         _url(svc, url, format)
-    if target.headers and change.headers is UNSET and _origin(target.url) != _origin(url):
+    if target.headers and change.headers is UNSET and origin_of(target.url) != origin_of(url):
         raise Invalid(
             "the address leads to another server, and what is kept in headers was not given for it: give headers again,"
             " {} for none",
@@ -297,11 +298,6 @@ def _changed(svc: Services, before: Webhook, target: Target | None, change: Webh
     target = msgspec.structs.replace(target, url=url, headers=headers)
     _check_format(checked, target)
     return checked, target
-
-
-def _origin(url: str) -> tuple[str, str, int] | None:
-    found = destinations.parse(url)
-    return None if found is None else found.origin
 
 
 def _check_format(checked: Settings, target: Target) -> None:
