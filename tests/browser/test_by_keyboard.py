@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests import server_process
-from tests.browser.conftest import EMAIL, PASSWORD, PROJECT, Open
+from tests.browser.conftest import EMAIL, PASSWORD, PROJECT, Open, Visit
 from tests.server_process import Server
 
 MOST_STEPS = 120
@@ -43,15 +43,21 @@ def tab_to(page: Page, wanted: Locator) -> None:
     raise AssertionError(f"Tab does not lead to {wanted}")
 
 
-def test_a_webhook(server: Server, visit: Open) -> None:
-    window = visit(server)
-    window.expected = re.compile("status of 400")
+def begun(window: Visit, path: str, button: str) -> Page:
+    """The page of the project with the form that the button opens."""
     window.sign_in()
-    page = window.go(f"/p/{PROJECT}/connect/webhooks")
-    new = page.get_by_role("button", name="New webhook")
+    page = window.go(f"/p/{PROJECT}/{path}")
+    new = page.get_by_role("button", name=button)
     new.wait_for()
     tab_to(page, new)
     page.keyboard.press("Enter")
+    return page
+
+
+def test_a_webhook(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.expected = re.compile("status of 400")
+    page = begun(window, "connect/webhooks", "New webhook")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Name")).to_be_focused()
     page.keyboard.type("desk")
@@ -116,12 +122,7 @@ def test_what_a_format_refuses_is_said(server: Server, visit: Open) -> None:
 def test_an_alert(server: Server, visit: Open) -> None:
     window = visit(server)
     window.expected = re.compile("status of (400|404)")
-    window.sign_in()
-    page = window.go(f"/p/{PROJECT}/alerts")
-    new = page.get_by_role("button", name="New alert")
-    new.wait_for()
-    tab_to(page, new)
-    page.keyboard.press("Enter")
+    page = begun(window, "alerts", "New alert")
     endpoint, field = [page.get_by_role("combobox", name=name, exact=True) for name in ("Of endpoint", "Field")]
     tab_to(page, endpoint)
     page.keyboard.type("quakes")
