@@ -1,3 +1,4 @@
 """The browser of the dashboard's tests, here at the executable."""
 
-from tests.browser.conftest import begun, browser, driver, visit  # noqa: F401 - pytest finds fixtures by their names here
+# pytest finds fixtures by their names here, and those that they ask for
+from tests.browser.conftest import begun, browser, driver, free, visit  # noqa: F401
