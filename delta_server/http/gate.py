@@ -199,7 +199,8 @@ def _route(access: Access, handler: HTTPRouteHandler, parameters: Set[Any], list
 def _choices(handler: HTTPRouteHandler, name: str) -> tuple[str, ...]:
     parameter = handler.parsed_fn_signature.parameters.get(name)  # None for those its dependencies declare
     kind = None if parameter is None else parameter.annotation
-    literals = [one for one in (kind, *get_args(kind)) if get_origin(one) is Literal]
+    kinds = [one for given in (kind, *get_args(kind)) for one in (given, *get_args(given))]  # lists of choices, too
+    literals = dict.fromkeys(one for one in kinds if get_origin(one) is Literal)
     return tuple(value for one in literals for value in get_args(one) if isinstance(value, str))
 
 

@@ -1,7 +1,7 @@
 """What an inbound webhook brings, as JSON: whatever format it comes in, and forms.
 
     application/x-www-form-urlencoded, payload={"action": ..}    the JSON in `payload` (GitHub, Slack)
-    application/x-www-form-urlencoded, a=1&b=2                   {"a": "1", "b": "2"} (Slack's commands, Twilio)
+    application/x-www-form-urlencoded, a=1&b=2&b=3               {"a": "1", "b": ["2", "3"]} (Slack's commands, Twilio)
     everything else                                              as core/formats reads it
 
 Signatures are over the bytes as they came, so this is made after they were checked.
@@ -85,12 +85,14 @@ def _form(body: bytes, max_bytes: int) -> bytes:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
     except ValueError:
         raise NotReadable(f"the form is not UTF-8, or has more than {_MOST_FIELDS:,} fields") from None
-    fields = dict(pairs)
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value)
     if "payload" in fields:
-        return formats.convert(fields["payload"].encode(), read_as="json", max_bytes=max_bytes).document
+        return formats.convert(fields["payload"][-1].encode(), read_as="json", max_bytes=max_bytes).document
     if not fields:
         raise NotReadable("the form is empty")
-    return msgspec.json.encode(fields)
+    return msgspec.json.encode({name: values if len(values) > 1 else values[0] for name, values in fields.items()})
 
 
 def _members_of(document: bytes) -> Mapping[str, object]:

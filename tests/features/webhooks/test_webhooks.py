@@ -59,7 +59,7 @@ REFUSED = [
     Row("spark alone", "GET", "/v1/webhooks?spark=3", 400, field="spark"),
     Row("no delivery", "GET", "/v1/webhooks/deliveries/01890a5d-ac96-774b-bcce-b302099a8057", 404),
     Row("deliveries of none", "GET", "/v1/webhooks/deliveries?webhook=01890a5d-ac96-774b-bcce-b302099a8057", 404),
-    Row("a state", "GET", "/v1/webhooks/deliveries?state=lost", 400),
+    Row("a state", "GET", "/v1/webhooks/deliveries?state=dead&state=lost", 400, field="state"),
     Row("a moment", "GET", "/v1/webhooks/deliveries?around=whenever", 400, field="around"),
     Row("nothing to redeliver", "POST", "/v1/webhooks/deliveries/01890a5d-ac96-774b-bcce-b302099a8057/redeliver", 404),
 ]
