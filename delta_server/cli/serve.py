@@ -50,6 +50,8 @@ CERTIFICATE_TICKS = 5 * TICKS_PER_S
 """So often it is looked for a renewed certificate: of two files, a microsecond each."""
 CLOSING_SECONDS = 2
 """Of the time to shut down, what is kept for closing the database behind the last request."""
+ENDING_SECONDS = 0.5
+"""And what the process may take to end, where it computes on all cores."""
 
 log = structlog.get_logger("delta.server")
 
@@ -279,7 +281,7 @@ class _Server(uvicorn.Server):
                     self._loop.call_soon_threadsafe(self._is_to_stop.set)
 
     def _end_in_time(self) -> None:
-        timer = threading.Timer(self._shutdown_seconds, _end_now, [self.kept_listener])
+        timer = threading.Timer(self._shutdown_seconds - ENDING_SECONDS, _end_now, [self.kept_listener])
         timer.daemon = True
         timer.start()
 
