@@ -111,7 +111,7 @@ class Vitals:
         self._budgets = budgets
         self._samples = samples
         self._started_s = monotonic()
-        self._clock_watch = ClockWatch(services.clock.now_ms(), self._started_s)
+        self._clock_watch = ClockWatch(services.clock.now_ms(), services.clock.steady_s())
 
     def now(self) -> str:
         return times.format(self._services.clock.now_ms())
@@ -124,7 +124,7 @@ class Vitals:
         loops = [LoopHealth(s.name, s.running, s.failures, _time(s.last_failed_at)) for s in self._loops()]
         disk_free_bytes = shutil.disk_usage(self._services.config.storage.data_dir).free
         reasons = list(_reasons(database, loops, disk_free_bytes))
-        if jumped := self._clock_watch.check(self._services.clock.now_ms(), monotonic()):
+        if jumped := self._clock_watch.check(self._services.clock.now_ms(), self._services.clock.steady_s()):
             reasons.append(jumped)
         impaired = bool(jumped) or (database is not None and _is_impaired(database, disk_free_bytes))
         dependencies = self._states({loop.name for loop in loops if not loop.running}, impaired=impaired)

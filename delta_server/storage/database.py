@@ -46,6 +46,9 @@ class Clock(Protocol):
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
 
+    def steady_s(self) -> float:
+        """Seconds by a clock that nobody sets, since whenever."""
+
 
 class Threads(Protocol):
     def __call__(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:

@@ -24,13 +24,21 @@ the plug. On a busy machine a read may stand still for a second, which is no rea
 
 class FakeClock:
     def __init__(self, now_ms: int = START_MS) -> None:
-        self.time_ms = now_ms
+        self.time_ms, self._set_by_ms = now_ms, 0
 
     def now_ms(self) -> int:
         return self.time_ms
 
+    def steady_s(self) -> float:
+        return (self.time_ms - self._set_by_ms) / 1000
+
     def advance(self, delay_ms: int) -> None:
         self.time_ms += delay_ms
+
+    def set_by(self, jump_ms: int) -> None:
+        """As somebody does who sets the machine's clock: no time has passed."""
+        self.time_ms += jump_ms
+        self._set_by_ms += jump_ms
 
 
 def begin(data_dir: Path) -> Path:

@@ -1,6 +1,5 @@
 """What polls by itself, and lets old records go."""
 
-import time
 
 from delta_server.core import times
 from delta_server.core.clock_watch import ClockWatch
@@ -25,11 +24,11 @@ async def poll_due(svc: Services) -> None:
     running = RunningPolls.of(svc)
     changed = svc.topics.signal("polls")
     await reschedule(svc)
-    watch = ClockWatch(svc.clock.now_ms(), time.monotonic())
+    watch = ClockWatch(svc.clock.now_ms(), svc.clock.steady_s())
     try:
         while True:
             seen, now_ms = changed.count, svc.clock.now_ms()
-            if jump_ms := watch.jump_ms(now_ms, time.monotonic()):
+            if jump_ms := watch.jump_ms(now_ms, svc.clock.steady_s()):
                 running.note_jump(jump_ms)
                 if jump_ms < 0:
                     await reschedule(svc)
