@@ -32,9 +32,9 @@ def digest(token: str) -> bytes:
     return sha256(token.encode(errors="replace")).digest()
 
 
-def overlap_ms(text: str) -> int:
-    """For how long a token that was replaced is taken: `24h`, `0m` for not at all. Raises Invalid."""
-    length_ms = 0 if text in _NONE else times.parse_length(text, field="overlap")
+def overlap_ms(text: str, *, field: str = "overlap") -> int:
+    """For how long a secret that was replaced is taken: `24h`, `0m` for not at all. Raises Invalid."""
+    length_ms = 0 if text in _NONE else times.parse_length(text, field=field)
     if length_ms > LONGEST_OVERLAP_MS:
-        raise Invalid("overlap must be at most 30d", field="overlap")
+        raise Invalid(f"{field} must be at most 30d: so long the old one is valid", field=field)
     return length_ms

@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from signal import SIGKILL
 from typing import BinaryIO
@@ -30,8 +30,10 @@ class ProcessCopy:
 
     def __init__(self, main: Callable[[BinaryIO, BinaryIO], None]) -> None:
         """Raises OSError."""
-        asked, answered = os.pipe(), os.pipe()
-        self._pid = os.fork()
+        with ExitStack() as unused:
+            asked, answered = _pipe(unused), _pipe(unused)
+            self._pid = os.fork()
+            unused.pop_all()
         if self._pid == 0:
             _run(main, (asked[0], answered[1]), (asked[1], answered[0]))
         os.close(asked[0])
@@ -49,6 +51,13 @@ class ProcessCopy:
             with suppress(ChildProcessError):
                 os.waitpid(self._pid, 0)
             self._is_gone = True
+
+
+def _pipe(unused: ExitStack) -> tuple[int, int]:
+    ends = os.pipe()
+    for end in ends:
+        unused.callback(os.close, end)
+    return ends
 
 
 def _run(main: Callable[[BinaryIO, BinaryIO], None], own: tuple[int, int], others: tuple[int, int]) -> None:

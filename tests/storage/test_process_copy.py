@@ -1,8 +1,11 @@
 """A copy of a process answers, ends with it and does nothing that only it would do; a process with threads has none."""
 
+import errno
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +50,18 @@ def test_a_copy_answers_and_ends() -> None:
     assert done.stdout == "not written yet at exit\n"
     assert done.stderr.count("no answer\n") == 4
     assert done.stderr.count("ValueError: as asked") == 1
+
+
+def test_a_copy_that_cannot_be_made_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise OSError(errno.EAGAIN, "too many processes")
+
+    monkeypatch.setattr(os, "fork", fork)
+    open_files = Path("/proc/self/fd")
+    before = sorted(open_files.iterdir())
+    with pytest.raises(OSError, match="too many processes"):
+        process_copy.ProcessCopy(lambda arriving, leaving: None)
+    assert sorted(open_files.iterdir()) == before
 
 
 def test_a_process_with_threads_is_not_copied() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from delta_server.core import ids, names, origins, secrets, times
+from delta_server.core import ids, names, origins, secret_addresses, secrets, times
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from delta_server.core.scopes import ALL, INGEST, VISITS, in_order, opened
@@ -18,7 +18,6 @@ from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
 SCOPES = tuple(scope for scope in ALL if scope not in (INGEST, VISITS))
 """What keys may have that are secrets."""
-MOST_OVERLAP_MS = 30 * times.DAY_MS
 EXPIRES_SOON_MS = 3_600_000
 """A key that expires within the hour is not one to be left with."""
 _WRITE_KEY_SCOPES = (INGEST,)
@@ -172,7 +171,7 @@ def rotate(
     lasts_ms = None if old.expires_at is None else old.expires_at - old.created_at
     wanted = _wanted_end(tx, rotation.expires_at, rotation.expires_in)
     expires_at = _within_own(tx, caller, wanted, None if lasts_ms is None else tx.now_ms + lasts_ms)
-    overlap_ms = overlap_ms_of(rotation.overlap)
+    overlap_ms = secret_addresses.overlap_ms(rotation.overlap)
     if _ends_soon(tx, expires_at) and not _ends_soon(tx, old.expires_at) and is_last_admin(tx, caller, public_id):
         raise Conflict(
             "this is the last key with the scope admin, and the one that takes its place would expire within the hour:"
@@ -243,14 +242,6 @@ def replace(
     target = f"key {old.public_id}"
     audit.record(tx, account, "key.rotate", project=project, target=target, name=old.name, detail=detail)
     return text, until
-
-
-def overlap_ms_of(text: str, field: str = "overlap") -> int:
-    """Raises Invalid."""
-    overlap_ms = 0 if text in ("0", "0s") else times.parse_length(text, field=field)
-    if overlap_ms > MOST_OVERLAP_MS:
-        raise Invalid(f"{field} must be at most 30d: so long the old key is valid", field=field)
-    return overlap_ms
 
 
 def _answer(tx: Tx, made: KeyAnswer | RotationAnswer, text: str, idempotency_key: IdempotencyKey) -> StoredResponse:

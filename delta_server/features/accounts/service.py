@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core import ids, secrets, times
+from delta_server.core import ids, secret_addresses, secrets, times
 from delta_server.core.actor import Actor
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, NotFound, Unauthorized
@@ -138,7 +138,7 @@ def rotate(
         project,
         old,
         randomness=randomness,
-        overlap_ms=making.overlap_ms_of(overlap, field="--overlap"),
+        overlap_ms=secret_addresses.overlap_ms(overlap, field="--overlap"),
         expires_at=None if lasts_ms is None else tx.now_ms + lasts_ms,
     )
     return text, shown(tx, account, public_id)

@@ -1,6 +1,5 @@
 """What polls by itself, and lets old records go."""
 
-
 from delta_server.core import times
 from delta_server.core.clock_watch import ClockWatch
 from delta_server.core.polling import schedule
