@@ -25,8 +25,10 @@ log = structlog.get_logger("delta.processes")
 
 IDLE_S = 60.0
 """After so long without work a process ends; starting one takes 0.1 s."""
-MOST_IDLE = 1
+MOST_IDLE = 2
 """That wait for work: each holds 30 to 60 MB."""
+SECOND_IDLE_S = 3.0
+"""The second of them waits no longer: deltas and schemas of one load take one each, by turns and at the same time."""
 
 
 class ProcessPool:
@@ -88,7 +90,7 @@ class ProcessPool:
 
     def _forget(self, process: "_PooledProcess") -> None:
         if process.usable and not self._closed and len(self._idle) < MOST_IDLE:
-            process.park(self._idle, self._forget)
+            process.park(self._idle, self._forget, IDLE_S if not self._idle else SECOND_IDLE_S)
             return
         process.kill()
         with suppress(RuntimeError):  # closed: `close` does it
@@ -152,7 +154,7 @@ class _PooledProcess:
             with suppress(OSError), self._popen:  # what was not sent yet cannot be
                 self._popen.wait()
 
-    def park(self, idle: "list[_PooledProcess]", leave: Callable[["_PooledProcess"], None]) -> None:
+    def park(self, idle: "list[_PooledProcess]", leave: Callable[["_PooledProcess"], None], seconds: float) -> None:
         """Wait among the idle ones for the next call, for a while."""
         idle.append(self)
 
@@ -161,7 +163,7 @@ class _PooledProcess:
             self.kill()
             leave(self)
 
-        self._resting = asyncio.get_running_loop().call_later(IDLE_S, end)
+        self._resting = asyncio.get_running_loop().call_later(seconds, end)
 
     def wake(self) -> None:
         if self._resting is not None:

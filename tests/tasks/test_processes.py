@@ -173,22 +173,46 @@ def _meet(pipe: Path, mode: str) -> int:
         return os.getpid()
 
 
-async def test_one_process_waits_for_work_and_the_others_end(processes: ProcessPool, tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    pids = set(await asyncio.gather(processes(_meet, pipe, "r"), processes(_meet, pipe, "w")))
+async def _both(processes: ProcessPool, pipe: Path) -> set[int]:
+    """The processes of two calls that run at the same time."""
+    return set(await asyncio.gather(processes(_meet, pipe, "r"), processes(_meet, pipe, "w")))
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+async def test_two_processes_wait_for_work(processes: ProcessPool, pipe: Path) -> None:
+    assert await _both(processes, pipe) == await _both(processes, pipe)
+
+
+async def test_the_second_of_them_does_not_wait_for_long(
+    processes: ProcessPool, pipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("delta_server.tasks.processes.SECOND_IDLE_S", 0.0)
+    pids = await _both(processes, pipe)
+    gone = await _until_gone(*pids)
+    assert {await processes(os.getpid)} == pids - {gone}
+
+
+async def test_more_processes_end_at_once(processes: ProcessPool, pipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("delta_server.tasks.processes.MOST_IDLE", 1)
+    pids = await _both(processes, pipe)
     kept = await processes(os.getpid)
-    (other,) = pids - {kept}
-    await _until_gone(other)
+    assert await _until_gone(*pids - {kept})
 
 
-async def _until_gone(pid: int) -> None:
-    until = time.monotonic() + 60  # only a process that lives on waits this long
+async def _until_gone(*pids: int) -> int:
+    """One of them."""
+    until = time.monotonic() + 60  # only processes that live on wait this long
     while time.monotonic() < until:
-        try:
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                return
-        except ChildProcessError:
-            return
+        for pid in pids:
+            try:
+                if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                    return pid
+            except ChildProcessError:
+                return pid
         await asyncio.sleep(0)
-    pytest.fail("it lives on")
+    pytest.fail("they live on")

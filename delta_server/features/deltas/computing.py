@@ -38,9 +38,9 @@ MAX_PAUSE_S = 1.0
 LARGE_BYTES = 1 << 20
 """Attempts are counted from so many bytes of both documents on: for smaller ones the write would cost more than they
 do."""
-TOGETHER_BYTES, MOST_TOGETHER = 1 << 18, 32
+TOGETHER_BYTES, MOST_TOGETHER = 1 << 20, 32
 """Deltas of small documents are computed several at a time: to hand one to a thread takes 40 us, as long as it takes
-to compare 10 kB."""
+to compare 10 kB; to a process ten times as long, and a document between two deltas is handed over once."""
 
 
 async def compute_queued(svc: Services, on_progress: Callable[[int], None] = lambda done: None) -> bool:
