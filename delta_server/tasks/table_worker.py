@@ -1,8 +1,8 @@
 """The process that makes a table of a history for the server: it is sent the versions, one after the other, and sends
 back the file, once it has seen all of them. It ends when nobody reads it any more.
 
-In go a TableTask, versions (the time in 8 bytes, the snapshot's id in 16, the document) and an empty message; out come
-messages (storage/process_messages.py): a letter, then what it says.
+In go a TableTask, versions and an empty message; out come messages (storage/process_messages.py): a letter, then what
+it says. Versions are the time in 8 bytes, the snapshot's id in 16 and the document; or PackedVersions.
 """
 
 import os
@@ -12,12 +12,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeAlias, TypeVar
 
 import msgspec
 
 from delta_server.core.diff.diff_settings import DiffSettings, KnownKeys, rules
 from delta_server.core.errors import DeltaError, TooCostly
+from delta_server.core.packs.handed_pack import HandedPack, HeldPacks, OpenPack
 from delta_server.core.tables import writing
 from delta_server.core.tables.intervals import IntervalReader
 from delta_server.core.tables.request import TableRequest, column_names, rules_at
@@ -34,7 +35,9 @@ ARGUMENT = "table-worker"
 DATA, ERROR = b"d", b"e"
 """A piece of the file, a pickled DeltaError."""
 
-_VERSION = struct.Struct(">q16s")
+_WHOLE, _PACKED = b"w", b"p"
+"""What a message with versions begins with."""
+_VERSION = struct.Struct(">cq16s")
 _MEMORY_BYTES = 2 << 30
 
 
@@ -48,8 +51,34 @@ class TableTask(msgspec.Struct, frozen=True, kw_only=True):
     known: KnownKeys
 
 
+class PackedVersion(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    at_ms: int
+    snapshot: bytes
+    position: int
+    size: int
+    hash: bytes
+
+
+class PackedVersions(msgspec.Struct, frozen=True, array_like=True):
+    """Some that are in one pack; `handed` None where this process holds it."""
+
+    pack: int
+    handed: HandedPack | None
+    versions: list[PackedVersion]
+
+
+_Version: TypeAlias = tuple[int, bytes, bytes]
+"""Its time, its snapshot and the document."""
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(PackedVersions).decode
+
+
 def version_message(at_ms: int, snapshot: bytes, body: bytes) -> bytes:
-    return _VERSION.pack(at_ms, snapshot) + body
+    return _VERSION.pack(_WHOLE, at_ms, snapshot) + body
+
+
+def packed_message(versions: PackedVersions) -> bytes:
+    return _PACKED + _encode(versions)
 
 
 def main() -> None:
@@ -88,14 +117,31 @@ def _run(task: TableTask, arriving: BinaryIO, leaving: BinaryIO) -> None:
     with tempfile.TemporaryDirectory(dir=task.spill) as folder, IntervalFile(Path(folder)) as rows:
         at = rules_at(task.request.array or "", rules(task.settings, task.known))
         reader = IntervalReader(task.request, at, rows)
-        while message := process_messages.read(arriving):
-            at_ms, snapshot = _VERSION.unpack_from(message)
-            reader.read(at_ms, snapshot, message[_VERSION.size :])
-        if message is None:
+        try:
+            for at_ms, snapshot, body in _versions(arriving):
+                reader.read(at_ms, snapshot, body)
+        except EOFError:
             return  # whoever asked is gone
         reader.finish(task.now_ms)
         for piece in process_messages.gathered(_pieces(task, reader, rows, Path(folder))):
             process_messages.write(leaving, DATA + piece)
+
+
+def _versions(arriving: BinaryIO) -> Iterator[_Version]:
+    """Raises EOFError where they break off, DatabaseFailed for what is damaged."""
+    held = HeldPacks[OpenPack]()
+    while message := process_messages.read(arriving):
+        if message[:1] == _WHOLE:
+            _, at_ms, snapshot = _VERSION.unpack_from(message)
+            yield at_ms, snapshot, message[_VERSION.size :]
+            continue
+        run = _decode(memoryview(message)[1:])
+        pack = held.get(run.pack) if run.handed is None else held.hold(run.pack, OpenPack(run.handed))
+        assert pack is not None
+        for each in run.versions:
+            yield each.at_ms, each.snapshot, pack.content(each.position, each.size, each.hash)
+    if message is None:
+        raise EOFError
 
 
 def _pieces(task: TableTask, reader: IntervalReader, rows: IntervalFile, folder: Path) -> Iterator[bytes]:

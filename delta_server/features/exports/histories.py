@@ -7,6 +7,7 @@ from uuid import uuid4
 import msgspec
 
 from delta_server.core.errors import Conflict, Invalid, NotFound
+from delta_server.core.packs.handed_pack import HeldPacks
 from delta_server.core.tables.request import TableRequest
 from delta_server.core.tables.writing import Form
 from delta_server.features.audit import service as audit
@@ -18,7 +19,7 @@ from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
 from delta_server.tasks import table_worker
 from delta_server.tasks.table_making import TableMaker
-from delta_server.tasks.table_worker import TableTask
+from delta_server.tasks.table_worker import PackedVersion, PackedVersions, TableTask
 
 SPILL_NAME = "table-spill"
 """The folder beside the database for the rows of tables while they are made."""
@@ -58,15 +59,24 @@ def new_folder(svc: Services) -> Path:
 
 async def _versions(svc: Services, endpoint: int) -> AsyncIterator[bytes]:
     position = (-(1 << 62), 0)
+    held = HeldPacks[bool]()
     while some := await svc.db.read(_following, endpoint, position):
         seen = {content: (at_ms, uid) for content, at_ms, uid in some}
         try:
-            async for content, body in contents.read_run(svc.contents, endpoint, list(seen)):
-                yield table_worker.version_message(*seen[content], body)
+            async for run in contents.hand_over_run(svc.contents, endpoint, list(seen), held):
+                yield _message(run, seen)
         except NotFound:
             raise _rewritten() from None
         last, at_ms, _ = some[-1]
         position = at_ms, last
+
+
+def _message(run: contents.PackedRun | tuple[int, bytes], seen: dict[int, tuple[int, bytes]]) -> bytes:
+    if isinstance(run, tuple):
+        content, body = run
+        return table_worker.version_message(*seen[content], body)
+    versions = [PackedVersion(*seen[each.id], each.position or 0, each.size, each.hash) for each in run.contents]
+    return table_worker.packed_message(PackedVersions(run.pack, run.handed, versions))
 
 
 def _following(tx: Tx, endpoint: int, position: tuple[int, int]) -> list[_Read]:

@@ -20,6 +20,7 @@ from delta_server.core.packs.codec import digest
 from delta_server.storage.contents import frame_rows, reading
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
+from delta_server.storage.contents.handing_over import PackedRun, hand_over_run
 from delta_server.storage.contents.large_frames import batch_ahead, storing
 from delta_server.storage.contents.maintenance import sweep
 from delta_server.storage.contents.options import Packs
@@ -48,6 +49,7 @@ __all__ = [
     "Content",
     "ContentStore",
     "Frame",
+    "PackedRun",
     "add",
     "add_batch",
     "add_last",
@@ -65,6 +67,7 @@ __all__ = [
     "follow",
     "frame_depth",
     "get",
+    "hand_over_run",
     "head",
     "mark_dead",
     "newest_frame",

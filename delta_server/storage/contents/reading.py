@@ -5,7 +5,6 @@ names the frame or the pack; it is never handed out. The cache holds bodies by (
 twice, so nothing in it is ever out of date.
 """
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import ParamSpec, TypeAlias, TypeVar
 
@@ -13,7 +12,8 @@ import msgspec
 import structlog
 
 from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
-from delta_server.core.packs import codec, pack_format
+from delta_server.core.packs import codec, handed_pack, pack_format
+from delta_server.core.packs.handed_pack import HeldPacks
 from delta_server.core.packs.pack_format import Reader
 from delta_server.storage.cache import Cache, ScratchBuffer
 from delta_server.storage.cold import store as cold
@@ -26,8 +26,7 @@ from delta_server.storage.database import Tx
 
 STEP_BYTES = 8 << 20
 STEP_CONTENTS = 512
-PACKS_HELD = 2
-"""`read_run` decodes this much at a time and holds this many decoded packs, whatever the run's length."""
+"""`read_run` decodes this much at a time."""
 
 B = TypeVar("B", bytes, memoryview)
 P = ParamSpec("P")
@@ -58,7 +57,7 @@ async def read(store: ContentStore, endpoint: int, content: int) -> bytes:
     body = store.cache.get((endpoint, content))
     if body is None:
         links = await _steps_to(store, endpoint, content)
-        decoded, anchors = await _decode(store, run_decode_steps, store.cache.scratch, links)
+        decoded, anchors = await decode_off_loop(store, run_decode_steps, store.cache.scratch, links)
         remember(store.cache, [*anchors, ((endpoint, content), decoded)])
         return decoded
     return body
@@ -87,7 +86,7 @@ async def read_base(store: ContentStore, endpoint: int, content: int) -> bytes |
         return None
 
 
-async def _decode(store: ContentStore, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def decode_off_loop(store: ContentStore, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Off the event loop. Raises Unavailable where memory is short: that is no damage."""
     try:
         return await store.cpu(fn, *args, **kwargs)
@@ -223,7 +222,7 @@ async def read_run(store: ContentStore, endpoint: int, contents: Sequence[int]) 
 
     Raises as `read`. Contents may be packed meanwhile.
     """
-    held: OrderedDict[int, DecodedPack] = OrderedDict()
+    held = HeldPacks[DecodedPack]()
     last: tuple[int, bytes] | None = None
     for start in range(0, len(contents), STEP_CONTENTS):
         wanted = contents[start : start + STEP_CONTENTS]
@@ -255,7 +254,7 @@ def group_for_decoding(contents: Sequence[Content]) -> list[list[Content]]:
 
 
 async def _read_step(
-    store: ContentStore, held: OrderedDict[int, DecodedPack], last: tuple[int, bytes] | None, step: list[Content]
+    store: ContentStore, held: HeldPacks[DecodedPack], last: tuple[int, bytes] | None, step: list[Content]
 ) -> list[tuple[int, bytes]]:
     endpoint, pack = step[0].endpoint, step[0].pack
     cached = [(content.id, store.cache.get((endpoint, content.id))) for content in step]
@@ -267,7 +266,7 @@ async def _read_step(
     raw = await _hold_pack(store, held, endpoint, pack)
     if raw is None:  # packed into another one since the rows were read
         return [(content.id, await read(store, endpoint, content.id)) for content in step]
-    return await _decode(store, lambda: [(content.id, bytes(view_in(raw, content))) for content in step])
+    return await decode_off_loop(store, lambda: [(content.id, bytes(view_in(raw, content))) for content in step])
 
 
 def view_in(raw: DecodedPack, content: Content) -> memoryview:
@@ -281,31 +280,23 @@ def view_in(raw: DecodedPack, content: Content) -> memoryview:
     return check(content, frame[start : start + content.size])
 
 
-async def _hold_pack(
-    store: ContentStore, held: OrderedDict[int, DecodedPack], endpoint: int, pack: int
-) -> DecodedPack | None:
-    """A decoded pack, None when it is gone; the longest unused of those held makes room for it."""
+async def _hold_pack(store: ContentStore, held: HeldPacks[DecodedPack], endpoint: int, pack: int) -> DecodedPack | None:
+    """A decoded pack, None when it is gone."""
     raw = held.get(pack) or await read_pack(store, endpoint, pack)
-    if raw is None:
-        return None
-    held[pack] = raw
-    held.move_to_end(pack)
-    while len(held) > PACKS_HELD:
-        held.popitem(last=False)
-    return raw
+    return None if raw is None else held.hold(pack, raw)
 
 
 async def read_pack(store: ContentStore, endpoint: int, pack: int) -> DecodedPack | None:
     """All of a pack's contents, None when it is gone. Raises DatabaseFailed."""
-    found = await _trail_of(store, endpoint, pack)
+    found = await trail_of(store, endpoint, pack)
     if found is None:
         return None
-    raw, anchors = await _decode(store, decode_pack, store.cache.scratch, *found)
+    raw, anchors = await decode_off_loop(store, decode_pack, store.cache.scratch, *found)
     remember(store.cache, anchors)
     return raw
 
 
-async def _trail_of(store: ContentStore, endpoint: int, pack: int) -> PackTrail | None:
+async def trail_of(store: ContentStore, endpoint: int, pack: int) -> PackTrail | None:
     """As `_steps_to`."""
     for again in (True, False):
         found = await store.db.read(pack_trail, store.cache, endpoint, pack)
@@ -332,7 +323,12 @@ def pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> PackTrail |
 
 
 def damaged_pack(pack: Pack, reason: str) -> DatabaseFailed:
-    return DatabaseFailed(f"pack {pack.id} (endpoint {pack.endpoint}) is damaged: {reason}; run delta-server verify")
+    return handed_pack.damaged(name_of(pack), reason)
+
+
+def name_of(pack: Pack) -> str:
+    """In errors."""
+    return f"pack {pack.id} (endpoint {pack.endpoint})"
 
 
 def decode_pack(
@@ -361,7 +357,7 @@ async def _read_frames(
     try:
         if len(found) == len(step):
             bases = await _bases(store, endpoint, found, dict([last] if last else []))
-            return await _decode(store, decode_frames, bases, step, found)
+            return await decode_off_loop(store, decode_frames, bases, step, found)
     except NotFound:
         pass  # based on something else by now, as below
     # packed since the rows were read
