@@ -15,8 +15,9 @@ from delta_server.core.arrays import array_keys
 from delta_server.core.diff.diff_settings import Fields, Rules
 from delta_server.core.errors import TooCostly
 from delta_server.core.history import records
-from delta_server.core.json import columns, pointer, slices, surrogates
+from delta_server.core.json import columns, pointer, slices
 from delta_server.core.packs.codec import digest
+from delta_server.core.tables.array_place import ArrayPlace, Parts
 from delta_server.core.tables.request import FOREVER_MS, MOST_MOMENTS, TableRequest
 from delta_server.core.tables.shape import Shape
 from delta_server.core.times import EARLIEST_MS
@@ -60,7 +61,7 @@ class IntervalReader:
     def __init__(self, request: TableRequest, rules: Rules | None, rows: Rows) -> None:
         """`rules` are those of the array."""
         self._request, self._rows, self._rules = request, rows, rules
-        self._steps = pointer.parse(request.array or "")
+        self._place = ArrayPlace(pointer.parse(request.array or ""))
         self._fields = [pointer.parse(path) for path in request.fields]
         self._key: Fields | None = request.key or None
         self._open: dict[bytes, _Open] = {}
@@ -74,12 +75,11 @@ class IntervalReader:
     def read(self, at_ms: int, snapshot: bytes, body: bytes) -> None:
         """Raises TooCostly."""
         self._pass_until(at_ms)
-        found = pointer.resolve(surrogates.replaced(body), self._steps)
-        raw = None if found is None else bytes(found)
+        raw, parts = self._place.find(body)
         if raw == self._array:
             return
         self._array = raw
-        items = self._items(raw)
+        items = self._items(raw, parts)
         if len(items) > MOST_RECORDS:
             raise TooCostly(f"a version has more than {MOST_RECORDS} records")
         gone = [self._open.pop(item) for item in self._open.keys() - items.keys()]
@@ -93,19 +93,17 @@ class IntervalReader:
 
     # Which records there are
 
-    def _items(self, raw: bytes | None) -> dict[bytes, _Item]:
+    def _items(self, raw: bytes | None, parts: Parts) -> dict[bytes, _Item]:
         """By the bytes that tell one from the other."""
         if raw is None:
             return {}
         if self._request.array is None:
             record = self._projected(raw)
             return {record: ("", record)}
-        if raw[0] == slices.OPEN_OBJECT:
-            members = slices.members(raw).items()
+        if isinstance(parts, dict):
+            members = parts.items()
             return {msgspec.json.encode(name) + b":" + value: (name, bytes(value)) for name, value in members}
-        if raw[0] != slices.OPEN_ARRAY:
-            return {}
-        elements = list(map(bytes, slices.elements(raw)))
+        elements = list(map(bytes, parts))
         items: dict[bytes, _Item] = dict.fromkeys(elements)
         return items if len(items) == len(elements) else _told_apart(elements)
 
