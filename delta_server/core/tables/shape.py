@@ -23,6 +23,7 @@ MOST_NESTED = 64
 VALUE = "value"
 """The column of records that are no objects."""
 
+_MOST_SEEN = 1_000
 _LARGEST = (1 << 63) - 1
 
 
@@ -78,10 +79,24 @@ class Shape:
 
     def __init__(self) -> None:
         self._root = _Place()
+        self._open: dict[tuple[Any, ...], list[str]] = {}
+        """By names and types of an object's members: those of which these do not say all there is to learn."""
 
     def learn(self, record: bytes) -> None:
         """Raises Invalid where the records have too many different members."""
-        self._add(self._root, _value(record), 0)
+        value = _value(record)
+        if type(value) is not dict:
+            self._add(self._root, value, 0)
+            return
+        seen = (*value, *map(type, value.values()))
+        names = self._open.get(seen)
+        if names is not None and self._root.members is not None:
+            for name in names:
+                self._add(self._root.members[name], value[name], 1)
+            return
+        self._add(self._root, value, 0)
+        if len(self._open) < _MOST_SEEN:
+            self._open[seen] = [name for name, below in value.items() if type(below) in (dict, int)]
 
     def _add(self, place: _Place, value: Any, depth: int) -> None:
         if value is None:

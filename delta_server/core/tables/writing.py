@@ -9,7 +9,7 @@ import msgspec
 
 from delta_server.core import csv_text, ids, times
 from delta_server.core.json import slices
-from delta_server.core.tables.shape import Column
+from delta_server.core.tables.shape import Column, ColumnType
 
 Form = Literal["csv", "json", "ndjson", "parquet"]
 
@@ -47,6 +47,7 @@ _FOR_PARQUET: dict[str, _Fixed] = _SHOWN | {
     BEGIN: lambda row: row.begin_ms,
     END: lambda row: row.end_ms,
 }
+_AS_THEY_ARE: tuple[ColumnType, ...] = ("boolean", "integer", "double")
 _string = msgspec.json.Decoder(str).decode
 
 
@@ -80,12 +81,24 @@ def pieces(
 
 
 def parquet_lines(names: Sequence[str], columns: Sequence[Column], rows: Iterable[RowView]) -> Iterator[bytes]:
-    """Times are milliseconds; what is not of its column's type, and JSON, is text. Members are numbered."""
+    """Times are milliseconds; what is not of its column's type, and JSON, is text. Members are numbered; what is null
+    is left out."""
+    labels = [(b',"c%d":' % number, column) for number, column in enumerate(columns)]
+    plain = {column.path[0]: (label, column.type) for label, column in labels if len(column.path) == 1}
+    deep = [(label, column) for label, column in labels if len(column.path) != 1]
+    deep_columns = [column for _, column in deep]
     for row in rows:
-        cells: dict[str, Any] = {f"f{number}": _FOR_PARQUET[name](row) for number, name in enumerate(names)}
-        found = zip(columns, _found(columns, row), strict=True)
-        cells.update({f"c{number}": _typed(column, value) for number, (column, value) in enumerate(found)})
-        yield msgspec.json.encode(cells) + b"\n"
+        cells = {f"f{number}": _FOR_PARQUET[name](row) for number, name in enumerate(names)}
+        line = [msgspec.json.encode(cells)[:-1]]
+        for name, value in (_members(row.record) or {}).items() if plain else ():
+            if name in plain:
+                label, kind = plain[name]
+                line += _typed(label, kind, slices.minified(bytes(value)))
+        for (label, column), found in zip(deep, _found(deep_columns, row), strict=True):
+            if found is not None:
+                line += _typed(label, column.type, bytes(found))
+        line.append(b"}\n")
+        yield b"".join(line)
 
 
 def _line(fixed_: dict[str, _Fixed], names: Sequence[str], columns: Sequence[Column], row: RowView) -> bytes:
@@ -132,11 +145,11 @@ def _cell(value: msgspec.Raw | None) -> Any:
     return None if kind == "null" else value
 
 
-def _typed(column: Column, value: msgspec.Raw | None) -> Any:
-    if value is None or (raw := bytes(value)) == b"null":
-        return None
-    is_as_it_is = column.type in ("boolean", "integer", "double") or raw[0] == slices.QUOTE
-    return value if is_as_it_is else raw.decode()
+def _typed(label: bytes, kind: ColumnType, raw: bytes) -> tuple[bytes, ...]:
+    if raw == b"null":
+        return ()
+    is_as_it_is = raw[0] == slices.QUOTE or kind in _AS_THEY_ARE
+    return label, raw if is_as_it_is else msgspec.json.encode(raw.decode())
 
 
 def _instant(at_ms: int | None) -> str | None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from delta_server.core.errors import Invalid
 from delta_server.core.tables import shape
@@ -62,3 +64,26 @@ def test_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [each.name for each in learned.columns([])] == ["a", "b"]
     with pytest.raises(Invalid):
         learned.learn(msgspec.json.encode({f"m{n}": n for n in range(6)}))
+
+
+records = st.lists(
+    st.dictionaries(
+        st.sampled_from("abc"),
+        st.recursive(
+            st.none() | st.booleans() | st.sampled_from([1, 1 << 70, 1.5, "x"]),
+            lambda below: st.lists(below, max_size=2) | st.dictionaries(st.sampled_from("xy"), below, max_size=2),
+        ),
+    )
+    | st.integers(0, 1),
+    max_size=8,
+)
+
+
+@given(records)
+def test_records_of_types_seen_before(some: list[Any]) -> None:
+    learned, opened = Shape(), Shape()
+    for record in map(msgspec.json.encode, some):
+        learned.learn(record)
+        opened._open.clear()
+        opened.learn(record)
+    assert learned.columns([]) == opened.columns([])
