@@ -133,6 +133,11 @@ def any_waits(tx: Tx, kind: str) -> bool:
     return tx.one("SELECT 1 FROM job WHERE kind = ? AND finished_at IS NULL LIMIT 1", kind) is not None
 
 
+def any_is_open(tx: Tx) -> bool:
+    """Of any kind: as above."""
+    return tx.one("SELECT 1 FROM job INDEXED BY job_due WHERE finished_at IS NULL LIMIT 1") is not None
+
+
 def next_due(tx: Tx, kind: str, retry: Retry, *, after: int) -> Due | None:
     """The oldest job of the next project behind `after` that has one to do, the projects in turn; when none is due, the
     first that will be. One look into the index a project, however many jobs it has.

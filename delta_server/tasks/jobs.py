@@ -77,7 +77,7 @@ async def run_due(svc: S, kind: JobKind[S]) -> int | None:
 
 async def release_all(svc: Needs) -> None:
     """Before the loops: what the last server left is due at once."""
-    if left := await svc.db.read(jobs.running):
+    if svc.db.peek(jobs.any_is_open) and (left := await svc.db.read(jobs.running)):
         await svc.db.write(jobs.release, left)
 
 

@@ -42,6 +42,7 @@ class ProcessPool:
         self._idle: list[_PooledProcess] = []
         self._busy: set[_PooledProcess] = set()
         self._closed = False
+        self._has_threads = False
 
     async def __call__(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`fn`'s result. `fn` is a function of a module, without effects; it and what it is given and gives are
@@ -51,6 +52,7 @@ class ProcessPool:
             if self._closed:
                 raise shutting_down()
             process = self._take()
+            self._has_threads = True
             self._busy.add(process)
             future: Future[T] = self._threads.submit(process.call, fn, args, kwargs)
             try:
@@ -74,7 +76,10 @@ class ProcessPool:
         self._idle.clear()
         for process in processes:
             process.kill()
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        if self._has_threads:
+            await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        else:
+            self._threads.shutdown()  # waits for nobody
         for process in processes:
             await asyncio.to_thread(process.reap)
 

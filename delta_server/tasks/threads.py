@@ -126,6 +126,7 @@ class ThreadPool:
         initializer = partial(lower_priority, WITH_LOCK) if behind else None
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=initializer)
         self._calls: set[_Call] = set()
+        self._has_threads = False
         _dropped()
         if not isinstance(sys.unraisablehook, _UnraisableHook):
             sys.unraisablehook = _UnraisableHook(sys.unraisablehook)
@@ -137,6 +138,7 @@ class ThreadPool:
 
     def submit(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "tuple[_Call, Future[T]]":
         call = _Call(partial(fn, *args, **kwargs))
+        self._has_threads = True
         try:
             future = self._executor.submit(call.run)
         except RuntimeError:  # closed, perhaps this very moment: no look at a flag beforehand would be sure
@@ -161,7 +163,10 @@ class ThreadPool:
         """End what runs and give up what waits for a thread."""
         for call in list(self._calls):
             call.interrupt()
-        await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
+        if self._has_threads:
+            await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
+        else:
+            self._executor.shutdown()  # waits for nobody
 
 
 class FairThreadPool:

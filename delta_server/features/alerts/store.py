@@ -158,6 +158,10 @@ def rule_by_row(tx: Tx, project: int, rule: int) -> RuleRow | None:
     return _rule(tx.one(f"SELECT {_RULE} FROM alert_rule WHERE project = ? AND id = ?", project, rule))
 
 
+def any_rule(tx: Tx) -> bool:
+    return tx.one("SELECT 1 FROM alert_rule LIMIT 1") is not None
+
+
 def projects_with_rules(tx: Tx) -> frozenset[int]:
     """Those that have rules of endpoints."""
     return frozenset(row[0] for row in tx.all("SELECT DISTINCT project FROM alert_rule WHERE endpoint IS NOT NULL"))

@@ -33,7 +33,9 @@ class Watched:
     async def projects(self, svc: Services) -> frozenset[int]:
         if self._read_at != self._changed.count:
             read_at = self._changed.count
-            self._projects, self._read_at = await svc.db.read(store.projects_with_rules), read_at
+            has_any = svc.db.peek(store.any_rule)
+            self._projects = await svc.db.read(store.projects_with_rules) if has_any else frozenset()
+            self._read_at = read_at
         return self._projects
 
     def note_change(self) -> None:

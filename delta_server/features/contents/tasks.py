@@ -13,7 +13,7 @@ LOOK_AGAIN_S = 60.0
 
 async def keep_packed(svc: Services) -> None:
     """Pack what new contents have filled, then wait for more; for ever. What was there before is `pack`'s."""
-    newest = await svc.db.read(contents.newest_frame)
+    newest = svc.db.peek(contents.newest_frame)
     changed = svc.topics.signal("contents")
     while True:
         seen = changed.count

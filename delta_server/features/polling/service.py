@@ -16,6 +16,7 @@ from delta_server.features.polling.schemas import EXAMPLE_SETTINGS as EXAMPLE_SE
 from delta_server.features.polling.schemas import PollingShown as PollingShown
 from delta_server.features.polling.store import Due as Due
 from delta_server.features.polling.store import Polled as Polled
+from delta_server.features.polling.store import any_due_later as any_due_later
 from delta_server.features.polling.store import asking as asking
 from delta_server.features.polling.store import count as count
 from delta_server.features.polling.store import due as due

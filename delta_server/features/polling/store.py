@@ -161,6 +161,11 @@ def next_due(tx: Tx, after_ms: int) -> int | None:
     return row[0] if row else None
 
 
+def any_due_later(tx: Tx, now_ms: int) -> bool:
+    """A look at one row."""
+    return tx.one("SELECT 1 FROM polling WHERE due_at > ? LIMIT 1", now_ms) is not None
+
+
 def due_later(tx: Tx, now_ms: int, after: int, limit: int) -> list[Polled]:
     """Those that are due after now, behind the row `after`."""
     rows = tx.all(

@@ -43,6 +43,8 @@ async def poll_due(svc: Services) -> None:
 
 async def reschedule(svc: Services) -> None:
     """What is due too late after the clock was set back, now or while the server was down, is due by the new time."""
+    if not svc.db.peek(polling.any_due_later, svc.clock.now_ms()):
+        return
     after = 0
     while rows := await svc.db.read(polling.due_later, svc.clock.now_ms(), after, _AT_ONCE):
         after = rows[-1].endpoint

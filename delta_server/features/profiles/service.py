@@ -231,9 +231,9 @@ async def _write(
 
 async def apply_all_updates(svc: Services) -> None:
     """Apply what a crash or a full disk left. One project's failure does not keep the others waiting."""
-    while await svc.db.read(store.old_aliases, 1):
+    while svc.db.peek(store.old_aliases, 1):
         await svc.db.write(_convert_some)
-    for project in await svc.db.read(store.projects_waiting):
+    for project in await svc.db.read(store.projects_waiting) if svc.db.peek(store.any_waits) else ():
         try:
             await apply_updates(svc, project)
         except DeltaError as error:

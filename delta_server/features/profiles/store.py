@@ -298,6 +298,10 @@ def delete_waiting(tx: Tx, project: int, ids: list[int]) -> None:
     tx.many("DELETE FROM person_change WHERE project = ? AND id = ?", [(project, each) for each in ids])
 
 
+def any_waits(tx: Tx) -> bool:
+    return tx.one("SELECT 1 FROM person_change LIMIT 1") is not None
+
+
 def projects_waiting(tx: Tx) -> list[int]:
     return [project for (project,) in tx.all("SELECT DISTINCT project FROM person_change ORDER BY project")]
 

@@ -48,6 +48,10 @@ def learned(tx: Tx, endpoint: int) -> Learned | None:
     return None if row is None else Learned(row[0], (row[1], row[2]), row[3])
 
 
+def any_learned(tx: Tx) -> bool:
+    return tx.one("SELECT 1 FROM endpoint_schema LIMIT 1") is not None
+
+
 def all_times(tx: Tx) -> list[tuple[int, int, int]]:
     """(project, endpoint, time of the last version that was learned from)."""
     rows = tx.all("SELECT project, endpoint, learned_at FROM endpoint_schema")

@@ -67,8 +67,8 @@ async def learn_some(svc: Services) -> bool:
     is_behind = False
     newest = svc.db.peek(outbox.newest)
     if waiting.seq is None or waiting.seq != newest:
-        is_little = waiting.seq is not None and 0 < newest - waiting.seq <= PEEKED
-        if is_little:
+        has_none = waiting.seq is None and not svc.db.peek(store.any_learned)
+        if has_none or (waiting.seq is not None and 0 < newest - waiting.seq <= PEEKED):
             waiting.seq, found, is_behind = svc.db.peek(_hear, waiting.seq)
         else:
             waiting.seq, found, is_behind = await svc.db.read(_hear, waiting.seq)

@@ -55,7 +55,8 @@ class Senders:
         try:
             while True:
                 seen = self.changed.count
-                to_open = [each for each in await svc.db.read(store.with_open) if each not in self._channels]
+                found = await svc.db.read(store.with_open) if svc.db.peek(store.any_webhook) else []
+                to_open = [each for each in found if each not in self._channels]
                 if to_open:
                     await targets.prepare(svc)
                 for webhook in to_open:

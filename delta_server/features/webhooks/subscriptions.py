@@ -44,7 +44,8 @@ class Subscriptions:
     async def by_project(self, svc: Services) -> Mapping[int, Sequence[Subscription]]:
         if self._read_at != self.changed.count:
             read_at = self.changed.count
-            self._by_project, self._read_at = await svc.db.read(_read_all), read_at
+            has_any = svc.db.peek(store.any_webhook)
+            self._by_project, self._read_at = await svc.db.read(_read_all) if has_any else {}, read_at
         return self._by_project
 
 

@@ -31,8 +31,9 @@ class Maintenance:
     """Checkpoints on a connection of its own, so that copying pages into the main file does not hold up the writer."""
 
     def __init__(self, path: Path, tuning: Tuning, *, wal_bytes: int) -> None:
-        self._connection = open_writer(path, tuning)
-        self._connection.set_busy_timeout(_TRUNCATE_WAIT_MS)
+        self._path = path
+        self._tuning = tuning
+        self._opened: apsw.Connection | None = None
         self._log = path.with_name(path.name + "-wal")
         self._wal_bytes = wal_bytes
         self._lock = Lock()
@@ -68,7 +69,16 @@ class Maintenance:
 
     def close(self) -> None:
         with self._lock:
-            close_writer(self._connection)
+            if self._opened is not None:
+                close_writer(self._opened)
+
+    @property
+    def _connection(self) -> apsw.Connection:
+        """Opened when it is first needed, for SQLite reads the schema then: with the lock."""
+        if self._opened is None:
+            self._opened = open_writer(self._path, self._tuning)
+            self._opened.set_busy_timeout(_TRUNCATE_WAIT_MS)
+        return self._opened
 
     def _check(self) -> list[str]:
         with self._lock:
