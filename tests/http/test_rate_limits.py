@@ -6,11 +6,12 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+import pytest_asyncio
 
 from delta_server.app import Application
 from delta_server.config.sections import Config, RateLimits
 from delta_server.core.events import otlp_protobuf
-from tests.conftest import Keys, bearer, built, client_of, make_keys, started
+from tests.conftest import Keys, bearer, built, client_of, config_in, make_keys, shared_fixture, started
 from tests.features.users.people import signed_in
 from tests.storage.opened import FakeClock
 
@@ -19,8 +20,10 @@ PEER, OTHER_PEER, PROXY = "203.0.113.9", "203.0.113.10", "10.0.0.1"
 EVENT = {"event": "seen", "userId": "u1"}
 
 
-@pytest.fixture
-def config(config: Config) -> Config:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def limited(config: Config) -> Config:
     return msgspec.structs.replace(
         config,
         rate_limits=RateLimits(
@@ -30,15 +33,43 @@ def config(config: Config) -> Config:
     )
 
 
-@pytest.fixture
-async def app(config: Config, clock: FakeClock) -> AsyncIterator[Application]:
-    async with started(built(config, clock)) as application:
+@shared_fixture
+async def shared_app(
+    tmp_path_factory: pytest.TempPathFactory, shared_clock: FakeClock, secrets_of_module: None
+) -> AsyncIterator[Application]:
+    async with started(built(limited(config_in(tmp_path_factory.mktemp("shared"))), shared_clock)) as application:
         yield application
 
 
 @pytest.fixture
-async def keys(app: Application, clock: FakeClock) -> Keys:
-    return await make_keys(app.services, clock)
+def clock(shared_clock: FakeClock) -> FakeClock:
+    """Later than all before: nothing counts any more."""
+    shared_clock.advance(600_000)
+    return shared_clock
+
+
+@pytest.fixture
+def app(shared_app: Application, clock: FakeClock) -> Application:
+    return shared_app
+
+
+@pytest.fixture
+def keys(own_keys: Keys) -> Keys:
+    return own_keys
+
+
+@shared_fixture
+async def unlimited_app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
+    off = RateLimits(0, query_per_minute=0, auth_per_minute=0, unauthorized_per_minute=0)
+    config = msgspec.structs.replace(config_in(tmp_path_factory.mktemp("unlimited")), rate_limits=off)
+    async with started(built(config, FakeClock())) as application:
+        yield application
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def new_app(config: Config) -> AsyncIterator[Application]:
+    async with started(built(limited(config), FakeClock())) as application:
+        yield application
 
 
 def at(app: Application, address: str = PEER, key: str | None = None) -> httpx.AsyncClient:
@@ -145,11 +176,11 @@ async def test_an_account_key_has_a_limit_in_each_project_that_it_names(app: App
             assert answer.status_code == status
 
 
-async def test_people_are_told_apart_by_who_they_are_not_by_their_session(app: Application) -> None:
-    async with client_of(app) as client:
-        ada = await signed_in(app, client, "ada@example.com", "owner")
+async def test_people_are_told_apart_by_who_they_are_not_by_their_session(new_app: Application) -> None:
+    async with client_of(new_app) as client:
+        ada = await signed_in(new_app, client, "ada@example.com", "owner")
         again = (await client.post("/v1/auth/login", json=_login("ada@example.com"))).json()["access_token"]
-        eve = await signed_in(app, client, "eve@example.com", "admin")
+        eve = await signed_in(new_app, client, "eve@example.com", "admin")
         sent = [await client.get("/v1/auth/me", headers=bearer(token)) for token in [ada, again, ada, again, eve]]
     assert [answer.status_code for answer in sent] == [200, 200, 200, 429, 200]
 
@@ -158,9 +189,9 @@ def _login(email: str) -> dict[str, str]:
     return {"email": email, "password": "correct horse battery"}
 
 
-async def test_guesses_at_the_password_of_a_session_count_as_signing_in(app: Application) -> None:
-    async with client_of(app) as client:
-        headers = bearer(await signed_in(app, client, "ada@example.com", "owner"))
+async def test_guesses_at_the_password_of_a_session_count_as_signing_in(new_app: Application) -> None:
+    async with client_of(new_app) as client:
+        headers = bearer(await signed_in(new_app, client, "ada@example.com", "owner"))
         change = {"current_password": "not this one at all", "new_password": "staple horse battery"}
         answers = [
             await client.post("/v1/auth/change-password", json=change, headers=headers) for _ in range(LIMIT + 1)
@@ -253,9 +284,9 @@ UNLIMITED = [
 
 
 @pytest.mark.parametrize("call", UNLIMITED, ids=str)
-async def test_what_is_never_limited(app: Application, keys: Keys, call: Call) -> None:
+async def test_what_is_never_limited(app: Application, shared_keys: Keys, call: Call) -> None:
     for _ in range(2 * LIMIT):
-        answer = await call.send(app, keys)
+        answer = await call.send(app, shared_keys)
         assert answer.status_code in (200, 204)
         assert [name for name in answer.headers if name.startswith("x-ratelimit")] == []
 
@@ -344,19 +375,25 @@ async def test_pages_of_other_sites_can_read_that_they_are_refused(app: Applicat
     assert "X-RateLimit-Reset" in answer.headers["access-control-expose-headers"]
 
 
-async def test_refused_requests_are_counted_by_limit(app: Application, keys: Keys) -> None:
-    await spent(app, keys, LIST)
-    async with at(app, key=keys.account) as client:
-        text = (await client.get("/metrics")).text
-    assert 'delta_http_rate_limited_total{limit="query"} 1.0' in text
-    assert 'delta_http_rate_limited_total{limit="ingest"} 0.0' in text
+async def test_refused_requests_are_counted_by_limit(app: Application, keys: Keys, shared_keys: Keys) -> None:
+    query = '{limit="query"}'
+
+    async def counted() -> dict[str, float]:
+        lines = (await client.get("/metrics")).text.splitlines()
+        found = [line.removeprefix("delta_http_rate_limited_total").split() for line in lines]
+        return {line[0]: float(line[1]) for line in found if line and line[0].startswith("{limit=")}
+
+    async with at(app, key=shared_keys.account) as client:
+        before = await counted()
+        await spent(app, keys, LIST)
+        after = await counted()
+    assert {limit: after[limit] - before[limit] for limit in after} == dict.fromkeys(after, 0.0) | {query: 1.0}
+    assert '{limit="ingest"}' in after
 
 
 @pytest.mark.parametrize("call", [TRACK, LIST, *CALLS[-2:], Call("no key", "GET", "/v1/endpoints", key=None)], ids=str)
-async def test_each_limit_can_be_switched_off(config: Config, clock: FakeClock, call: Call) -> None:
-    off = RateLimits(0, query_per_minute=0, auth_per_minute=0, unauthorized_per_minute=0)
-    async with started(built(msgspec.structs.replace(config, rate_limits=off), clock)) as application:
-        keys = await make_keys(application.services, clock)
-        answers = [await call.send(application, keys) for _ in range(2 * LIMIT)]
+async def test_each_limit_can_be_switched_off(unlimited_app: Application, call: Call) -> None:
+    keys = await make_keys(unlimited_app.services, FakeClock(), account=f"of {call}")
+    answers = [await call.send(unlimited_app, keys) for _ in range(2 * LIMIT)]
     assert 429 not in [answer.status_code for answer in answers]
     assert "x-ratelimit-limit" not in answers[-1].headers
