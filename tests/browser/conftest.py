@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -52,22 +53,15 @@ EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 PROJECT = "seismology"
 WIDE, NARROW = (1440, 900), (390, 844)
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
-LOOKS = """() => {
-    const names = ["position", "display", "color", "background-color", "border-top-width", "padding", "font-size"]
-    const found = {}
-    for (const each of document.querySelectorAll("main, main :not(svg *)")) {
-        const style = getComputedStyle(each)
-        const where = `${each.parentElement.getAttribute("class")} > ${each.tagName}.${each.getAttribute("class")}`
-        found[where] ??= []
-        const seen = names.map((name) => `${name}: ${style.getPropertyValue(name)}`).join("; ")
-        if (!found[where].includes(seen)) found[where].push(seen)
-    }
-    return found
+SERIOUS = """async () => {
+    const wanted = (each) => ["serious", "critical"].includes(each.impact)
+    const rules = axe._audit.rules.filter((each) => !wanted(each)).map((each) => [each.id, {enabled: false}])
+    const options = {rules: Object.fromEntries(rules), resultTypes: ["violations"], selectors: false, preload: false}
+    return (await axe.run(document, options)).violations.filter(wanted)
+        .map((each) => [each.id, each.nodes.slice(0, 3).map((node) => node.html.slice(0, 200))])
 }"""
-SERIOUS = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
-    .filter((each) => ["serious", "critical"].includes(each.impact))
-    .map((each) => [each.id, each.nodes.slice(0, 3).map((node) => node.html.slice(0, 200))])"""
-"""What axe-core tells besides takes two thirds as long to come here as to be found."""
+"""What axe-core's rules find besides is not looked for, and selectors are not made: a fifth of its time. Nor are sheets
+fetched again, for a rule that is off by itself."""
 IDLE = "new Promise((rest) => setTimeout(() => requestIdleCallback(rest, {timeout: 5000}), 30))"
 """The page has nothing to do: what it was told is drawn, and what that wants is asked for."""
 _CHROMIUM = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
@@ -202,8 +196,10 @@ class Visit(msgspec.Struct):
     expected: re.Pattern[str] | None = None
     others: tuple[str, ...] = ()
     """Other servers that the test goes to on purpose."""
-    asked: list[Request] = []
-    """Requests that are not answered yet, but for the stream, which never is."""
+    asked: list[Request] | None = None
+    """Requests that are not answered yet, but for the stream, which never is; None where nobody waits for them, for a
+    tenth of a page's load is to be told of each."""
+    notes: list[tuple[Any, Callable[[Request], None]]] = []
 
     def go(self, path: str) -> Page:
         self.page.goto(self.url + path)
@@ -235,17 +231,28 @@ class Visit(msgspec.Struct):
 
     def settle(self, path: str) -> Page:
         """Go there, and wait until all that the page asked for has come and is drawn."""
+        if self.asked is None:
+            self.asked = []
+            for event, note in self.notes:
+                self.page.on(event, note)
         page = self.go(path)
         page.locator("main").first.wait_for()
         self._wait_until_quiet()
         return page
 
     def follow(self, path: str) -> Page:
-        """As `settle`, but as a link of the page does: nothing is loaded anew."""
+        """As `settle`, behind one, but as a link of the page does: nothing is loaded anew."""
+        assert self.asked is not None, "what was asked before is not known"
+        page = self.turn(path)
+        self._wait_until_quiet()
+        return page
+
+    def turn(self, path: str) -> Page:
+        """As `go`, but as a link of the page does. Until its code is there the page before is still seen: what is
+        done next is to be found on the new one alone."""
         self.page.evaluate(
             "(to) => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')) }", path
         )
-        self._wait_until_quiet()
         return self.page
 
     def _wait_until_quiet(self) -> None:
@@ -254,11 +261,6 @@ class Visit(msgspec.Struct):
         while quiet < 3:
             self.page.evaluate(IDLE)
             quiet = 0 if self.asked else quiet + 1
-
-    def looks(self) -> dict[str, list[str]]:
-        """How the page's elements are drawn, by their class and their parent's."""
-        found: dict[str, list[str]] = self.page.evaluate(LOOKS)
-        return found
 
     def check(self) -> None:
         found = [text for text in self.errors if self.expected is None or not self.expected.search(text)]
@@ -293,12 +295,16 @@ class Free(msgspec.Struct):
         if not free:
             return window_of(browser, url, dark=dark, size=size)
         taken = free.pop()
-        taken.url, taken.refused, taken.errors, taken.expected, taken.others, taken.asked = url, [], [], None, (), []
+        taken.url, taken.refused, taken.errors, taken.expected, taken.others = url, [], [], None, ()
         return taken
 
     def give_back(self, window: Visit, *, dark: bool, size: tuple[int, int]) -> None:
         """As if new: nobody is signed in, nothing is stored, and no page is there that goes on asking."""
         page = window.page
+        if window.asked is not None:
+            window.asked = None
+            for event, note in window.notes:
+                page.remove_listener(event, note)
         try:
             # Of the server, for then the renderer stays (Cross-Origin-Opener-Policy), and its storage is at hand.
             page.goto(f"{window.url}/icon.svg")
@@ -374,16 +380,14 @@ def _watch(visit: Visit) -> None:
     visit.context.on("request", guard)
 
     def begun(request: Request) -> None:
-        if "/v1/stream" not in request.url and "/v1/sync/stream" not in request.url:
+        if visit.asked is not None and "/v1/stream" not in request.url and "/v1/sync/stream" not in request.url:
             visit.asked.append(request)
 
     def over(request: Request) -> None:
-        if request in visit.asked:
+        if visit.asked and request in visit.asked:
             visit.asked.remove(request)
 
-    visit.page.on("request", begun)
-    visit.page.on("requestfinished", over)
-    visit.page.on("requestfailed", over)
+    visit.notes = [("request", begun), ("requestfinished", over), ("requestfailed", over)]
     visit.page.on("console", note)
     visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
 

@@ -23,6 +23,19 @@ BLANK = """() => [...document.querySelectorAll("main :is(button, a.btn)")]
     .filter((each) => each.checkVisibility() && !each.querySelector("svg") && each.innerText.trim() !== "")
     .filter((each) => parseFloat(getComputedStyle(each).fontSize) === 0)
     .map((each) => each.innerText)"""
+LOOKS = """() => {
+    const names = ["position", "display", "color", "background-color", "border-top-width", "padding", "font-size"]
+    const found = {}
+    for (const each of document.querySelectorAll("main, main :not(svg *)")) {
+        const style = getComputedStyle(each)
+        const where = `${each.parentElement.getAttribute("class")} > ${each.tagName}.${each.getAttribute("class")}`
+        found[where] ??= []
+        const seen = names.map((name) => `${name}: ${style.getPropertyValue(name)}`).join("; ")
+        if (!found[where].includes(seen)) found[where].push(seen)
+    }
+    return found
+}"""
+"""How the page's elements are drawn, by their class and their parent's."""
 STYLE = """async (sheets) => {
     const there = [...document.querySelectorAll("link[rel=stylesheet]")].map((each) => each.href.split("/").pop())
     const missing = sheets.filter((each) => !there.includes(each))
@@ -103,7 +116,7 @@ def test_all_can_use_every_page(server: Server, visit: Open, dark: bool, size: t
     window.settle(next(iter(places.values())))
     for page, path in places.items():
         (window.settle if loads else window.follow)(path)
-        at_rest(window)
+        drawn = at_rest(window)
         try:
             window.axe()
         except AssertionError as error:
@@ -112,32 +125,37 @@ def test_all_can_use_every_page(server: Server, visit: Open, dark: bool, size: t
         if wide > 0:
             found.append(f"{page}: is {wide} px wider than the window")
         found += [f"{page}: nothing is seen of the button {name}" for name in window.page.evaluate(BLANK)]
-        found += clashes(window, page, path) if loads else []
+        found += clashes(window, page, path, drawn) if loads else []
     assert not found, "\n".join(found)
 
 
-def clashes(window: Visit, page: str, path: str) -> list[str]:
-    """What the styles of other pages change on one that is there, loaded alone."""
+def clashes(window: Visit, page: str, path: str, before: dict[str, list[str]]) -> list[str]:
+    """What the styles of other pages change on one that is there, loaded alone, and drawn as `before`."""
     sheets = [each.name for each in (ROOT / "web" / "dist" / "assets").glob("*.css")]
     for again in (True, True, False):
-        before = at_rest(window)
         assert window.page.evaluate(STYLE, sheets), "the page has the styles of others without them"
         found = changed(page, before, at_rest(window))
         if not found or not again:  # or deltas were computed meanwhile
             break
         window.settle(path)
+        before = at_rest(window)
+    return found
+
+
+def looks(window: Visit) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = window.page.evaluate(LOOKS)
     return found
 
 
 def at_rest(window: Visit) -> dict[str, list[str]]:
     """How things are drawn, once two looks in a row are the same."""
     before: dict[str, list[str]] = {}
-    now = window.looks()
+    now = looks(window)
     for _ in range(20):  # what moves for ever is looked at as it is
         if before == now:
             break
         window.page.wait_for_timeout(50)
-        before, now = now, window.looks()
+        before, now = now, looks(window)
     return now
 
 
