@@ -81,10 +81,11 @@ class QuerySession:
         self.copy_into(file, select, params, options=options)
         return file.getvalue()
 
-    def copy_into(self, file: BinaryIO, select: str, params: Sequence[Any] = (), *, options: str = PARQUET) -> None:
-        """As `copy`, written into an open file."""
+    def copy_into(self, file: BinaryIO, select: str, params: Sequence[Any] = (), *, options: str = PARQUET) -> int:
+        """As `copy`, written into an open file; the number of rows."""
         with self._files.writing_to(file) as path:
             self._execute(f"COPY ({select}) TO '{path}' ({options})", params)
+            return int(self._cursor.fetchone()[0])
 
     @contextmanager
     def scratch(self) -> Iterator[BinaryIO]:

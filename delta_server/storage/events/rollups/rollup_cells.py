@@ -6,6 +6,8 @@ likes. Small cells keep a histogram entry and a code for each event; from FULL e
 each bucket and register, which costs ten times as much as to put lists together. Sorted they are half as large.
 `users_n` and `sessions_n` are the estimates of a reduced cell, for queries of this very cell, else NULL."""
 
+import io
+
 from delta_server.core.event_storage.rollup_plan import Width
 from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.rollups import sketches
@@ -45,21 +47,18 @@ def begin(time: str, step_ms: int) -> str:
 def prepare(session: QuerySession, rows: str) -> None:
     """CREATE TABLE happened: what cells need to know of the events that `rows` selects, with `person`. An MD5 is
     computed once a text."""
-    session.run(
-        f"CREATE OR REPLACE TEMP TABLE texts AS SELECT time_ms, event_type, source, person, session_id,"
-        f" duration FROM ({rows})"
+    codes = (
+        f"codes_{name} AS (SELECT {name}, {sketches.code(name)} AS {name}_code"
+        f" FROM (SELECT DISTINCT {name} FROM texts WHERE {name} IS NOT NULL))"
+        for name in ("person", "session_id")
     )
-    for name in ("person", "session_id"):
-        session.run(
-            f"CREATE OR REPLACE TEMP TABLE codes_{name} AS SELECT {name}, {sketches.code(name)} AS {name}_code"
-            f" FROM (SELECT DISTINCT {name} FROM texts WHERE {name} IS NOT NULL)"
-        )
     session.run(
-        f"CREATE OR REPLACE TEMP TABLE happened AS SELECT time_ms, event_type, source, duration,"
+        "CREATE OR REPLACE TEMP TABLE happened AS WITH texts AS MATERIALIZED"
+        f" (SELECT time_ms, event_type, source, person, session_id, duration FROM ({rows})), {', '.join(codes)}"
+        " SELECT time_ms, event_type, source, duration,"
         f" {sketches.entry(sketches.bucket('duration'))} AS entry, person_code, session_id_code"
         " FROM texts LEFT JOIN codes_person USING (person) LEFT JOIN codes_session_id USING (session_id)"
     )
-    session.run("DROP TABLE texts")
 
 
 def cells_of_events(session: QuerySession, table: str, width: Width) -> None:
@@ -157,10 +156,13 @@ _LASTING_MS = 900_000
 """Files of these intervals and longer ones are kept for years."""
 
 
-def encode_file(session: QuerySession, select: str, width: Width) -> bytes:
-    ordered = f"SELECT {_LISTED} FROM ({select}) ORDER BY time_ms, event_type, source"
+def encode_file(session: QuerySession, select: str, width: Width) -> tuple[int, bytes]:
+    """How many cells `select` has, in the order of COLUMNS, and the file with them."""
     rows, level = 2048 if len(width.parts) > 1 else 16_384, 6 if width.ms >= _LASTING_MS else 1
-    return session.copy(ordered, options=_OPTIONS.format(rows=rows, level=level))
+    file = io.BytesIO()
+    options = _OPTIONS.format(rows=rows, level=level)
+    count = session.copy_into(file, f"{select} ORDER BY time_ms, event_type, source", options=options)
+    return count, file.getvalue()
 
 
 def changed_cells(old: str, new: str) -> str:

@@ -92,8 +92,8 @@ def merge_files(session: QuerySession, width: Width, part: int, run: Sequence[Ro
     if len(files) != len(run):
         raise Conflict("rollups are not there any more that were to be merged: the project is being deleted")
     span = Span(files[0].first_at, files[-1].end_at)
-    parquet = rollup_cells.encode_file(session, f"SELECT * FROM {_read(session, files)}", width)
-    return NewRollup(width.ms, part, span, sum(file.rows_count for file in files), tuple(ids), parquet=parquet)
+    rows, parquet = rollup_cells.encode_file(session, f"FROM {_read(session, files)}", width)
+    return NewRollup(width.ms, part, span, rows, tuple(ids), parquet=parquet)
 
 
 def _cells_by_interval(session: QuerySession, rows: str) -> list[tuple[Width, str]]:
@@ -143,9 +143,9 @@ def _few_at_once(width: Width, cells: dict[int, int], files: Sequence[Rollup]) -
 
 
 def _new_file(session: QuerySession, width: Width, part: int, span: Span, table: str) -> NewRollup:
-    cells = f"(SELECT * FROM {table} WHERE part = {part} AND {_where_within(span)})"
-    parquet = rollup_cells.encode_file(session, f"FROM {cells}", width)
-    return NewRollup(width.ms, part, span, _count(session, cells), (), parquet=parquet)
+    cells = f"FROM {table} WHERE part = {part} AND {_where_within(span)}"
+    rows, parquet = rollup_cells.encode_file(session, cells, width)
+    return NewRollup(width.ms, part, span, rows, (), parquet=parquet)
 
 
 def _add_to_files(
@@ -154,25 +154,20 @@ def _add_to_files(
     """The files with the table's new cells of their times in them. A statement takes longer to be understood than to
     go through a few cells: what can be done of all files together is."""
     theirs = " OR ".join(_where_within(_span(file)) for file in files)
-    session.run(f"CREATE OR REPLACE TEMP TABLE cells AS FROM {table} WHERE part = {part} AND ({theirs})")
-    before = _read(session, files)
-    session.run(f"CREATE OR REPLACE TEMP TABLE touched AS {rollup_cells.changed_cells(before, 'cells')}")
-    both = "(SELECT * FROM cells UNION ALL SELECT * FROM touched)"
-    session.run(f"CREATE OR REPLACE TEMP TABLE merged AS {rollup_cells.merge_cells(both, width.ms)}")
-    rollup_cells.reduce(session, "merged")
-    _, rows = session.rows(
-        f"SELECT unit, sum(n)::BIGINT FROM (SELECT {_unit(width)} AS unit, 1 AS n FROM merged"
-        f" UNION ALL SELECT {_unit(width)}, -1 FROM touched) GROUP BY unit"
+    cells = f"FROM {table} WHERE part = {part} AND ({theirs})"
+    both = f"(FROM cells UNION ALL {rollup_cells.changed_cells(_read(session, files), 'cells')})"
+    session.run(
+        f"CREATE OR REPLACE TEMP TABLE merged AS WITH cells AS MATERIALIZED ({cells})"
+        f" {rollup_cells.merge_cells(both, width.ms)}"
     )
-    more: dict[int, int] = dict(rows)
+    rollup_cells.reduce(session, "merged")
     made = []
     for file in files:
         span = _span(file)
-        unchanged = rollup_cells.unchanged_cells(_read(session, [file]), "cells")
-        select = f"SELECT * FROM merged WHERE {_where_within(span)} UNION ALL {unchanged}"
-        parquet = rollup_cells.encode_file(session, select, width)
-        count = file.rows_count + sum(more.get(unit, 0) for unit in _units_within(width, file))
-        made.append(NewRollup(width.ms, part, span, count, (file.id,), parquet=parquet))
+        unchanged = rollup_cells.unchanged_cells(_read(session, [file]), "merged")
+        select = f"FROM merged WHERE {_where_within(span)} UNION ALL {unchanged}"
+        rows, parquet = rollup_cells.encode_file(session, select, width)
+        made.append(NewRollup(width.ms, part, span, rows, (file.id,), parquet=parquet))
     return made
 
 
@@ -182,8 +177,7 @@ def _replace_day(
     """The file of `span` with the selected cells instead of those of today."""
     if old is not None:
         select += f" UNION ALL SELECT * FROM {_read(session, [old])} WHERE NOT ({_where_within(today)})"
-    rows = _count(session, f"({select})")
-    parquet = rollup_cells.encode_file(session, select, width) if rows else b""
+    rows, parquet = rollup_cells.encode_file(session, select, width)
     return NewRollup(width.ms, part, span, rows, (old.id,) if old is not None else (), parquet=parquet)
 
 
@@ -211,8 +205,3 @@ def _span(file: Rollup) -> Span:
 
 def _where_within(span: Span) -> str:
     return f"time_ms >= {span.start_ms:d} AND time_ms < {span.end_ms:d}"
-
-
-def _count(session: QuerySession, source: str) -> int:
-    _, [(count,)] = session.rows(f"SELECT count(*) FROM {source}")
-    return int(count)
