@@ -136,10 +136,8 @@ def outside_strings(document: bytes, kept: bytes) -> Iterator[bytes]:
             stretch = stretch[:-1]
         at += len(stretch)
         text = _without_escapes(stretch).translate(None, dropped)
-        if not in_string and b'"' not in (outside := text.replace(b'""', b"")):  # nothing of `kept` is in a string
-            yield outside
-            continue
-        parts = (b'"' + text if in_string else text).split(b'"')
+        text = (b'"' + text if in_string else text).replace(b'""', b"")  # of all else, what is in strings stays there
+        parts = text.split(b'"')  # of what is in strings nothing is kept, mostly: then it is one
         in_string = len(parts) % 2 == 0
         yield b"".join(parts[::2])
 
