@@ -95,7 +95,7 @@ def encode_frame(base: Base | None, body: bytes, packs: Packs) -> Frame:
     """`body` encoded against `base`, or alone where a chain of frames would become too long."""
     if base is None or pack_plan.is_keyframe(len(body), base.depth, pack_bounds(packs)):
         return Frame(digest(body), len(body), None, True, 1, codec.encode(None, body, level=packs.frame_level))
-    data = codec.encode(base.body, body, level=packs.frame_level)
+    data = codec.encode(base.body, body, level=packs.frame_level, loose=True)
     return Frame(digest(body), len(body), base.content, False, base.depth + 1, data)
 
 

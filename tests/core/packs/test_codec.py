@@ -142,3 +142,13 @@ def test_a_small_change_of_a_large_document_costs_little(level: int) -> None:
     data = codec.encode(large, changed, level=level)
     assert len(data) < 4_000
     assert codec.decode(large, data, size=len(changed)) == changed
+
+
+def test_a_loose_frame_costs_little_more() -> None:
+    document = b"".join(codec.digest(number.to_bytes(3)).hex().encode() for number in range(4_000))
+    changed = b"".join(b"x" + document[at + 1 : at + 4_000] for at in range(0, len(document), 4_000))
+    data = codec.encode(document, changed, level=7, loose=True)
+    kept = codec.encode(document, changed, level=7)
+    assert data != kept, "its tables are others"
+    assert len(data) <= len(kept) + 32, "a byte for each change"
+    assert codec.decode(document, data, size=len(changed)) == changed
