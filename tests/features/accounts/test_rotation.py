@@ -9,9 +9,16 @@ from delta_server.app import Application
 from delta_server.core import secrets
 from delta_server.features.accounts import tasks
 from delta_server.features.users import service as users
-from tests.conftest import Keys, bearer, shared
+from tests.conftest import SHARED, Keys, bearer, shared
 from tests.features.users.people import signed_in
+from tests.one_server import alone
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import FakeClock
+
+pytestmark = SHARED
 
 KEYS = "/v1/auth/api-keys"
 HOUR_MS = 3_600_000
@@ -235,6 +242,7 @@ async def test_the_first_and_the_last_use_are_known(
     assert times == [(first, first), (first, second)]
 
 
+@alone
 async def test_keys_outlive_who_made_them_and_the_list_says_so(
     app: Application, client: httpx.AsyncClient, keys: Keys
 ) -> None:

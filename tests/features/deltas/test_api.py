@@ -9,13 +9,20 @@ import httpx
 import jsonpatch
 import msgspec
 import pytest
+import pytest_asyncio
 
 from delta_server import services
 from delta_server.features.deltas import row_windows, summaries
 from delta_server.features.deltas import service as deltas
-from tests.conftest import Keys, shared, shared_fixture
+from tests.conftest import SHARED, Keys, shared, shared_fixture
 from tests.features.rows import Row, check
 from tests.features.snapshots.shots import NOBODY, Shots, second
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
+
+pytestmark = SHARED
 
 LIST = "/v1/deltas"
 COMPARE = "/v1/deltas/compare"
@@ -41,7 +48,7 @@ def shots(client: httpx.AsyncClient, keys: Keys) -> Shots:
     return Shots(client, keys)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def fires(shots: Shots) -> dict[int, dict[str, Any]]:
     return await fires_of(shots)
 

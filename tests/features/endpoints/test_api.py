@@ -3,11 +3,19 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from delta_server.app import Application
-from tests.conftest import Keys, bearer, shared, shared_fixture
+from tests.conftest import SHARED, Keys, bearer, shared, shared_fixture
 from tests.features.rows import Row, check
+from tests.one_server import alone
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import FakeClock
+
+pytestmark = SHARED
 
 NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
 DEFAULT_DIFF = {"array_keys": {}, "ignore": [], "tolerance": 0, "order": {}, "labels": {}}
@@ -109,7 +117,7 @@ REFUSED = [
 ]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def users(client: httpx.AsyncClient, keys: Keys) -> dict[str, Any]:
     return await users_of(client, keys)
 
@@ -271,6 +279,7 @@ async def test_lists_go_on_where_the_page_before_ended(shared_client: httpx.Asyn
     assert await pages(shared_client, own_keys, "/v1/endpoints?name_prefix=e%CC%81") == [["é"]]
 
 
+@alone
 async def test_it_tells_when_it_was_last_captured(
     app: Application, client: httpx.AsyncClient, keys: Keys, users: dict[str, Any]
 ) -> None:

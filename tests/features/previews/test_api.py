@@ -5,14 +5,21 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from delta_server.app import Application
 from delta_server.core.times import DAY_MS
 from delta_server.features.deltas import trying
 from delta_server.features.snapshots import tasks
-from tests.conftest import Keys, bearer
+from tests.conftest import SHARED, Keys, bearer
 from tests.features.rows import Row, check
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import FakeClock
+
+pytestmark = SHARED
 
 PATH = "/v1/endpoints/a/preview"
 Preview = Callable[..., Awaitable[dict[str, Any]]]
@@ -41,7 +48,7 @@ DOCUMENTS = [
 """Deltas: at; n and at; x; at and x."""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def ids(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> list[str]:
     """Of the snapshots, a day apart."""
     found = []

@@ -2,15 +2,23 @@ from contextlib import AsyncExitStack, aclosing
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from delta_server.app import Application
 from delta_server.core.errors import RateLimited
 from delta_server.features.profiles import tasks, trait_changes
 from delta_server.features.projects import service as projects
 from delta_server.storage.events.duckdb.engine import MAX_STREAMS
-from tests.conftest import Keys, bearer
+from tests.conftest import SHARED, Keys, bearer
 from tests.features.rows import Row, check
+from tests.one_server import alone
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import FakeClock
+
+pytestmark = SHARED
 
 REFUSED = [
     Row("no key", "GET", "/v1/users", 401, key=None),
@@ -28,7 +36,7 @@ REFUSED = [
 ]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def sent(client: httpx.AsyncClient, keys: Keys) -> None:
     """ann, first met as anonymous, and bob, of whom only an event tells."""
     calls = [
@@ -190,6 +198,7 @@ async def test_a_user_whose_event_landed_after_later_ones_were_read_is_known(
 
 
 @pytest.mark.usefixtures("sent")
+@alone
 async def test_open_exports_keep_no_user_unknown(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
     """However many a project has open, and for however long."""
     services, streams = app.services, AsyncExitStack()

@@ -4,9 +4,15 @@ import httpx
 import pytest
 
 from delta_server.core import times
-from tests.conftest import Keys
+from tests.conftest import SHARED, Keys
 from tests.features.snapshots.shots import Shots
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import FakeClock
+
+pytestmark = SHARED
 
 DAY_MS = 86_400_000
 

@@ -7,10 +7,17 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
-from tests.conftest import Keys
+from tests.conftest import SHARED, Keys
 from tests.features.snapshots.shots import Shots, batch, envelope, second
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import FakeClock
+
+pytestmark = SHARED
 
 LIST = "/v1/snapshots"
 MOMENTS = 40
@@ -22,7 +29,7 @@ def shots(client: httpx.AsyncClient, keys: Keys) -> Shots:
     return Shots(client, keys)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def stored(shots: Shots) -> list[dict[str, Any]]:
     """Snapshots of three endpoints in order of time; some of one moment, half of them unchanged."""
     rng = random.Random(3)

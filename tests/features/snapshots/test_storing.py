@@ -13,10 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from delta_server.app import Application
-from tests.conftest import Keys
+from tests.conftest import SHARED, Keys
 from tests.features.snapshots.shots import JSON, Shots, batch, envelope, path_of, rows, second
 from tests.often import FUZZ
+from tests.one_server import alone
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import FakeClock
+
+pytestmark = SHARED
 
 ONE = "/v1/snapshots"
 MANY = "/v1/snapshots/batch"
@@ -236,12 +243,14 @@ async def test_a_request_sent_again_stores_nothing(
     assert (await idempotency_key(shots, body, path=path, **query)).json() != first.json()
 
 
+@alone
 async def test_a_refused_request_does_not_use_up_its_key(app: Application, shots: Shots) -> None:
     assert (await idempotency_key(shots, b"[1", endpoint="e")).status_code == 400
     assert (await idempotency_key(shots, b"[1]", endpoint="e")).status_code == 201
     assert (await rows(app))["snapshot"] == 1
 
 
+@alone
 async def test_the_same_request_at_the_same_time_is_stored_once(app: Application, shots: Shots) -> None:
     answers = await asyncio.gather(*[idempotency_key(shots, b"[1]", endpoint="e") for _ in range(10)])
     assert {answer.status_code for answer in answers} == {201}
@@ -304,6 +313,7 @@ async def test_a_taken_time_gives_the_next_free_millisecond(shots: Shots) -> Non
     assert last["captured_at"] == "2020-01-01T00:00:01.004Z"
 
 
+@alone
 async def test_a_thousand_at_one_time_are_too_many(app: Application, shots: Shots) -> None:
     full = batch(*[envelope(b"1", captured_at=second(1))] * 1000)
     await shots.send("POST", MANY, content=full, status=201)
@@ -313,6 +323,7 @@ async def test_a_thousand_at_one_time_are_too_many(app: Application, shots: Shot
     assert await rows(app) == before
 
 
+@alone
 async def test_first_snapshots_of_a_new_endpoint_at_the_same_time(app: Application, shots: Shots) -> None:
     """All in one millisecond, some of them equal: one endpoint, and each gets a time of its own."""
     stored = await asyncio.gather(*[shots.put(b"[%d]" % (n % 3), "new") for n in range(12)])

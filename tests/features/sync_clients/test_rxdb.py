@@ -12,9 +12,15 @@ from delta_server.core import times
 from delta_server.features.sync import pulling
 from delta_server.features.sync.forgetting import expiring
 from delta_server.features.sync_clients import rxdb as service
-from tests.conftest import Keys, bearer, shared
+from tests.conftest import SHARED, Keys, bearer, shared
 from tests.features.rows import Row, check
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import FakeClock
+
+pytestmark = SHARED
 
 PULL, PUSH, STREAM = (f"/v1/sync/notes/rxdb/{what}" for what in ("pull", "push", "stream"))
 

@@ -15,9 +15,16 @@ from delta_server.features.sync.forgetting import expiring
 from delta_server.features.sync.spaces import Known, Whose
 from delta_server.features.sync.states import reading
 from delta_server.features.sync_clients import watermelon as service
-from tests.conftest import Keys, bearer, shared
+from tests.conftest import SHARED, Keys, bearer, shared
 from tests.features.rows import Row, check
+from tests.one_server import alone
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import FakeClock
+
+pytestmark = SHARED
 
 PULL, PUSH = "/v1/sync/watermelon/pull", "/v1/sync/watermelon/push"
 
@@ -258,6 +265,7 @@ async def test_tables_are_stored_together_or_not_at_all(
 
 
 @pytest.mark.parametrize("rows", [1, 64, 1024])
+@alone
 async def test_all_of_many_rows_as_they_were(
     app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
