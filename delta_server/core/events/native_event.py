@@ -61,7 +61,7 @@ class _LenientEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
 
 
 class _NativeBatch(msgspec.Struct, rename="camel"):
-    events: msgspec.Raw = NULL
+    events: list[msgspec.Raw]
     sent_at: Any = None
 
 
@@ -90,19 +90,20 @@ def parse_many(body: bytes, arrival: Arrival, *, lines: bool = False) -> Parsed:
     if lines or _looks_like_lines(body):
         return event_batch.read_each(list(map(_line, event_batch.lines(body))), _reader(body, arrival))
     try:
-        items, (sent_at, raw) = event_batch.read_items(body, _split, b"events")
+        items, sent_at = event_batch.read_items(body, _split, b"events")
     except msgspec.ValidationError:
         raise Invalid(_NO_BATCH, field="events") from None
     arrival = arrival.sent(sent_at)
-    usual = None if _ESCAPED_NUL in body else _read_strictly(arrival, items, raw)
+    usual = None if _has_escaped_nul(body) else _read_strictly(arrival, items)
     return usual or event_batch.read_each(items, _reader(body, arrival))
 
 
 def _split(body: bytes) -> Split:
     if body.lstrip().startswith(b"["):
-        return event_batch.decode_items(body), (None, body)
+        return event_batch.decode_items(body), None
     batch = _decode_batch(body)
-    return event_batch.decode_items(batch.events), (batch.sent_at, batch.events)
+    event_batch.refuse_too_many(len(batch.events))
+    return list[Item](batch.events), batch.sent_at
 
 
 def _looks_like_lines(body: bytes) -> bool:
@@ -115,16 +116,21 @@ def _looks_like_lines(body: bytes) -> bool:
 
 
 def _reader(body: bytes, arrival: Arrival) -> Read:
-    return partial(_event, arrival, _ESCAPED_NUL in body)
+    return partial(_event, arrival, _has_escaped_nul(body))
 
 
-def _read_strictly(arrival: Arrival, items: list[Item], raw: msgspec.Raw | bytes) -> Parsed | None:
-    """What `event_batch.read_each` makes of the `items` of the JSON array `raw`, in three quarters of the time; None if
-    one of them is wrong or odd, or was taken out of a broken body."""
+def _has_escaped_nul(body: bytes) -> bool:
+    """Most bodies escape nothing, which shows in a tenth of the time."""
+    return b"\\" in body and _ESCAPED_NUL in body
+
+
+def _read_strictly(arrival: Arrival, items: list[Item]) -> Parsed | None:
+    """What `event_batch.read_each` makes of the `items` of a JSON array, in three quarters of the time; None if one of
+    them is wrong or odd, or was taken out of a broken body."""
     if not items or type(items[0]) is not msgspec.Raw or max(map(len, items)) > arrival.event_bytes:
         return None
     try:
-        events = [_to_event(arrival, sent) for sent in _decode_all(raw)]
+        events = [_to_event(arrival, sent) for sent in _decode_all(b"[" + b",".join(items) + b"]")]
     except ITEM_ERRORS:
         return None
     event_batch.drop_repeated_names(events)

@@ -10,6 +10,7 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _objects = msgspec.json.Decoder(list[dict[str, Any]]).decode
 _encode = msgspec.json.Encoder().encode
+_SPACES = (b" ", b"\t", b"\n", b"\r")
 
 
 def without_repeated_names(body: bytes) -> bytes:
@@ -26,7 +27,11 @@ def may_repeat(bodies: Sequence[bytes | msgspec.Raw]) -> bool:
     colons = text.count(b":")
     try:
         read = _objects(text)
-        if sum(map(len, read)) == colons:  # nothing nested, and no colon but those after names
+        names = sum(map(len, read))
+        if names == colons:  # nothing nested, and no colon but those after names
+            return False
+        # Nor, with colons in texts, as times and addresses have them: each name ends right before its own.
+        if names == text.count(b'":') and not any(space in text and space + b":" in text for space in _SPACES):
             return False
         return b"\\u003a" in text or b"\\u003A" in text or _encode(read).count(b":") != colons
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -65,6 +65,12 @@ def test_it_means_the_same_and_names_are_there_once(value: Any, colon: str) -> N
     json.loads(kept, object_pairs_hook=each_once)
 
 
+@pytest.mark.parametrize("space", [" ", "\t", "\n", "\r"])
+@pytest.mark.parametrize("text", ["{'p'_:'a:b','p':2}", "{'p':'a:b','p'_:2}", "{'p':'','q':{'p':1,'p'_:':'}}"])
+def test_a_name_apart_from_its_colon_is_not_overlooked(text: str, space: str) -> None:
+    assert may_repeat([text.replace("'", '"').replace("_", space).encode()])
+
+
 def test_a_string_that_begins_with_a_colon_is_not_counted_for_a_spaced_name() -> None:
     assert json.loads(without_repeated_names(b'{"a" : 1, "a" : ":"}')) == {"a": ":"}
     assert b"1" not in without_repeated_names(b'{"a" : 1, "a" : ":"}')
@@ -74,7 +80,16 @@ def each_once(pairs: list[tuple[str, Any]]) -> None:
     assert len(pairs) == len(dict(pairs))
 
 
-@pytest.mark.parametrize("body", [b'{"p":"\\":","q":{"r":":"}}', b'{"p" : [1,{"q":2}]}', b'{"p":"\\u003c"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"p":"\\":","q":{"r":":"}}',
+        b'{"p" : [1,{"q":2}]}',
+        b'{"p":"\\u003c"}',
+        b'{"p":"https://a.example:80/","q": "12:00"}',
+        b'{"p":"a : b"}',
+    ],
+)
 def test_most_objects_need_no_closer_look(body: bytes) -> None:
     assert not may_repeat([body, body])
     assert may_repeat([body, b'{"p":1,"p":1}', body])
