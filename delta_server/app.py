@@ -69,7 +69,7 @@ from delta_server.features.visits import feature as visits
 from delta_server.features.webhooks import feature as webhooks
 from delta_server.http import asgi, docs, errors, registering, static
 from delta_server.http.body import JsonRequest, body_limits
-from delta_server.http.dependencies import DEPENDENCIES
+from delta_server.http.dependencies import dependencies
 from delta_server.http.edge import Edge
 from delta_server.http.feature import Feature, companions_of, sql_views_of
 from delta_server.http.gate import Gate
@@ -245,7 +245,7 @@ def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
 
     gate = Gate(authenticate, guards=guards, body_limits=body_limits(config), opened=opened)
     litestar = Litestar(
-        dependencies=DEPENDENCIES,
+        dependencies=dependencies(lambda: litestar.state),
         exception_handlers={Exception: errors.to_response, NotFoundException: static.not_found},
         before_request=gate,
         lifespan=[lambda app: app.state.running(app)],

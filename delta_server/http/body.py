@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast, get_args
 import msgspec
 from litestar import Request
 from litestar.datastructures import URL, State
+from litestar.types import Empty
 
 from delta_server.config.sections import Config
 from delta_server.core.caller import Caller
@@ -41,6 +42,27 @@ class JsonRequest(Request[Caller, Any, State]):
     def url(self) -> URL:
         """The path alone: Litestar fails on a Host such as `a:99999`, and no answer may depend on Host anyway."""
         return URL.from_components(path=self.scope["path"])
+
+    async def body(self) -> bytes:
+        """As Litestar's, without the stream around it: the exchange counts what comes, and ends what does not."""
+        if self._body is Empty:
+            if self._connection_state.body is Empty:
+                if not self.is_connected:
+                    return await super().body()  # a stream was taken before: it says so
+                self._connection_state.body = await self._whole()
+                self.is_connected = False
+            self._body = self._connection_state.body
+        return self._body
+
+    async def _whole(self) -> bytes:
+        message: Any = await self.receive()
+        if not message.get("more_body", False):
+            return cast("bytes", message.get("body", b""))
+        pieces = [message["body"]]
+        while message.get("more_body", False):
+            message = await self.receive()
+            pieces.append(message.get("body", b""))
+        return b"".join(pieces)
 
     async def json(self) -> Any:
         field = self.route_handler.parsed_data_field

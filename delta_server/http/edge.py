@@ -67,7 +67,7 @@ class Edge:
         started = time.perf_counter()
         headers = _first_values(outer["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
-        client = self._client_of(outer)
+        client = self._client_of(outer, headers)
         ACTING.set(Actor(NOBODY, client.address, request_id))  # a request has a task of its own, and so a context
         exchange = Exchange(
             outer["method"],
@@ -78,7 +78,7 @@ class Edge:
             limits=self._limits,
             budgets=self.budgets,
             address=client.group,
-            body_pending=outer.get("state", {}).get(BODY_PENDING, _is_whole),
+            body_pending=outer.get("state", {}).get(BODY_PENDING),
             taken=outer.get("state", {}).get(TAKEN, _is_taken),
             clock=self._clock,
         )
@@ -153,10 +153,12 @@ class Edge:
             client=address,
         )
 
-    def _client_of(self, scope: Scope) -> Client:
+    def _client_of(self, scope: Scope, headers: dict[bytes, bytes]) -> Client:
         peer = scope.get("client")
         if not peer:
             return UNKNOWN
+        if b"x-forwarded-for" not in headers:
+            return self._client(peer[0], b"")
         forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
         return self._client(peer[0], forwarded)
 
@@ -193,10 +195,6 @@ def _log_fields(scope: Scope) -> dict[str, Any]:
 
 def _printable(text: str) -> str:
     return _KEY.sub("***", text)[:LOGGED_PATH]
-
-
-def _is_whole() -> bool:
-    return False  # nothing of the body is pending: the transport did not say otherwise
 
 
 async def _is_taken() -> None:

@@ -72,8 +72,8 @@ class Budgets(msgspec.Struct, frozen=True):
 
 
 class Exchange:
-    """`address` is whom a request without a key counts for; `body_pending` says whether its body is still to come, and
-    `taken` waits until the client has taken most of what was sent."""
+    """`address` is whom a request without a key counts for; `body_pending` says whether its body is still to come, None
+    that the transport does not tell; `taken` waits until the client has taken most of what was sent."""
 
     note_caller: Callable[[], None] | None = None
     """To be called once the caller is known."""
@@ -89,7 +89,7 @@ class Exchange:
         limits: Limits,
         budgets: Budgets,
         address: str,
-        body_pending: Callable[[], bool],
+        body_pending: Callable[[], bool] | None,
         taken: Callable[[], Awaitable[None]],
         clock: Clock,
     ) -> None:
@@ -153,14 +153,18 @@ class Exchange:
             return await self._receive()  # only a disconnect is of interest now
         if self._deadline is None:
             self._refuse_declared_size()
-            if not self._body_pending():
+            if not self._is_body_pending():
                 self._check_after_body = None
             self._begun = asyncio.get_running_loop().time()
             self._deadline = self._begun + (inf if self._body_limit.is_streamed else self._limits.request_seconds)
         if self._body_limit.is_streamed:
             return await self._next_of_stream()
-        encoding = encodings.request_encoding(self._headers.get(b"content-encoding", b""))
+        encoded = self._headers.get(b"content-encoding")
+        encoding = None if encoded is None else encodings.request_encoding(encoded)
         return await self._next() if encoding is None else await self._decoded(encoding)
+
+    def _is_body_pending(self) -> bool:
+        return self._body_pending is not None and self._body_pending()
 
     def _refuse_declared_size(self) -> None:
         declared = self._headers.get(b"content-length", b"0")
@@ -178,25 +182,32 @@ class Exchange:
         return message
 
     async def _next(self) -> Message:
-        assert self._deadline is not None
-        stalled = asyncio.get_running_loop().time() + STALL_SECONDS
-        try:
-            async with asyncio.timeout_at(min(stalled, self._deadline)):
-                message = await self._receive()
-        except TimeoutError:
-            if stalled < self._deadline:
-                raise RequestTimeout(f"nothing of the body arrived for {STALL_SECONDS} seconds") from None
-            raise RequestTimeout(f"the body did not arrive within {self._limits.request_seconds} seconds") from None
+        # Most bodies are there with their headers, and are not waited for: no timer is set.
+        is_there = self._body_pending is not None and not self._body_pending()
+        message = await (self._receive() if is_there else self._received())
         if message["type"] == "http.disconnect":
             raise BadRequest("the connection was closed before the body was complete")
-        self.bytes_in += len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        self.bytes_in += size
         if self.bytes_in > self._body_limit.size:
             raise self._too_large()
-        self._share.take(len(message.get("body", b"")))
+        self._share.take(size)
         self._body_ended = not message.get("more_body", False)
         if self._body_ended and self._check_after_body is not None:
             self._check_after_body()
         return message
+
+    async def _received(self) -> Message:
+        """What comes next, in time. Raises RequestTimeout."""
+        assert self._deadline is not None
+        stalled = asyncio.get_running_loop().time() + STALL_SECONDS
+        try:
+            async with asyncio.timeout_at(min(stalled, self._deadline)):
+                return await self._receive()
+        except TimeoutError:
+            if stalled < self._deadline:
+                raise RequestTimeout(f"nothing of the body arrived for {STALL_SECONDS} seconds") from None
+            raise RequestTimeout(f"the body did not arrive within {self._limits.request_seconds} seconds") from None
 
     async def _decoded(self, encoding: str) -> Message:
         pieces = []
@@ -302,12 +313,12 @@ class Exchange:
         ]
         if self.longest_retry_s is not None:
             headers = [_shortened_retry(header, self.longest_retry_s) for header in headers]
-        sent = {name.lower(): value for name, value in headers}
+        sent = {name.lower(): value for name, value in start["headers"]}
         if _POLICY not in sent:  # the dashboard has a stricter one
             headers.append((_POLICY, CSP))
         if b"cache-control" not in sent:
             headers.append((b"cache-control", b"no-store"))
-        if self._body_pending():
+        if self._is_body_pending():
             headers.append((b"connection", b"close"))  # server.py drops what still comes
         if self.status == 304 or _is_compressible(sent):
             headers.append((b"vary", b"accept-encoding"))

@@ -6,10 +6,10 @@ from copy import copy
 from typing import Any
 
 from litestar import Litestar, Response
-from litestar.exceptions import ImproperlyConfiguredException
+from litestar.exceptions import ClientException, ImproperlyConfiguredException, SerializationException
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
-from litestar.types import ControllerRouterHandler, HTTPScope, Receive, Send
+from litestar.types import ASGIApp, ControllerRouterHandler, Empty, HTTPScope, Receive, Scope, Send
 
 
 class _Options(HTTPRouteHandler):
@@ -39,12 +39,48 @@ class LateRoute(HTTPRoute):
         handler, model = found
         if model is None:
             model = handler.create_kwargs_model(path_parameters=self.path_parameters)
+            _refuse_cleaning_up(self.path, model)
             self.route_handler_map[method] = handler, model
         return model
 
     async def handle(self, scope: HTTPScope, receive: Receive, send: Send) -> None:  # type: ignore[override]  # as HTTPRoute's own
         self.parameters(scope["method"])
         await super().handle(scope, receive, send)
+
+    async def _call_handler_function(
+        self, scope: Scope, request: Any, parameter_model: Any, route_handler: HTTPRouteHandler
+    ) -> ASGIApp:
+        """As HTTPRoute's, whose `AsyncExitStack` and group of what dependencies clean up cost a small request 3 %: ours
+        clean nothing up."""
+        before: Any = route_handler.resolve_before_request()
+        answer = await before(request) if before else None
+        if not answer:
+            answer = await _answered(request, parameter_model, route_handler)
+        return await route_handler.to_response(app=scope["litestar_app"], data=answer, request=request)
+
+
+def _refuse_cleaning_up(path: str, model: Any) -> None:
+    for dependency in [each for batch in model.dependency_batches for each in batch]:
+        provide = dependency.provide
+        if provide.has_sync_generator_dependency or provide.has_async_generator_dependency:
+            raise ImproperlyConfiguredException(
+                f"{path}: {dependency.key} is a generator, which nothing here would end"
+            )
+
+
+async def _answered(request: Any, model: Any, handler: HTTPRouteHandler) -> Any:
+    given: dict[str, Any] = {}
+    if model.has_kwargs and handler.signature_model:
+        try:
+            named = await model.to_kwargs(connection=request)
+        except SerializationException as error:
+            raise ClientException(str(error)) from error
+        if named.get("data") is Empty:
+            del named["data"]
+        if model.dependency_batches:
+            await model.resolve_dependencies(request, named)
+        given = handler.signature_model.parse_values_from_connection_kwargs(connection=request, kwargs=named)
+    return handler.fn(**given) if handler.has_sync_callable else await handler.fn(**given)
 
 
 def register(app: Litestar, handlers: Iterable[ControllerRouterHandler]) -> None:

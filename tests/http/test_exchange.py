@@ -65,6 +65,26 @@ async def test_a_body_that_may_last_has_a_least_rate(piece_bytes: int, is_taken:
             await exchange.receive()
 
 
+@pytest.mark.parametrize(
+    ("body_pending", "timers"), [(lambda: False, 0), (lambda: True, 1), pytest.param(None, 1, id="not told")]
+)
+async def test_a_body_that_is_there_is_not_timed(
+    body_pending: Callable[[], bool] | None, timers: int, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[float | None] = []
+    timeout_at = asyncio.timeout_at
+
+    def noted(when: float | None) -> asyncio.Timeout:
+        timed.append(when)
+        return timeout_at(when)
+
+    monkeypatch.setattr(asyncio, "timeout_at", noted)
+    exchange = exchanged("PUT", {}, b"x", clock)
+    exchange._body_pending = body_pending
+    assert (await exchange.receive())["body"] == b"x"
+    assert len(timed) == timers
+
+
 @pytest.mark.parametrize("encoding", encodings.COMPRESSORS)
 @pytest.mark.parametrize(("size", "is_on_the_loop"), [(1_000, True), (64 << 10, False)])
 async def test_large_pieces_of_a_streamed_answer_are_compressed_away_from_the_loop(
