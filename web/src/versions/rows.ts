@@ -45,14 +45,18 @@ export function moveBetweenRows(event: KeyboardEvent, body: HTMLElement | null):
 
 /** Where somebody was in a list whose rows went while they scrolled. */
 const lastIn = new WeakMap<HTMLElement, number>();
+/** Lists whose row of `lastIn` is not drawn yet: a quick finger goes on from there, not from the row that still has the focus. */
+const awaited = new WeakSet<HTMLElement>();
 const FIRST = 2; // the head is row 1
 
 function moveByIndex(body: HTMLElement, rows: readonly HTMLElement[], at: number, step: number): boolean {
-  const here = indexOf(rows[at]) ?? lastIn.get(body) ?? FIRST - 1;
+  const last = lastIn.get(body);
+  const here = (awaited.has(body) ? last : indexOf(rows[at])) ?? last ?? FIRST - 1;
   const count = Number(body.closest("[aria-rowcount]")?.getAttribute("aria-rowcount") ?? 0);
   const index = within(here + step, FIRST, count);
   lastIn.set(body, index);
   const drawn = rows.find((row) => indexOf(row) === index);
+  awaited.delete(body);
   if (drawn) return enter(drawn);
   const [first] = rows;
   if (!first) return false;
@@ -61,6 +65,7 @@ function moveByIndex(body: HTMLElement, rows: readonly HTMLElement[], at: number
   const away = (index - (indexOf(first) as number)) * from.height;
   const edge = scroller === document.documentElement ? 0 : scroller.getBoundingClientRect().top;
   scroller.scrollBy(0, from.top + away - edge - scroller.clientHeight / 2);
+  awaited.add(body);
   whenDrawn(body, index, FRAMES);
   return true;
 }
@@ -72,8 +77,9 @@ function whenDrawn(body: HTMLElement, index: number, frames: number): void {
   requestAnimationFrame(() => {
     if (lastIn.get(body) !== index) return; // another key came meanwhile
     const drawn = body.querySelector<HTMLElement>(`[data-row][aria-rowindex="${index}"]`);
-    if (drawn) enter(drawn);
-    else if (frames > 0) whenDrawn(body, index, frames - 1);
+    if (!drawn && frames > 0) return whenDrawn(body, index, frames - 1);
+    awaited.delete(body);
+    enter(drawn ?? undefined);
   });
 }
 
