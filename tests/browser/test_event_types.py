@@ -99,7 +99,7 @@ def test_names_of_others_are_text_and_one_that_is_unknown_is_said(server: Server
     expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
     expect(page.locator(".schema-tree tbody")).to_contain_text("each")
     expect(page.get_by_role("region", name="What changed it")).to_contain_text("since the first events")
-    page = window.go(f"{TYPES}/nothing")
+    page = window.turn(f"{TYPES}/nothing")
     expect(page.locator(".none")).to_contain_text("Nothing is known of this type yet")
     window.axe()
 

@@ -59,7 +59,7 @@ def test_people_are_found_and_looked_at(visited: Server, visit: Open, dark: bool
     page.keyboard.press("Escape")
     fits(page)
     window.axe()
-    page.goto(f"{visited.url}{PEOPLE}/nobody")
+    window.turn(f"{PEOPLE}/nobody")
     expect(page.get_by_text("Nobody here has this id")).to_be_visible()
     window.axe()
 
@@ -80,5 +80,5 @@ def test_a_person_is_erased_by_typing_their_id(visited: Server, visit: Open) -> 
     expect(erased).to_contain_text("done")
     expect(erased).to_contain_text(re.compile(r"\d+ events erased"))
     window.axe()
-    page.goto(f"{visited.url}{PEOPLE}/u-2")
+    window.turn(f"{PEOPLE}/u-2")
     expect(page.get_by_text("Nobody here has this id")).to_be_visible()

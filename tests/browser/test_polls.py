@@ -118,7 +118,7 @@ def test_narrow_and_dark_and_one_that_is_not_polled(server: Server, visit: Open)
     page = window.go(f"/p/{PROJECT}/e/{quote(NAME, safe='')}/polls?class=ok&at={failed}")
     panel = page.get_by_role("region", name="The poll")
     expect(panel).to_contain_text("Status 500")  # the list leaves it out, its address does not
-    page = window.go(f"/p/{PROJECT}/e/{quote(NAME, safe='')}/polls?at=7")
+    page = window.turn(f"/p/{PROJECT}/e/{quote(NAME, safe='')}/polls?at=7")
     expect(panel).to_contain_text("It is not on record")
     page = window.go(f"/p/{PROJECT}/e/pushed/polls")
     expect(page.get_by_text("This endpoint is not polled")).to_be_visible()

@@ -148,7 +148,7 @@ def test_a_project_is_made_renamed_deleted_and_restored(server: Server, visit: O
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Undo").click()
     page.wait_for_url("**/p/storms")
-    assert [name for name in ("storms",) if _has_project(window.go("/projects"), name)] == ["storms"]
+    assert [name for name in ("storms",) if _has_project(window.turn("/projects"), name)] == ["storms"]
 
 
 def _has_project(page: Page, name: str) -> bool:
@@ -162,7 +162,7 @@ def test_usage_and_the_audit_log_are_read_without_complaint(server: Server, visi
     page = window.go(f"/p/{PROJECT}/settings/usage")
     expect(page.get_by_text("versions kept")).to_be_visible()
     window.axe()
-    page = window.go(f"/p/{PROJECT}/settings/audit?action=audit.export")
+    page = window.turn(f"/p/{PROJECT}/settings/audit?action=audit.export")
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
     assert download.value.path().read_text().startswith("seq,at,actor,")
@@ -196,7 +196,7 @@ def test_the_instance_and_its_people(server: Server, visit: Open) -> None:
     page = window.go("/instance/users")
     expect(page.get_by_role("row").filter(has_text=EMAIL)).to_contain_text("owner")
     window.axe()
-    page = window.go("/instance")
+    page = window.turn("/instance")
     page.get_by_text("Background loops", exact=True).click()
     expect(page.get_by_role("row").filter(has_text="compute deltas")).to_contain_text("runs")
     page.get_by_text(re.compile(r"^\d+ options$")).click()
