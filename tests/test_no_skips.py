@@ -25,7 +25,7 @@ def test_what_is_skipped_fails_where_that_is_wanted(tmp_path: Path, more: dict[s
     (tmp_path / "test_some.py").write_text(SOME)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "/dev/null", str(tmp_path)]
     asked = {name: value for name, value in environment(PYTHONPATH=str(ROOT)).items() if name != "NO_SKIPS"}
-    env = asked | more
+    env = asked | more | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert told in done.stdout, done.stdout + done.stderr
     assert ("NO_SKIPS forbids" in done.stdout) is bool(more)

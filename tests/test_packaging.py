@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from delta_server.app import FEATURES
+from delta_server.cli.main import cli
 from delta_server.config.values import OPTIONS
 from delta_server.http.health import _DATABASE_METRICS
 from tests.server_process import ROOT, environment, run
@@ -64,6 +66,9 @@ def test_a_key_that_cannot_be_made_leaves_none(tmp_path: Path, command: dict[str
     refused = first_key(command | {"DELTA_DATA_DIR": str(tmp_path / "none")})
     assert refused.returncode != 0
     (tmp_path / "data" / "delta.db").write_text("this is no database")
+    made = CliRunner().invoke(cli, ["key", "create", "--project", "home", "--data-dir", str(tmp_path / "data")])
+    assert (made.exit_code, made.stdout) == (1, "")
+    (tmp_path / "bin" / "delta-server").write_text('#!/bin/sh\n[ "$2" = list ] || echo dk_proj_part\nexit 1\n')
     refused = first_key(command)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert not list((tmp_path / "data").glob("first.key*"))

@@ -52,6 +52,12 @@ def _array(make: Make) -> Callable[[Random], bytes]:
     return made
 
 
+def _drawn(values: list[bytes]) -> Callable[[Random], bytes]:
+    """An array of these, in a quarter of the time."""
+    count = BYTES * len(values) // sum(len(value) + 1 for value in values)
+    return lambda chance: b"[" + b",".join(chance.choices(values, k=count)) + b"]"
+
+
 def _object(make: Make) -> Callable[[Random], bytes]:
     def made(chance: Random) -> bytes:
         return _array(lambda chance, i: b'"k%06d":%b' % (i, make(chance, i)))(chance).replace(b"[", b"{", 1)[:-1] + b"}"
@@ -64,19 +70,19 @@ def _mixed(chance: Random, i: int) -> bytes:
 
 
 SHAPES: list[tuple[str, Callable[[Random], bytes]]] = [
-    ("digits", _array(lambda chance, i: b"%d" % chance.randrange(10))),
+    ("digits", _drawn([b"%d" % n for n in range(10)])),
     ("whole numbers", _array(lambda chance, i: b"%d" % chance.randrange(10**7))),
     ("floats", _array(lambda chance, i: repr(chance.random()).encode())),
-    ("short strings", _array(lambda chance, i: b'"%d"' % chance.randrange(100))),
+    ("short strings", _drawn([b'"%d"' % n for n in range(100)])),
     ("names", _array(lambda chance, i: b'"u%07d"' % chance.randrange(10**7))),
     ("mixed", _array(_mixed)),
-    ("pairs", _array(lambda chance, i: b"[%d,%d]" % (chance.randrange(10), chance.randrange(10)))),
-    ("tiny objects", _array(lambda chance, i: b'{"a":%d}' % chance.randrange(10))),
+    ("pairs", _drawn([b"[%d,%d]" % divmod(n, 10) for n in range(100)])),
+    ("tiny objects", _drawn([b'{"a":%d}' % n for n in range(10)])),
     ("objects without a key", _array(lambda chance, i: b'{"v":%d,"w":%d}' % (chance.randrange(999), i % 7))),
     ("objects with a key", _array(lambda chance, i: b'{"id":"r%06d","v":%d}' % (i, chance.randrange(99)))),
     ("members", _object(lambda chance, i: b"%d" % chance.randrange(10))),
     ("members that are arrays", _object(lambda chance, i: b"[%d,1]" % chance.randrange(10))),
-    ("a text", lambda chance: b'["%b"]' % b" ".join(b"w%d" % chance.randrange(999) for _ in range(BYTES // 5))),
+    ("a text", lambda chance: b'["%b"]' % b" ".join(chance.choices([b"w%d" % n for n in range(999)], k=BYTES // 5))),
     (
         "a text of escapes",
         lambda chance: b'["%b"]' % b"".join(chance.choices([rb"\u00e9", rb"\n", b"a"], k=BYTES // 4)),
