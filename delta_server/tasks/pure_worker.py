@@ -30,7 +30,7 @@ def main() -> None:
     child.end_with_parent()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may come out
-    while (call := receive(arriving)) is not None:
+    while (call := receive(arriving, _limit_memory)) is not None:
         failed, value = _call_result(*call)
         del call
         send(leaving, failed, child.resident_bytes() > RECYCLE_BYTES, value)
@@ -39,7 +39,6 @@ def main() -> None:
 
 def _call_result(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bool, Any]:
     """(whether it failed, the result or the exception)."""
-    _limit_memory(sum(len(value) for value in args if isinstance(value, bytes)))
     try:
         return False, fn(*args, **kwargs)
     except MemoryError:
@@ -85,12 +84,15 @@ def _out_of_band(value: Any) -> Any:
     return pickle.PickleBuffer(value) if type(value) is bytes else value
 
 
-def receive(stream: IO[bytes]) -> tuple[Any, ...] | None:
-    """The values of the next frame, None at the end. Raises EOFError when it ends in the middle of one."""
+def receive(stream: IO[bytes], announce: Callable[[int], None] | None = None) -> tuple[Any, ...] | None:
+    """The values of the next frame, None at the end; `announce` is told its size before it is read. Raises EOFError
+    when it ends in the middle of one."""
     head = stream.read(8)
     if not head:
         return None
     sizes = [int.from_bytes(_read_exactly(stream, 8)) for _ in range(int.from_bytes(head))]
+    if announce is not None:
+        announce(sum(sizes))
     packed, *large = [_read_exactly(stream, size) for size in sizes]
     values: tuple[Any, ...] = pickle.loads(packed, buffers=large)  # noqa: S301 - between the server and its own child
     return values

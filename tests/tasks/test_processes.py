@@ -38,6 +38,10 @@ def _die() -> None:
     os._exit(9)
 
 
+def _fill_inside(given: list[dict[str, bytes]], times: int) -> int:
+    return _fill(given[0]["document"], times)
+
+
 def _fill(given: bytes, times: int) -> int:
     return len(b"x" * (len(given) * times))
 
@@ -109,6 +113,14 @@ async def test_memory_has_a_limit_by_what_is_given(processes: ProcessPool) -> No
     assert await processes(_fill, given, pure_worker.MAX_TIMES // 2) == len(given) * pure_worker.MAX_TIMES // 2
     with pytest.raises(TooCostly, match="memory"):
         await processes(_fill, given, pure_worker.MAX_TIMES + (pure_worker.MIN_MEMORY_BYTES >> 20) + 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system has no such limit")
+async def test_what_is_given_counts_wherever_it_stands(processes: ProcessPool) -> None:
+    """Two documents that were in a list had the memory of none: from 50 MB on they were never compared."""
+    given = [{"document": b"x" * (40 << 20)}]
+    times = pure_worker.MAX_TIMES // 2
+    assert await processes(_fill_inside, given, times) == (40 << 20) * times
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell")

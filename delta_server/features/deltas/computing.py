@@ -228,6 +228,10 @@ async def _computed(svc: Services, pairs: Sequence[Pair], settings: DiffSettings
     return [together.outcome(job, found.get(job.content)) for job, _, _ in pairs]
 
 
+class _OutOfMemory(Unavailable):
+    pass
+
+
 async def _summarised(svc: Services, pairs: Sequence[Compared]) -> Sequence[Summary | Exception | None]:
     try:
         outcomes = await svc.cpu_for(sum(pair.size for pair in pairs))(summarise_all, pairs)
@@ -238,20 +242,23 @@ async def _summarised(svc: Services, pairs: Sequence[Compared]) -> Sequence[Summ
     except Exception as error:
         return [error] * len(pairs)
     if any(isinstance(outcome, MemoryError) for outcome in outcomes):
-        raise Unavailable("the server is out of memory; the delta is computed later", retry_after_s=30)
+        raise _OutOfMemory("the server is out of memory; the delta is computed later", retry_after_s=30)
     return outcomes
 
 
 @asynccontextmanager
 async def _attempt(svc: Services, job: Job) -> AsyncIterator[None]:
     """Count the attempt before it begins, where documents are so large that it may take all memory: should the server
-    end with it, the next start knows. One that is broken off, as a stop does, is none."""
+    end with it, the next start knows. One that ran out of memory counts, one that is broken off, as by a stop, does not.
+    """
     if job.size < LARGE_BYTES:
         yield
         return
     try:
         await svc.db.write(store.attempt, job.endpoint, job.content, 1)
         yield
+    except _OutOfMemory:
+        raise
     except (asyncio.CancelledError, Unavailable):
         await asyncio.shield(svc.db.write(store.attempt, job.endpoint, job.content, -1))
         raise

@@ -409,6 +409,21 @@ async def test_a_delta_that_ended_the_server_twice_has_failed_until_there_are_ne
     assert services.db.peek(_attempts) == [(0, 0)]
 
 
+async def test_a_large_delta_that_ran_out_of_memory_twice_is_tried_no_more(services: Services) -> None:
+    endpoint = await _two_large(services)
+
+    async def squeezed(*_: Any) -> Any:
+        raise MemoryError
+
+    for attempts in (1, 2):
+        with pytest.raises(Unavailable, match="memory"):
+            await service.compute_queued(msgspec.structs.replace(services, processes=squeezed))
+        assert services.db.peek(_attempts) == [(1, attempts)]
+    await compute(services)
+    stats = await history.get_stats(services, endpoint, interval="1d", from_ms=None, to_ms=None)
+    assert (stats.totals.deltas, stats.totals.deltas_failed) == (0, 1)
+
+
 async def test_a_delta_that_ends_leaves_no_attempt(services: Services) -> None:
     endpoint = await _two_large(services)
     await compute(services)
