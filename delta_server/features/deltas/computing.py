@@ -249,7 +249,7 @@ async def _summarised(svc: Services, pairs: Sequence[Compared]) -> Sequence[Summ
 @asynccontextmanager
 async def _attempt(svc: Services, job: Job) -> AsyncIterator[None]:
     """Count the attempt before it begins, where documents are so large that it may take all memory: should the server
-    end with it, the next start knows. One that ran out of memory counts, one that is broken off, as by a stop, does not.
+    end with it, the next start knows. One that ran out of memory counts, one that was broken off by a stop does not.
     """
     if job.size < LARGE_BYTES:
         yield
