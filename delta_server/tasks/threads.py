@@ -28,6 +28,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _AGAIN_S = 0.05
+_SOON = 1000
+"""Turns of a loop in which an interrupt has come, unless it came in a callback and ended there."""
 
 
 class Interrupted(BaseException):
@@ -59,7 +61,7 @@ class _Call:
         with self._lock:
             self._is_interrupted = True
             if self._thread is not None:
-                _raise_in_thread(self._thread, Interrupted)
+                _interrupt(self._thread)
 
     def _end(self) -> None:
         while True:
@@ -67,10 +69,8 @@ class _Call:
                 _RUNNING.pop(threading.get_ident(), None)
                 with self._lock:
                     thread, self._thread = self._thread, None
-                if thread is not None:
-                    _raise_in_thread(
-                        thread, None
-                    )  # one that was set and not raised yet would hit the thread's next call
+                if thread is not None and self._is_interrupted:
+                    _take_interrupt(thread)
                 return
             except Interrupted:
                 continue
@@ -111,11 +111,22 @@ def _dropped() -> "SimpleQueue[_Call]":
     return queue
 
 
-def _raise_in_thread(thread: int, error: type[BaseException] | None) -> None:
-    """https://docs.python.org/3/c-api/init.html#c.PyThreadState_SetAsyncExc; None takes back what is still to be
-    raised."""
-    raised = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+def _interrupt(thread: int) -> None:
+    """https://docs.python.org/3/c-api/init.html#c.PyThreadState_SetAsyncExc"""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Interrupted))
+
+
+def _take_interrupt(thread: int) -> None:
+    """What is still to be raised in this thread is raised here, where it would hit the thread's next call. It is not
+    taken back with NULL, which leaves CPython's flag for it set: the whole process then looks for what is to be done at
+    each call and each turn of a loop, and a function that is traced never begins (3.11)."""
+    while True:
+        try:
+            _interrupt(thread)
+            for _ in range(_SOON):
+                pass
+        except Interrupted:
+            return
 
 
 class ThreadPool:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -50,6 +51,36 @@ async def test_closing_ends_what_runs_and_gives_up_the_rest_and_the_loop_goes_on
     await closing
     with pytest.raises(Unavailable, match="shutting down"):
         await running
+
+
+_TRACED = """
+import asyncio, sys, threading, time
+from tests.tasks.test_threads import endless
+from delta_server.tasks.threads import ThreadPool
+
+async def main():
+    pool, began = ThreadPool(1, "test"), threading.Event()
+    assert await pool(len, "abc") == 3
+    if sys.argv[1] == "interrupted":
+        running = asyncio.ensure_future(pool(endless, began))
+        await asyncio.to_thread(began.wait)
+        running.cancel()
+    await pool.close()
+
+asyncio.run(main())
+sys.settrace(lambda *_: None)
+print("as before".upper(), (lambda: 7)())
+"""
+
+
+@pytest.mark.parametrize("how", ["ended", "interrupted"])
+def test_a_call_leaves_the_interpreter_as_it_was(how: str) -> None:
+    """An interrupt that was taken back left the process slower by a tenth, and functions that are traced never began:
+    those of a profiler, a debugger or hypothesis."""
+    done = subprocess.run(
+        [sys.executable, "-c", _TRACED, how], capture_output=True, text=True, timeout=2 * WAIT_S, check=True
+    )
+    assert done.stdout == "AS BEFORE 7\n"
 
 
 async def test_closing_ends_what_computes() -> None:
