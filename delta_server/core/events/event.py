@@ -52,7 +52,7 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
     flags: int = msgspec.field(name="f", default=0)
     data_text: str | None = msgspec.field(name="j", default=None)
     metadata_text: str | None = msgspec.field(name="k", default=None)
-    """What `data` and `metadata` are once `lines` has written them: a text is read back letter by letter, where DuckDB
+    """What `data` and `metadata` are while `lines` writes them: a text is read back letter by letter, where DuckDB
     would read an object's numbers and write them anew (1.10 as 1.1)."""
 
 
@@ -60,15 +60,21 @@ _encoder = msgspec.json.Encoder()
 
 
 def lines(events: Sequence[Event]) -> bytes:
-    """The events as NDJSON, a line each. Their data and metadata become texts for good: to put them back took an
-    eighth of it, and nobody looks at them behind this."""
+    """The events as NDJSON, a line each, with their data and metadata as texts."""
     data = [event for event in events if event.data is not None]
     metadata = [event for event in events if event.metadata is not None]
-    for event, text in zip(data, _texts([event.data for event in data]), strict=True):
-        event.data_text, event.data = text, None
-    for event, text in zip(metadata, _texts([event.metadata for event in metadata]), strict=True):
-        event.metadata_text, event.metadata = text, None
-    return _encoder.encode_lines(events)
+    data_was, metadata_was = [event.data for event in data], [event.metadata for event in metadata]
+    try:
+        for event, text in zip(data, _texts(data_was), strict=True):
+            event.data_text, event.data = text, None
+        for event, text in zip(metadata, _texts(metadata_was), strict=True):
+            event.metadata_text, event.metadata = text, None
+        return _encoder.encode_lines(events)
+    finally:
+        for event, raw in zip(data, data_was, strict=True):
+            event.data_text, event.data = None, raw
+        for event, raw in zip(metadata, metadata_was, strict=True):
+            event.metadata_text, event.metadata = None, raw
 
 
 def _texts(bodies: Sequence[msgspec.Raw | None]) -> list[str]:

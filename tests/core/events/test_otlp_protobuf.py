@@ -100,7 +100,7 @@ def test_the_same_events_as_from_json() -> None:
         event.message_id = None
     assert lines(found.events) == lines(wanted.events)
     assert (found.events[0].source, found.events[0].user_id, found.events[0].type) == ("shop", "u1", "paid")
-    assert msgspec.json.decode(found.events[0].metadata_text or "") == {
+    assert msgspec.json.decode(found.events[0].metadata or b"") == {
         "traceId": "ab" * 16, "spanId": "cd" * 8, "traceFlags": 1, "severityNumber": 17, "timeUnixNano": str(AT),
         "observedTimeUnixNano": str(SEEN), "droppedAttributesCount": 2, "scope": "lib", "scopeVersion": "1.2",
         "schemaUrl": "http://s", "resourceSchemaUrl": "http://r",
