@@ -85,7 +85,7 @@ def _out_of_band(value: Any) -> Any:
 
 
 def receive(stream: IO[bytes], announce: Callable[[int], None] | None = None) -> tuple[Any, ...] | None:
-    """The values of the next frame, None at the end; `announce` is told its size before it is read. Raises EOFError
+    """The values of the next frame, None at the end; `announce` gets its size before it is read. Raises EOFError
     when it ends in the middle of one."""
     head = stream.read(8)
     if not head:
