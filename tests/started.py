@@ -119,6 +119,12 @@ def _fork_until_alone(control: socket.socket) -> list[str]:
             return _begin(control, json.loads(wanted), descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+        reap()
+
+
+def reap() -> None:
+    """Waits for no child, and it may be that none is left: one that is killed at once can have ended before."""
+    with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             pass
 

@@ -57,6 +57,24 @@ def test_it_ends_as_it_would(tmp_path: Path, code: str, status: int) -> None:
     assert forked[2].splitlines()[-1:] == anew[2].splitlines()[-1:]
 
 
+ENDED = """
+import os
+from tests.started import reap
+if not (child := os.fork()):
+    os._exit(0)
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # it has ended, and was not waited for
+reap()
+reap()
+print("none is left")
+"""
+
+
+def test_children_that_have_ended_are_reaped_and_none_need_be_left(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"cwd": Path(__file__).parent.parent, "env": environment(), "stdout": subprocess.PIPE}
+    with start(command=[sys.executable], code=ENDED, **options) as process:
+        assert process.communicate(timeout=60)[0] == b"none is left\n"
+
+
 def test_commands_are_the_programs_own(tmp_path: Path) -> None:
     assert __version__ in run(tmp_path, "version").stdout
     assert run(tmp_path, "versoin", check=False).returncode == 2
