@@ -7,9 +7,12 @@ from typing import Any
 
 PATIENT_S = 120.0
 _SERVERS = {
+    "delta_server.features.alerts.of_anomalies": "READ_S",
     "delta_server.features.alerts.trying": "TRY_S",
+    "delta_server.features.anomalies.tasks": "RUN_S",
     "delta_server.features.deltas.listing": "MAX_SEARCH_S",
     "delta_server.features.deltas.trying": "TRY_S",
+    "delta_server.features.event_schemas.tasks": "RUN_S",
     "delta_server.features.history.walk": "SEARCH_S",
     "delta_server.tasks.row_comparisons": "LEFT_S",
 }

@@ -81,10 +81,7 @@ class Project:
 
 
 @pytest.fixture
-def project(
-    app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> Project:
-    monkeypatch.setattr(tasks, "RUN_S", 600)  # on a busy machine
+def project(app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> Project:
     return Project(app, client, keys, clock)
 
 
