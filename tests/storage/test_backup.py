@@ -264,6 +264,9 @@ def test_one_that_is_killed_changes_nothing_and_the_next_one_works(
     assert file.read_bytes() == before
     assert totals(data_dir / "delta.db") == (100, 100 * 1000)
     if what == "backup":
+        if at == "copying":  # all pages are there; what was written meanwhile would not be
+            with pytest.raises(BackupRefused, match="damaged or not a backup"):
+                restore(tmp_path / "backup.zst.copy", tmp_path / "other", "delta.db", progress=silent)
         back_up(data_dir / "delta.db", file, progress=silent, overwrite=True)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.zst", "data"]
     restore(file, data_dir, "delta.db", progress=silent, overwrite=True)

@@ -32,6 +32,7 @@ CHUNK_BYTES = 1 << 20
 _EVERYTHING = 1 << 62
 _HEADER, _FRAME = 32, 24
 """Bytes of the log's header, and of a frame's before its page."""
+_MAGIC = b"SQLite format 3\0"
 _FRAMES_PER_READ = 256
 _LOCK_S, _RETRY_S = 30.0, 0.0002
 
@@ -116,7 +117,7 @@ class LiveCopy:
     def run(self, progress: Progress) -> None:
         """Raises DeltaError when somebody else writes without a pause, apsw.Error, OSError."""
         while chunk := self._main.xRead(CHUNK_BYTES, self._copied):
-            _write(self._copy, chunk, self._copied)
+            self._write(chunk, self._copied)
             self._copied += len(chunk)
             progress(self._copied, max(self._copied, self._main.xFileSize()))
             if self._grown() * self._log.frame_bytes > self._log_bytes:
@@ -130,6 +131,8 @@ class LiveCopy:
             self._overlay(frames if salts == self._log.salts() else 0, newest)
             size = pages * self._page_size if newest else self._main.xFileSize()
         os.ftruncate(self._copy, size)
+        os.fsync(self._copy)
+        _write(self._copy, _MAGIC, 0)
 
     def _pin(self) -> PinnedReader:
         """A reader of the present state, behind as much of the log as can be written back. Where that is all of it, its
@@ -179,7 +182,10 @@ class LiveCopy:
     def _overlay(self, first: int, end: int) -> None:
         for number, page in self._log.pages(first, end):
             if number * self._page_size <= self._copied:
-                _write(self._copy, page, (number - 1) * self._page_size)
+                self._write(page, (number - 1) * self._page_size)
+
+    def _write(self, data: bytes | memoryview, offset: int) -> None:
+        _write(self._copy, data if offset else bytes(len(_MAGIC)) + data[len(_MAGIC) :], offset)
 
     @contextmanager
     def _writer_lock(self) -> Iterator[None]:
