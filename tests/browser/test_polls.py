@@ -120,7 +120,7 @@ def test_narrow_and_dark_and_one_that_is_not_polled(server: Server, visit: Open)
     expect(panel).to_contain_text("Status 500")  # the list leaves it out, its address does not
     page = window.turn(f"/p/{PROJECT}/e/{quote(NAME, safe='')}/polls?at=7")
     expect(panel).to_contain_text("It is not on record")
-    page = window.go(f"/p/{PROJECT}/e/pushed/polls")
+    page = window.turn(f"/p/{PROJECT}/e/pushed/polls")  # nothing of the endpoint before is asked for there
     expect(page.get_by_text("This endpoint is not polled")).to_be_visible()
     window.axe()
     page.get_by_role("link", name="Have Delta ask").click()

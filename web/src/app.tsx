@@ -56,7 +56,7 @@ function sendToSignIn(): void {
   go(`/signin${next}`, { replace: true });
 }
 
-/** The page of the present address. The one before stays until its chunk is there. */
+/** The page of the present address. The one before stays until its chunk is there. Nothing of a project, or of an endpoint, is kept for another. */
 function View() {
   const found = matched.value;
   const [shown, setShown] = useState<{ name: string; Page: ComponentType<PageProps> } | null>(null);
@@ -79,7 +79,8 @@ function View() {
   if (!found || !has(found.route.page)) return <NotFound />;
   if (error) return <Failure tried="Loading the page" error={error} retry={() => setTurn(turn + 1)} />;
   if (!shown || shown.name !== name) return <Loading />;
-  return <shown.Page params={found.params} />;
+  const { project, endpoint } = found.params;
+  return <shown.Page key={JSON.stringify([project, endpoint])} params={found.params} />;
 }
 
 /** Names the window after what it shows. Who went there hears it, and has the focus in it rather than on a link that is gone. */
