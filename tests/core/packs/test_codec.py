@@ -130,6 +130,9 @@ def test_a_base_that_looks_like_a_zstd_dictionary_is_only_bytes() -> None:
 # Small
 
 
+NAMES = [b"open", b"closed", b"waiting", b"gone", b"new", b"held", b"sold"]
+
+
 def test_a_small_change_costs_some_bytes() -> None:
     assert len(codec.encode(BASE, BODY, level=7)) < 60
 
@@ -145,10 +148,10 @@ def test_a_small_change_of_a_large_document_costs_little(level: int) -> None:
 
 
 def test_a_loose_frame_costs_little_more() -> None:
-    document = b"".join(codec.digest(number.to_bytes(3)).hex().encode() for number in range(4_000))
-    changed = b"".join(b"x" + document[at + 1 : at + 4_000] for at in range(0, len(document), 4_000))
+    document = b"".join(b'{"id":%d,"is":"%s","n":%d},' % (n, NAMES[n * n % 7], n * n % 997) for n in range(4_000))
+    changed = document.replace(b'"n":77}', b'"n":78}').replace(b'"n":501', b'"n":5011')
     data = codec.encode(document, changed, level=7, loose=True)
     kept = codec.encode(document, changed, level=7)
-    assert data != kept, "its tables are others"
-    assert len(data) <= len(kept) + 32, "a byte for each change"
+    assert data != kept, "it is compressed less hard"
+    assert len(data) <= 1.5 * len(kept)
     assert codec.decode(document, data, size=len(changed)) == changed
