@@ -26,6 +26,9 @@ _TARGET = re.compile(r"[\s,]*+<([^>]*+)>")
 _PARAMETER = re.compile(r'\s*+;\s*+([^\s=;,]*+)(?:\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]*+)))?+')
 
 
+_MANY = {list: "an array", dict: "an object", bool: "true"}
+
+
 class PagingFailed(Invalid):
     """The pages of this source cannot be gathered as they come."""
 
@@ -42,10 +45,12 @@ class Paging(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Page(msgspec.Struct, frozen=True):
-    """What was answered. `items` is JSON's array of this page's items as values, `next_url` None on the last page."""
+    """What was answered. `items` is JSON's array of this page's items as values, `next_url` None on the last page.
+    `is_surely_last`: it says so, and does not only name no other."""
 
     items: list[Any]
     next_url: str | None
+    is_surely_last: bool = False
 
 
 def check(paging: Paging, *, field: str = "paging") -> None:
@@ -74,7 +79,7 @@ def read_page(paging: Paging, document: bytes, *, url: str, link_header: str, as
     following = _following(paging, value, bool(items), url, link_header, len(asked))
     if following is not None:
         _check_next(paging, following, url, asked)
-    return Page(items, following)
+    return Page(items, following, following is None and _says_that_it_ends(paging, value))
 
 
 def joined(pages: Sequence[Page]) -> bytes:
@@ -88,12 +93,21 @@ def _following(paging: Paging, value: Any, has_items: bool, url: str, link_heade
     if paging.by == "number":
         return _with_parameter(url, paging.parameter, str(paging.first + number)) if has_items else None
     cursor = Expression(paging.cursor).value(value)
-    if cursor in (None, "", False) or isinstance(cursor, list | dict | bool):
+    if cursor in (None, "", False, [], {}):
         return None
+    if isinstance(cursor, list | dict | bool):
+        raise PagingFailed(
+            f"cursor finds {_MANY[type(cursor)]} on page {number}, where a text or a number is to name the next"
+        )
     text = cursor if isinstance(cursor, str) else values.write(cursor).decode()
     if not paging.parameter:
         return _absolute(url, text)
     return text if text.startswith(("https://", "http://")) else _with_parameter(url, paging.parameter, text)
+
+
+def _says_that_it_ends(paging: Paging, value: Any) -> bool:
+    """By page numbers the page after it was empty; a cursor is null, or empty, where others have one."""
+    return paging.by == "number" or (paging.by == "cursor" and Expression(paging.cursor).is_there(value))
 
 
 def _absolute(url: str, target: str) -> str:
@@ -105,7 +119,10 @@ def _absolute(url: str, target: str) -> str:
 
 def _check_next(paging: Paging, following: str, url: str, asked: Sequence[str]) -> None:
     if len(asked) >= paging.max_pages:
-        raise PagingFailed(f"there are more than {paging.max_pages} pages: raise max_pages, or ask for larger ones")
+        numbers = f", or see whether the source knows {paging.parameter}" if paging.by == "number" else ""
+        raise PagingFailed(
+            f"there are more than {paging.max_pages} pages: raise max_pages, or ask for larger ones{numbers}"
+        )
     if len(following) > _LONGEST_URL or not following.isprintable():
         raise PagingFailed("the next page's address is not a URL")
     if following in asked:

@@ -68,6 +68,10 @@ def test_the_next_request(paging: Paging, page: Any, header: str, asked: list[st
         (LINK, [], '<?p=99>; rel="next"', [f"{URL}&p={n}" for n in range(20)], "more than 20 pages"),
         (CURSOR_URL, {"data": [], "next": "x" * 9000}, "", [URL], "not a URL"),
         (CURSOR, {"data": "x"}, "", [URL], "must be an array, and are string"),
+        (CURSOR, {"data": [1], "meta": {"next": {"after": 2}}}, "", [URL], "finds an object on page 1"),
+        (CURSOR, {"data": [1], "meta": {"next": [2]}}, "", [URL], "finds an array on page 1"),
+        (CURSOR, {"data": [1], "meta": {"next": True}}, "", [URL], "finds true on page 1"),
+        (NUMBER, {"data": [1]}, "", [f"{URL}&page={n}" for n in range(20)], "see whether the source knows page"),
     ],
 )
 def test_pages_that_cannot_be_gathered(paging: Paging, page: Any, header: str, asked: list[str], wrong: str) -> None:

@@ -43,6 +43,20 @@ class Expression:
             raise EvaluationFailed(f"the result is nested more than {MAX_DEPTH} levels deep")
         return found
 
+    def is_there(self, document: Any) -> bool:
+        """Whether names that lead into one another, such as `meta.next`, are all in it, up to one whose value is null;
+        of other expressions, whether they find anything. Raises EvaluationFailed."""
+        steps = self._root["children"] if self._root["type"] == "subexpression" else [self._root]
+        if any(step["type"] != "field" for step in steps):
+            return self.value(document) is not None
+        for step in steps:
+            if document is None:
+                return True
+            if not isinstance(document, dict) or step["value"] not in document:
+                return False
+            document = document[step["value"]]
+        return True
+
     def is_true(self, document: Any, *, max_steps: int = MAX_STEPS) -> bool:
         """As JMESPath has it: all but false, null, and what is empty. Raises EvaluationFailed."""
         return is_true(Evaluation(max_steps).value(self._root, document))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from delta_server.core.formats import formats
 from delta_server.core.formats.formats import Converted, Format, NotReadable
 from delta_server.core.packs import codec
 from delta_server.core.paging import Page, Paging
+from delta_server.core.polling import next_pages
 from delta_server.core.polling.settings import MASK, Expect, PollingSettings, values_of
 
 ErrorClass = Literal[
@@ -94,6 +95,15 @@ class Read(msgspec.Struct, frozen=True):
     result: bytes
     hash: bytes
     read_as: Format
+
+
+class ReadPage(NamedTuple):
+    """Its format, its size as JSON, and what there is to say where it seems to be the only one."""
+
+    page: Page
+    read_as: Format
+    size: int
+    note: str | None
 
 
 def how_of(settings: PollingSettings, most_bytes: int) -> How:
@@ -176,18 +186,17 @@ def read_again(source: bytes, read_as: Format, content_type: str, how: How) -> R
     return _finished(source, read_as, how)
 
 
-def read_page(
-    body: bytes, content_type: str, how: How, url: str, link_header: str, asked: Sequence[str]
-) -> tuple[Page, Format, int]:
-    """A page of `how.paging`, its format and its size as JSON. Raises PollFailed."""
+def read_page(body: bytes, content_type: str, how: How, url: str, link_header: str, asked: Sequence[str]) -> ReadPage:
+    """A page of `how.paging`. Raises PollFailed."""
     assert how.paging is not None
     _check_type(how.expect, content_type)
     found = _converted(body, content_type, url, how)
     try:
         page = paging.read_page(how.paging, found.document, url=url, link_header=link_header, asked=asked)
+        note = next_pages.note_of(how.paging, page, found.document, link_header) if len(asked) == 1 else None
     except DeltaError as error:
         raise PollFailed("decode", f"paging: {error.message}") from None
-    return page, found.read_as, len(found.document)
+    return ReadPage(page, found.read_as, len(found.document), note)
 
 
 def read_pages(pages: Sequence[Page], read_as: Format, how: How) -> Read:

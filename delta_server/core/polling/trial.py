@@ -6,11 +6,12 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from delta_server.core import noise, paging
+from delta_server.core import noise
 from delta_server.core.arrays import array_keys
 from delta_server.core.json import pointer, slices
 from delta_server.core.noise import FieldNoise
 from delta_server.core.paging import Paging
+from delta_server.core.polling.next_pages import paging_of
 
 Conditional: TypeAlias = Literal["etag", "last_modified", "none"]
 SHOWN_BYTES = 2 << 20
@@ -18,18 +19,6 @@ SHOWN_BYTES = 2 << 20
 _LONGEST_JUDGED = 8 << 20
 _KEYS_DEPTH = 2
 _MAX_AGE = re.compile(r"(?:^|[\s,])(?:s-maxage|max-age)=([0-9]{1,9})", re.IGNORECASE)
-_CURSORS = {
-    "next": "",
-    "next_url": "",
-    "next_page_url": "",
-    "nextLink": "",
-    "@odata.nextLink": "",
-    "next_cursor": "cursor",
-    "nextCursor": "cursor",
-    "next_page_token": "page_token",
-    "nextPageToken": "pageToken",
-}
-"""Members that name the next page, and the parameter that takes what is no URL."""
 _INTERVALS = {"5m": 300, "15m": 900, "1h": 3600, "6h": 21_600, "1d": 86_400}
 
 
@@ -90,29 +79,3 @@ def suggested(url: str, headers: Mapping[str, str], source: bytes, *, paged: boo
     fresh_s = int(match[1]) if match else 0
     interval = next((name for name, seconds in _INTERVALS.items() if seconds >= fresh_s), "1d")
     return Suggested(name_of(url), interval, None if paged else paging_of(source, headers.get("link", "")))
-
-
-def paging_of(source: bytes, link_header: str) -> Paging | None:
-    """How the pages are found of which the answer is the first; None where it names no other."""
-    raw = slices.trimmed(source)
-    if raw[:1] not in (b"{", b"[") or len(raw) > _LONGEST_JUDGED:
-        return None
-    found = {} if raw[:1] == b"[" else {name: bytes(value) for name, value in slices.members(raw).items()}
-    lists = {name: len(value) for name, value in found.items() if value[:1] == b"["}
-    items = "@" if raw[:1] == b"[" else _quoted(max(lists, key=lists.__getitem__)) if lists else None
-    if items is None:
-        return None
-    if paging.next_link(link_header):
-        return Paging("link", items)
-    for name, parameter in _CURSORS.items():
-        value = found.get(name, b"null")
-        if value[:1] == b'"' and value != b'""':
-            is_url = value[1:2] == b"/" or value.startswith((b'"http://', b'"https://'))
-            if parameter or is_url:
-                return Paging("cursor", items, _quoted(name), "" if is_url else parameter)
-    return None
-
-
-def _quoted(name: str) -> str:
-    """A member's name in JMESPath."""
-    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else msgspec.json.encode(name).decode()

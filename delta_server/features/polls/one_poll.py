@@ -34,12 +34,14 @@ log = structlog.get_logger("delta.polls")
 
 
 class _Found(msgspec.Struct, frozen=True):
-    """What a request brought: the source as it is known from now on, and the document where it is to be stored."""
+    """What a request brought: the source as it is known from now on, the document where it is to be stored, and what
+    is doubtful of it."""
 
     status: int
     received_bytes: int
     source: Source
     document: bytes | None = None
+    note: str | None = None
 
 
 class _Start(NamedTuple):
@@ -72,7 +74,7 @@ class _Poll(msgspec.Struct, frozen=True):
             error_class=None if failure is None else failure.error_class,
             snapshot=snapshot,
             steps=_steps(self.steps, self.jump_ms),
-            detail=None if failure is None else failure.detail,
+            detail=failure.detail if failure else found.note if found else None,
             excerpt=None if failure is None else failure.excerpt,
         )
 
@@ -217,9 +219,8 @@ async def _ask(svc: Services, this: _Poll, head: bytes | None) -> _Found:
         return _Found(status, received_bytes, source)
     hash, is_large = (source.hash, source.large) if read is None else (read.hash.hex(), fetched.is_large)
     now_known = outcome.validators(fetched.answer.headers, hash=hash, large=is_large, body=fetched.body_hash)
-    if read is None or read.hash == head:
-        return _Found(status, received_bytes, now_known)
-    return _Found(status, received_bytes, now_known, read.result)
+    is_new = read is not None and read.hash != head
+    return _Found(status, received_bytes, now_known, read.result if read and is_new else None, fetched.note)
 
 
 def _tell(svc: Services, this: _Poll, verdict: Verdict, record: PollRow) -> None:

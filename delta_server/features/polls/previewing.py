@@ -110,6 +110,7 @@ async def _kept(svc: Services, project: int, settings: PollingSettings, first: F
         content_type=headers.get("content-type", ""),
         received_bytes=last.received_bytes,
         pages=last.pages,
+        note=last.note,
         suggested=await computed(trial.suggested, url, headers, sources[1], paged=settings.paging is not None),
         conditional=_conditional(settings, first),
     )

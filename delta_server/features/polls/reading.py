@@ -11,10 +11,8 @@ import msgspec
 from delta_server.core import paging
 from delta_server.core.errors import TooCostly
 from delta_server.core.formats import formats
-from delta_server.core.formats.formats import Format
-from delta_server.core.paging import Page
 from delta_server.core.polling import outcome
-from delta_server.core.polling.outcome import NOT_MODIFIED, How, PollFailed, Read, Source
+from delta_server.core.polling.outcome import NOT_MODIFIED, How, PollFailed, Read, ReadPage, Source
 from delta_server.core.polling.settings import PollingSettings
 from delta_server.egress.client import Answer
 from delta_server.egress.steps import Steps
@@ -36,13 +34,14 @@ ON_THE_LOOP_BYTES = 32 << 10
 
 class Fetched(msgspec.Struct, frozen=True):
     """`read` is None where nothing is new. Of pages the answer is the last one, and `received_bytes` that of all;
-    `body_hash` is there of an answer that came whole."""
+    `body_hash` is there of an answer that came whole, `note` says what is doubtful of pages."""
 
     answer: Answer
     read: Read | None
     received_bytes: int
     pages: int = 1
     body_hash: str | None = None
+    note: str | None = None
 
     @property
     def is_large(self) -> bool:
@@ -128,7 +127,8 @@ async def _all_pages(svc: Services, settings: PollingSettings, how: How, steps: 
 async def _gathered(svc: Services, settings: PollingSettings, how: How, steps: Steps) -> Fetched:
     """Every page within what is left of the size that all may have."""
     assert how.paging is not None
-    asked, pages = [paging.first_url(how.paging, settings.url)], []
+    asked = [paging.first_url(how.paging, settings.url)]
+    pages: list[ReadPage] = []
     received = size = 0
     while True:
         each = msgspec.structs.replace(settings, url=asked[-1])
@@ -136,20 +136,20 @@ async def _gathered(svc: Services, settings: PollingSettings, how: How, steps: S
         received += answer.received_bytes
         with _noting(settings, answer, steps):
             outcome.check_status(settings, answer.status, answer.headers, svc.clock.now_ms())
-            page, read_as, page_bytes = await _page(svc, how, answer, asked)
-        pages.append(page)
-        size += page_bytes
+            read = await _page(svc, how, answer, asked)
+        pages.append(read)
+        size += read.size
         if size >= how.most_bytes:
             raise PollFailed("too_large", "all pages together are larger than polling.document_bytes")
-        if page.next_url is None:
+        if read.page.next_url is None:
             break
-        asked.append(page.next_url)
-    whole = await computed(svc.cpu_for(size), outcome.read_pages, pages, read_as, how)
+        asked.append(read.page.next_url)
+    whole = await computed(svc.cpu_for(size), outcome.read_pages, [each.page for each in pages], read.read_as, how)
     steps.mark("parse")
-    return Fetched(answer, whole, received, len(pages))
+    return Fetched(answer, whole, received, len(pages), note=pages[0].note)
 
 
-async def _page(svc: Services, how: How, answer: Answer, asked: list[str]) -> tuple[Page, Format, int]:
+async def _page(svc: Services, how: How, answer: Answer, asked: list[str]) -> ReadPage:
     more = (answer.headers.get("content-type", ""), how, asked[-1], answer.headers.get("link", ""), asked)
     return await computed(_cpu(svc, answer.body, how), outcome.read_page, answer.body, *more)
 

@@ -34,6 +34,7 @@ class Poll(msgspec.Struct, frozen=True, rename={"error_class": "class"}):
     changed: bool
     error_class: ErrorClass | None
     detail: str | None
+    note: str | None
     excerpt: str | None
     snapshot_id: str | None
     steps: list[PollStep]
@@ -95,7 +96,8 @@ def poll(row: PollRow) -> Poll:
         bytes=row.size_bytes,
         changed=row.changed,
         error_class=None if row.error_class is None else msgspec.convert(row.error_class, ErrorClass),
-        detail=row.detail,
+        detail=None if row.error_class is None else row.detail,
+        note=row.detail if row.error_class is None else None,
         excerpt=row.excerpt,
         snapshot_id=None if row.snapshot is None else ids.text(row.snapshot),
         steps=[PollStep(*step) for step in steps if step[0] != CLOCK],
@@ -151,6 +153,7 @@ class PollingPreview(msgspec.Struct, frozen=True):
     read_as: str
     bytes: int
     pages: int
+    note: str | None
     conditional: Conditional
     source: msgspec.Raw | None
     source_bytes: int
@@ -186,6 +189,7 @@ def preview(found: "Preview", steps: Mapping[str, float]) -> PollingPreview:
         read_as=read.read_as,
         bytes=tried.received_bytes,
         pages=tried.pages,
+        note=tried.note,
         conditional=tried.conditional,
         source=msgspec.Raw(read.source) if len(read.source) <= SHOWN_BYTES else None,
         source_bytes=len(read.source),
@@ -222,6 +226,7 @@ EXAMPLE: dict[str, Any] = {
     "changed": True,
     "class": None,
     "detail": None,
+    "note": None,
     "excerpt": None,
     "snapshot_id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "steps": [{"step": "resolve", "ms": 1.2}, {"step": "connect", "ms": 12.0}, {"step": "wait", "ms": 25.4}],
@@ -248,6 +253,7 @@ EXAMPLE_PREVIEW: dict[str, Any] = {
     "read_as": "json",
     "bytes": 61,
     "pages": 1,
+    "note": None,
     "conditional": "etag",
     "source": {"at": 1777708801, "items": [{"sku": "A1", "price": 3}]},
     "source_bytes": 61,
@@ -286,6 +292,8 @@ FIELDS = {
     "Poll.changed": "Whether a snapshot was stored: what is equal to the latest one is not stored again",
     "Poll.class": "What was wrong; null for nothing",
     "Poll.detail": "What was wrong, in words",
+    "Poll.note": "What is doubtful where nothing was wrong: that there was one page, which does not say that it is"
+    " the only one",
     "Poll.excerpt": "The begin of what was answered, where that was wrong; secrets in it are masked",
     "Poll.snapshot_id": "The snapshot that was stored",
     "Poll.steps": "What took how long: resolve, connect, wait, read, parse, store",
@@ -298,6 +306,7 @@ FIELDS = {
     "PollingPreview.read_as": "The format it was in",
     "PollingPreview.bytes": "The size of its body as it came, of all pages",
     "PollingPreview.pages": "How many pages were gathered",
+    "PollingPreview.note": "As of polls: what is doubtful of the pages",
     "PollingPreview.conditional": "What makes later requests conditional: an unchanged source then costs a 304",
     "PollingPreview.source": "The last answer as JSON; null where it is larger than 2 MiB",
     "PollingPreview.source_bytes": "Its size as JSON",

@@ -12,7 +12,8 @@ CLOCK = "clock"
 
 class PollRow(msgspec.Struct, frozen=True):
     """`error_class` is None where nothing was wrong, `snapshot` the id of what was stored, `steps` JSON of what took
-    how long, and as CLOCK by how much the clock was set before it; `excerpt` the begin of an answer that was none."""
+    how long, and as CLOCK by how much the clock was set before it; `detail` is what was wrong, or else doubtful,
+    `excerpt` the begin of an answer that was none."""
 
     at: int
     status: int | None

@@ -27,6 +27,7 @@ class Tried(msgspec.Struct, frozen=True):
     content_type: str
     received_bytes: int
     pages: int
+    note: str | None
     suggested: Suggested
     conditional: Conditional
 

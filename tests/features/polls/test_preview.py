@@ -8,7 +8,7 @@ import pytest
 from msgspec import to_builtins
 
 from delta_server.app import Application
-from delta_server.core.polling.trial import paging_of
+from delta_server.core.polling.next_pages import paging_of
 from delta_server.features.polls import previewing
 from tests.conftest import Keys, bearer
 from tests.features.polls.source import Answer, Asked, json, source

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import brotli
+import httpx
 import msgspec
 import pytest
 import zstandard
@@ -14,6 +15,7 @@ import zstandard
 from delta_server.features.polls import reading
 from delta_server.features.polls.fetching import SMALL_BYTES
 from delta_server.services import Services
+from tests.conftest import Keys, bearer
 from tests.features.polls import polled as p
 from tests.features.polls.source import Answer, Asked, json, source
 
@@ -189,6 +191,35 @@ async def test_pages_are_gathered_whole_or_not_at_all(services: Services) -> Non
         elsewhere = await p.poll(services, endpoint)
     assert elsewhere.error_class == "decode"
     assert "another server" in (elsewhere.detail or "")
+
+
+async def test_a_cursor_that_finds_nothing_is_noted_and_one_that_misses_the_next_page_fails(
+    client: httpx.AsyncClient, keys: Keys
+) -> None:
+    """By the record of polls and by a preview, also one that does not ask again."""
+    paging = {"by": "cursor", "items": "data", "cursor": "nxt"}
+    polling = {"interval": "1h", "enabled": False, "paging": paging}
+    async with source(json(b'{"data": [1, 2]}')) as api:
+        made = {"name": "paged", "polling": {"url": api.url, **polling}}
+        assert (await client.post("/v1/endpoints", json=made, headers=bearer(keys.project))).status_code == 201
+        for changed in (True, False):
+            asked = await client.post("/v1/endpoints/paged/poll", headers=bearer(keys.project))
+            poll = asked.json()["poll"]
+            assert (poll["class"], poll["detail"], poll["changed"]) == (None, None, changed)
+            assert poll["note"] == (
+                "this is one page, for nxt finds nothing in it: if the source has more, they are missing"
+            )
+        for again in ({}, {"reuse": True}):
+            body = {"polling": {"url": api.url, "paging": paging}, "tries": 1, **again}
+            tried = (await client.post("/v1/endpoints/preview", json=body, headers=bearer(keys.project))).json()
+            assert (tried["note"], tried["pages"]) == (poll["note"], 1)
+        api.always(json(b'{"data": [1, 2], "next": "/data?page=2"}'))
+        wrong = await client.post("/v1/endpoints/paged/poll", headers=bearer(keys.project))
+    found = wrong.json()["poll"]
+    assert (found["class"], found["note"]) == ("decode", None)
+    assert found["detail"] == "paging: page 1 names the next one in next, but nxt finds nothing in it"
+    listed = (await client.get("/v1/endpoints/paged/polls", headers=bearer(keys.project))).json()["data"]
+    assert [each["note"] for each in listed] == [None, poll["note"], poll["note"]]
 
 
 async def test_a_failure_keeps_the_begin_of_the_answer_without_secrets_that_it_repeats(services: Services) -> None:

@@ -63,6 +63,11 @@ function Told({ project, endpoint, poll }: { project: string; endpoint: string; 
           {text}: {poll.detail}
         </p>
       )}
+      {poll.note === null ? null : (
+        <p class="told">
+          <b>Perhaps not whole</b>: {poll.note}.
+        </p>
+      )}
       {poll.clock_set_ms === null ? null : (
         <p class="told">
           <b>The clock was set {setBy(poll.clock_set_ms)}</b> since the poll before: times from then are by the old one.

@@ -3,7 +3,7 @@ import { answered, barsOf, folded, outcome, type Poll, setBy } from "./polls.ts"
 
 function poll(id: number, part: Partial<Poll> = {}): Poll {
   const time = new Date(id).toISOString();
-  const none = { status: 200, ms: 5, bytes: 0, changed: false, class: null, detail: null, excerpt: null };
+  const none = { status: 200, ms: 5, bytes: 0, changed: false, class: null, detail: null, note: null, excerpt: null };
   return { id: String(id), time, snapshot_id: null, steps: [], clock_set_ms: null, ...none, ...part };
 }
 

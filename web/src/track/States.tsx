@@ -93,6 +93,7 @@ export function Notes({ project, told, source, endpoint, gather }: NotesProps) {
           </button>
         </p>
       ) : null}
+      {told.note === null ? null : <p class="note">Perhaps not whole: {told.note}.</p>}
       {isEmpty ? (
         <p class="note">There is nothing in it now. It can be tracked: what comes later is its first change.</p>
       ) : null}
