@@ -15,9 +15,9 @@ from delta_server.core.arrays import array_keys
 from delta_server.core.diff.diff_settings import Fields, Rules
 from delta_server.core.errors import TooCostly
 from delta_server.core.history import records
-from delta_server.core.json import columns, pointer, slices
+from delta_server.core.json import columns, pointer, slices, surrogates
 from delta_server.core.packs.codec import digest
-from delta_server.core.tables.array_place import ArrayPlace, Parts
+from delta_server.core.tables.array_place import ArrayPlace, Found, Middle, Parts
 from delta_server.core.tables.request import FOREVER_MS, MOST_MOMENTS, TableRequest
 from delta_server.core.tables.shape import Shape
 from delta_server.core.times import EARLIEST_MS
@@ -41,18 +41,28 @@ class Rows(Protocol):
 
 
 class _Open:
-    """A record in force: `row` None while it has none, as nobody asked for its time yet."""
+    """A record in force: `row` None while it has none, as nobody asked for its time yet. The same record is who has the
+    `same`."""
 
-    __slots__ = ("at_ms", "key", "payload", "row", "same", "snapshot", "value")
+    __slots__ = ("_value", "at_ms", "key", "payload", "row", "same", "snapshot")
 
-    def __init__(self, key: str | None, same: str, payload: bytes, value: bytes, at_ms: int, snapshot: bytes) -> None:
-        self.key, self.same, self.payload, self.value = key, same, payload, value
-        self.at_ms, self.snapshot = at_ms, snapshot
+    def __init__(self, key: str | None, payload: bytes, at_ms: int, snapshot: bytes) -> None:
+        self.key, self.payload, self.at_ms, self.snapshot = key, payload, at_ms, snapshot
         self.row: int | None = None
+        self._value = b""
+        self.same = _UNKEYED + self.value.hex() if key is None else key
+
+    @property
+    def value(self) -> bytes:
+        """Equal for payloads of equal value."""
+        if not self._value:
+            self._value = digest(slices.canonical(self.payload))
+        return self._value
 
 
 _Item = tuple[str | None, bytes] | None
 """Name and value of a member; an element is its own value, unless it comes more than once."""
+_Came = tuple[bytes, _Item]
 
 
 class IntervalReader:
@@ -66,6 +76,7 @@ class IntervalReader:
         self._key: Fields | None = request.key or None
         self._open: dict[bytes, _Open] = {}
         self._array: bytes | None = None
+        self._all_differ = False
         self._version_ms = EARLIEST_MS
         self._begun: list[_Open] = []
         self._gives = False
@@ -75,16 +86,13 @@ class IntervalReader:
     def read(self, at_ms: int, snapshot: bytes, body: bytes) -> None:
         """Raises TooCostly."""
         self._pass_until(at_ms)
-        raw, parts = self._place.find(body)
-        if raw == self._array:
+        found = self._found(body)
+        if found.raw == self._array:
             return
-        self._array = raw
-        items = self._items(raw, parts)
-        if len(items) > MOST_RECORDS:
+        self._array = found.raw
+        if len(found.parts) > MOST_RECORDS:
             raise TooCostly(f"a version has more than {MOST_RECORDS} records")
-        gone = [self._open.pop(item) for item in self._open.keys() - items.keys()]
-        came = [(item, member) for item, member in items.items() if item not in self._open]
-        gone.sort(key=lambda each: (each.at_ms, each.same, each.value))
+        came, gone = self._of_middle(found.middle) or self._of_all(found)
         self._change(came, gone, at_ms, snapshot)
 
     def finish(self, now_ms: int) -> None:
@@ -92,6 +100,28 @@ class IntervalReader:
         self._pass_until(FOREVER_MS if self._request.every_ms is None else now_ms + 1)
 
     # Which records there are
+
+    def _found(self, body: bytes) -> Found:
+        """Of the document as the one record there is no part."""
+        if self._request.array is None:
+            return Found(bytes(slices.trimmed(surrogates.replaced(body))), [])
+        return self._place.find(body)
+
+    def _of_middle(self, middle: Middle | None) -> tuple[list[_Came], list[_Open]] | None:
+        """What came and what is gone; None where these do not tell, as equal elements count by their number."""
+        if middle is None or not self._all_differ:
+            return None
+        gone, came = set(middle.gone), set(middle.came)
+        new = [item for item in middle.came if item not in gone]
+        if len(came) < len(middle.came) or any(item in self._open for item in new):
+            return None
+        return [(item, None) for item in new], [self._open.pop(item) for item in middle.gone if item not in came]
+
+    def _of_all(self, found: Found) -> tuple[list[_Came], list[_Open]]:
+        items = self._items(found.raw, found.parts)
+        self._all_differ = len(items) == len(found.parts) and all(member is None for member in items.values())
+        gone = [self._open.pop(item) for item in self._open.keys() - items.keys()]
+        return [(item, member) for item, member in items.items() if item not in self._open], gone
 
     def _items(self, raw: bytes | None, parts: Parts) -> dict[bytes, _Item]:
         """By the bytes that tell one from the other."""
@@ -103,9 +133,8 @@ class IntervalReader:
         if isinstance(parts, dict):
             members = parts.items()
             return {msgspec.json.encode(name) + b":" + value: (name, bytes(value)) for name, value in members}
-        elements = list(map(bytes, parts))
-        items: dict[bytes, _Item] = dict.fromkeys(elements)
-        return items if len(items) == len(elements) else _told_apart(elements)
+        items: dict[bytes, _Item] = dict.fromkeys(parts)
+        return items if len(items) == len(parts) else _told_apart(parts)
 
     def _projected(self, record: bytes) -> bytes:
         """The record itself, or an object of the fields that are wanted, by their numbers."""
@@ -116,23 +145,23 @@ class IntervalReader:
 
     # What became of them
 
-    def _change(self, came: Sequence[tuple[bytes, _Item]], gone: Sequence[_Open], at_ms: int, snapshot: bytes) -> None:
-        before: defaultdict[str, list[_Open]] = defaultdict(list)
-        for each in reversed(gone):
-            before[each.same].append(each)
+    def _change(self, came: Sequence[_Came], gone: Sequence[_Open], at_ms: int, snapshot: bytes) -> None:
+        before = _by_record(gone)
         for (item, member), key in zip(came, self._keys(came), strict=True):
             record = item if member is None else member[1]
-            payload = self._projected(record) if self._request.array is not None else record
-            value = digest(slices.canonical(payload))
-            same = _UNKEYED + value.hex() if key is None else key
-            earlier = before[same].pop() if before.get(same) else None
-            if earlier is not None and earlier.value == value:
-                self._open[item] = earlier
-                continue
-            if earlier is not None:
+            if self._request.array is None:
+                new = _Open(None, record, at_ms, snapshot)
+            else:
+                new = _Open(key, self._projected(record), at_ms, snapshot)
+            changed = None
+            if before.get(new.same):
+                earlier = before[new.same].pop()
+                is_same, changed = _compared(earlier.payload, new.payload)
+                if is_same:
+                    self._open[item] = earlier
+                    continue
                 self._end(earlier, at_ms)
-            new = _Open(None if self._request.array is None else key, same, payload, value, at_ms, snapshot)
-            self.shape.learn(payload)
+            self.shape.learn(new.payload, changed)
             self._open[item] = new
             self._begun.append(new)
         for left in before.values():
@@ -194,6 +223,31 @@ class IntervalReader:
     def _end(self, each: _Open, at_ms: int) -> None:
         if each.row is not None:
             self._rows.end(each.row, at_ms)
+
+
+def _by_record(gone: Sequence[_Open]) -> dict[str, list[_Open]]:
+    """Of several with the same key the oldest is the last."""
+    found: defaultdict[str, list[_Open]] = defaultdict(list)
+    for each in gone:
+        found[each.same].append(each)
+    for some in found.values():
+        if len(some) > 1:
+            some.sort(key=lambda each: (each.at_ms, each.value), reverse=True)
+    return found
+
+
+def _compared(before: bytes, after: bytes) -> tuple[bool, dict[str, msgspec.Raw] | None]:
+    """Whether both have the same value; and of two objects the members that the second has with other bytes."""
+    if before[0] != slices.OPEN_OBJECT or after[0] != slices.OPEN_OBJECT:
+        return slices.canonical(before) == slices.canonical(after), None
+    old, new = slices.members(before), slices.members(after)
+    other = {name: value for name, value in new.items() if old.get(name) != value}
+    is_same = len(old) == len(new) and all(name in old and _equal(old[name], value) for name, value in other.items())
+    return is_same, other
+
+
+def _equal(before: msgspec.Raw, after: msgspec.Raw) -> bool:
+    return slices.canonical(bytes(before)) == slices.canonical(bytes(after))
 
 
 def _told_apart(elements: Sequence[bytes]) -> dict[bytes, _Item]:

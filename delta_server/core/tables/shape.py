@@ -5,7 +5,7 @@ names too many, as those of a map are; what is left nested is one column of JSON
 names, so that neither the order of members nor that of versions moves one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isinf
 from typing import Any, Literal
 
@@ -82,8 +82,12 @@ class Shape:
         self._open: dict[tuple[Any, ...], list[str]] = {}
         """By names and types of an object's members: those of which these do not say all there is to learn."""
 
-    def learn(self, record: bytes) -> None:
-        """Raises Invalid where the records have too many different members."""
+    def learn(self, record: bytes, changed: Mapping[str, msgspec.Raw] | None = None) -> None:
+        """`changed`: the members that are other than in an object that was learned before. Raises Invalid where the
+        records have too many different members."""
+        if changed is not None:
+            self._add_members(self._root, {name: _value(bytes(raw)) for name, raw in changed.items()}, 0)
+            return
         value = _value(record)
         if type(value) is not dict:
             self._add(self._root, value, 0)
@@ -105,7 +109,11 @@ class Shape:
         if kind == "integer" and not -_LARGEST <= value <= _LARGEST:
             kind = "text"
         place.kinds.add(kind)
-        if kind != "object" or place.members is None:
+        if kind == "object":
+            self._add_members(place, value, depth)
+
+    def _add_members(self, place: _Place, value: Mapping[str, Any], depth: int) -> None:
+        if place.members is None:
             return
         for name, below in value.items():
             member = place.members.get(name)

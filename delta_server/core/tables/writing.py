@@ -84,19 +84,19 @@ def parquet_lines(names: Sequence[str], columns: Sequence[Column], rows: Iterabl
     """Times are milliseconds; what is not of its column's type, and JSON, is text. Members are numbered; what is null
     is left out."""
     labels = [(b',"c%d":' % number, column) for number, column in enumerate(columns)]
-    plain = {column.path[0]: (label, column.type) for label, column in labels if len(column.path) == 1}
+    plain = {column.path[0]: (label, column.type in _AS_THEY_ARE) for label, column in labels if len(column.path) == 1}
     deep = [(label, column) for label, column in labels if len(column.path) != 1]
     deep_columns = [column for _, column in deep]
     for row in rows:
         cells = {f"f{number}": _FOR_PARQUET[name](row) for number, name in enumerate(names)}
         line = [msgspec.json.encode(cells)[:-1]]
         for name, value in (_members(row.record) or {}).items() if plain else ():
-            if name in plain:
-                label, kind = plain[name]
-                line += _typed(label, kind, slices.minified(bytes(value)))
-        for (label, column), found in zip(deep, _found(deep_columns, row), strict=True):
-            if found is not None:
-                line += _typed(label, column.type, bytes(found))
+            if name in plain and (raw := bytes(value)) != b"null":
+                label, is_as_it_is = plain[name]
+                line += label, raw if is_as_it_is or raw[0] == slices.QUOTE else _text(raw)
+        for (label, column), found in zip(deep, _found(deep_columns, row) if deep else (), strict=True):
+            if found is not None and (raw := bytes(found)) != b"null":
+                line += label, raw if column.type in _AS_THEY_ARE or raw[0] == slices.QUOTE else _text(raw)
         line.append(b"}\n")
         yield b"".join(line)
 
@@ -145,11 +145,8 @@ def _cell(value: msgspec.Raw | None) -> Any:
     return None if kind == "null" else value
 
 
-def _typed(label: bytes, kind: ColumnType, raw: bytes) -> tuple[bytes, ...]:
-    if raw == b"null":
-        return ()
-    is_as_it_is = raw[0] == slices.QUOTE or kind in _AS_THEY_ARE
-    return label, raw if is_as_it_is else msgspec.json.encode(raw.decode())
+def _text(raw: bytes) -> bytes:
+    return msgspec.json.encode(slices.minified(raw).decode())
 
 
 def _instant(at_ms: int | None) -> str | None:

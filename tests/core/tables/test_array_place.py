@@ -1,5 +1,6 @@
 """What is found in each version is what reading all of the document finds."""
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from delta_server.core.json import pointer, slices, surrogates
 from delta_server.core.tables import array_place
-from delta_server.core.tables.array_place import ArrayPlace
+from delta_server.core.tables.array_place import ArrayPlace, Found
 from tests.often import FUZZ
 
 LONG = b',"rest":"' + b"-" * 60 + b'"}'
@@ -41,13 +42,20 @@ def wanted(document: bytes, path: str) -> bytes | None:
 
 def check(path: str, documents: list[bytes]) -> ArrayPlace:
     place = ArrayPlace(pointer.parse(path))
+    found: Found | None = None
     for document in documents:
-        raw, parts = place.find(document)
+        before = list(found.parts) if found is not None and isinstance(found.parts, list) else []
+        found = place.find(document)
+        raw = found.raw
         assert raw == wanted(document, path), document
-        if raw is None or not path or raw[0] not in (slices.OPEN_ARRAY, slices.OPEN_OBJECT):
-            assert not parts
+        if raw is None or raw[0] not in (slices.OPEN_ARRAY, slices.OPEN_OBJECT):
+            assert not found.parts
+        elif raw[0] == slices.OPEN_OBJECT:
+            assert found.parts == slices.members(raw)
         else:
-            assert parts == (slices.elements(raw) if raw[0] == slices.OPEN_ARRAY else slices.members(raw))
+            assert found.parts == list(map(bytes, slices.elements(raw)))
+        if found.middle is not None:
+            assert Counter(before) - Counter(found.middle.gone) == Counter(found.parts) - Counter(found.middle.came)
     return place
 
 
@@ -79,5 +87,4 @@ def test_others_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     place = check("/a", documents[:1])
     monkeypatch.setattr(array_place, "_read", None)
     for document in documents:
-        raw, _ = place.find(document)
-        assert raw == wanted(document, "/a")
+        assert place.find(document).raw == wanted(document, "/a")

@@ -111,6 +111,24 @@ def test_only_the_fields_named_count() -> None:
     assert [row[:3] for row in rows.rows] == [[None, {"0": 0}, START], [None, {"0": 1}, START + 2]]
 
 
+def test_the_document_is_the_array() -> None:
+    versions = [(START + n, [{"id": 1, "v": n // 2}, {"id": 2}]) for n in range(4)]
+    rows = read(versions, TableRequest(array=""))
+    assert [(row[0], row[2] - START) for row in rows.rows] == [("1", 0), ("2", 0), ("1", 2)]
+    rows = read([(START, b' {"x": {"v": 1}, "y": {"v": 2}} \n')], TableRequest(array=""))
+    assert [row[:2] for row in rows.rows] == [["x", {"v": 1}], ["y", {"v": 2}]]
+
+
+@given(st.lists(st.lists(st.integers(0, 5) | st.fixed_dictionaries({"id": st.integers(0, 9)}), max_size=9), max_size=6))
+def test_what_is_read_of_an_array_alone_is_what_all_of_it_says(history: list[list[Any]]) -> None:
+    versions = [(START + n, {"a": value, "n": 1}) for n, value in enumerate(history)] or [(START, {})]
+    rows = read(versions, TableRequest(array="/a"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(IntervalReader, "_of_middle", lambda reader, middle: None)
+        whole = read(versions, TableRequest(array="/a"))
+    assert same(rows.rows, whole.rows)
+
+
 def test_a_key_that_nobody_named_is_found() -> None:
     versions = [(START + n, {"a": [{"code": f"c{i}", "v": n * i} for i in range(3)]}) for n in range(2)]
     rows = read(versions, TableRequest(array="/a"), None)

@@ -48,6 +48,25 @@ def test_columns(records: list[str], wanted: list[Any]) -> None:
         assert [(each.name, each.type) for each in learned.columns(["key"])] == wanted
 
 
+nested = st.dictionaries(st.sampled_from("xyz"), st.integers(0, 1) | st.just([1]), max_size=3)
+objects = st.dictionaries(
+    st.sampled_from("abcd"), st.sampled_from([None, True, 1, 1.5, "x", 1 << 63]) | nested, max_size=4
+)
+
+
+@given(st.lists(objects, min_size=1, max_size=5))
+def test_members_that_changed_teach_what_the_record_does(history: list[dict[str, Any]]) -> None:
+    whole, learned = Shape(), Shape()
+    for number, record in enumerate(history):
+        text = msgspec.json.encode(record)
+        whole.learn(text)
+        before = history[number - 1] if number else {}
+        changed = {name: value for name, value in record.items() if name not in before or before[name] != value}
+        parts = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in changed.items()}
+        learned.learn(text, parts if number else None)
+    assert learned.columns([]) == whole.columns([])
+
+
 def test_named_fields_keep_their_order() -> None:
     learned = Shape()
     learned.learn(b'{"0": 1, "2": {"x": 1}}')
