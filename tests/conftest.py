@@ -42,6 +42,10 @@ from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.options import Storage
 from delta_server.tasks import processes
 from tests import event_loop, secret_sweep
+from tests.by_file import pytest_collect_file as pytest_collect_file
+from tests.by_file import pytest_configure_node as pytest_configure_node
+from tests.by_file import pytest_runtest_protocol as pytest_runtest_protocol
+from tests.by_file import pytest_sessionstart as pytest_sessionstart
 from tests.cheap_passwords import hash_cheaply
 from tests.no_skips import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.often import FUZZ

@@ -302,7 +302,7 @@ async def test_a_push_may_be_larger_than_a_batch(one: Replica) -> None:
     assert len(one.rows) == MAX_CHANGES + 1
 
 
-def test_a_timestamp_tells_its_space() -> None:
+async def test_a_timestamp_tells_its_space() -> None:
     number, other = watermelon.number_of(b"epoch", 1), watermelon.number_of(b"epoch", 2)
     assert number != other
     at = watermelon.timestamp(number, 7)
