@@ -29,6 +29,7 @@ from delta_server.features.snapshots.appending import (
     stored_answer,
 )
 from delta_server.features.snapshots.incoming import NewSnapshot, check
+from delta_server.features.snapshots.tails import RememberedTail, RememberedTails
 from delta_server.features.snapshots.timeline import EndpointLocks, TailSnapshot, TimelineChanged, TimelineTail
 from delta_server.features.usage import service as usage
 from delta_server.features.usage.service import Allowance
@@ -39,6 +40,7 @@ from delta_server.storage.contents.options import Packs
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import IdempotencyKey
 from delta_server.storage.sqlite.transaction import shutting_down
+from delta_server.tasks.joint_writes import JointWrites
 from delta_server.tasks.lanes import BatchQueues, QueuedItem
 
 Document: TypeAlias = tuple[NewSnapshot, bytes | Exception | None]
@@ -118,32 +120,44 @@ async def _append_round(
     svc: Services, project: int, endpoint: EndpointRef, batch: Sequence[_Waiting]
 ) -> list[_Waiting]:
     """Answer all but those it returns, which are to be encoded again."""
-    tail, depth, earlier = svc.db.peek(_read_tail, endpoint.id, [item.idempotency_key for item in batch])
-    fresh = _settle(batch, earlier)
-    planned = await plan(svc, endpoint.id, [(item.new, item.hash) for item in fresh], tail, depth)
+    tails = svc.state(RememberedTails)
+    end, fresh = tails.take(endpoint.id), list(batch)
+    if end is None or any(item.idempotency_key.scope is not None for item in batch):
+        tail, depth, earlier = svc.db.peek(_read_tail, endpoint.id, [item.idempotency_key for item in batch])
+        end, fresh = RememberedTail(tail, depth), _settle(batch, earlier)
+    planned = await plan(svc, endpoint.id, [(item.new, item.hash) for item in fresh], end.tail, end.depth)
     fresh = _settle(fresh, [each if isinstance(each, Exception) else None for each in planned])
     lasts = [each for each in planned if isinstance(each, TailSnapshot)]
     if not fresh:
         return []
     requests = [(item.new, item.idempotency_key) for item in fresh]
     async with timeline.stored_ahead(svc.db, lasts) as lasts:
-        [written] = await svc.db.write(
-            insert_rounds, endpoint.project, [Round(endpoint, requests, lasts)], svc.config.plans
+        written = await svc.state(_ProjectWrites).write(
+            svc.db,
+            endpoint.project,
+            Round(endpoint, requests, lasts),
+            partial(_insert_together, endpoint.project, svc.config.plans),
+            weight=len(lasts),
         )
-        return _answer(svc, fresh, written)
+        tails.remember(endpoint.id, end, lasts, written)
+        return _answer(svc, fresh, written, counts=not end.rounds)
 
 
 def _answer(
-    svc: Services, fresh: Sequence[_Waiting], written: Sequence[CreatedSnapshots | Exception]
+    svc: Services,
+    fresh: Sequence[_Waiting],
+    written: Sequence[CreatedSnapshots | Exception],
+    *,
+    counts: bool,
 ) -> list[_Waiting]:
-    """Those that are to be encoded again."""
+    """Those that are to be encoded again; that `counts` as a lost race where the end was looked up."""
     again = []
     for number, (item, result) in enumerate(zip(fresh, written, strict=True)):
         if not isinstance(result, TimelineChanged):
             _cache_body(svc, item, result)
             _settle([item], [result])
             continue
-        item.lost += not number  # the others of a round may go again for the sake of the first
+        item.lost += counts and not number  # the others of a round may go again for the sake of the first
         if item.lost < ATTEMPTS:
             again.append(item)
         else:
@@ -250,6 +264,16 @@ class Round(msgspec.Struct, frozen=True):
     endpoint: EndpointRef
     requests: Sequence[tuple[NewSnapshot, IdempotencyKey]]
     lasts: Sequence[TailSnapshot]
+
+
+class _ProjectWrites(JointWrites):
+    """Rounds of several endpoints of a project go in one call of the writer."""
+
+
+def _insert_together(
+    project: int, plans: Plans, tx: Tx, rounds: Sequence[Round]
+) -> list[list[CreatedSnapshots | Exception]]:
+    return insert_rounds(tx, project, rounds, plans)
 
 
 def insert_rounds(

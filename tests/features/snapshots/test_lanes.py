@@ -13,7 +13,7 @@ from delta_server.core import times
 from delta_server.core.errors import BadRequest, Conflict, DeltaError, KeyReused, NotFound, TooLarge, Unavailable
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.snapshots import lanes, service, timeline
+from delta_server.features.snapshots import lanes, service, tails, timeline
 from delta_server.features.snapshots.appending import ATTEMPTS, CreatedSnapshots
 from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.features.snapshots.timeline import EndpointLocks, TailSnapshot, TimelineChanged, TimelineTail
@@ -239,6 +239,63 @@ async def test_what_the_endpoint_ends_with_by_then_is_what_counts(
     results = await send(services, *(latest(endpoint, document(n)) for n in range(4)))
     assert all(isinstance(one, CreatedSnapshots) for one in results)
     assert await documents_of(services, endpoint) == [document(9), cut_in, *(document(n) for n in range(4))]
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The endpoints whose end was looked up to plan a round."""
+    found: list[int] = []
+    look = lanes._read_tail
+
+    def noting(tx: Tx, endpoint: int, *more: Any) -> Any:
+        found.append(endpoint)
+        return look(tx, endpoint, *more)
+
+    monkeypatch.setattr(lanes, "_read_tail", noting)
+    return found
+
+
+async def test_the_end_is_looked_up_now_and_then(services: Services, endpoint: EndpointRef, looks: list[int]) -> None:
+    """In between it is what the round before left."""
+    for n in range(2 * tails.ROUNDS + 3):
+        await send(services, latest(endpoint, document(n // 2)))
+    assert len(looks) == 3
+    assert await documents_of(services, endpoint) == [document(n // 2) for n in range(2 * tails.ROUNDS + 3)]
+
+
+async def test_an_end_that_moved_otherwise_is_looked_up_again(
+    services: Services, endpoint: EndpointRef, looks: list[int]
+) -> None:
+    [first] = await send(services, latest(endpoint, document(0)))
+    later = NewSnapshot(endpoint, document(1), 5000)
+    await service.create_snapshots(services, endpoint.project, [later], IdempotencyKey.none())
+    await send(services, latest(endpoint, document(2)))
+    assert isinstance(first, CreatedSnapshots)
+    await service.delete_snapshot(services, endpoint.project, first.ids[0])
+    [last] = await send(services, latest(endpoint, document(3)))
+    assert isinstance(last, CreatedSnapshots)
+    await service.delete_snapshot(services, endpoint.project, last.ids[0])
+    await send(services, latest(endpoint, document(3)))
+    assert len(looks) == 3
+    assert await documents_of(services, endpoint) == [document(n) for n in (1, 2, 3)]
+
+
+async def test_rounds_of_endpoints_of_a_project_are_written_together(
+    services: Services, endpoint: EndpointRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, calls = await endpoint_named(services, "f"), []
+    insert = lanes.insert_rounds
+
+    def noting(tx: Tx, project: int, rounds: Sequence[lanes.Round], *more: Any) -> Any:
+        calls.append([this.endpoint.name for this in rounds])
+        return insert(tx, project, rounds, *more)
+
+    monkeypatch.setattr(lanes, "insert_rounds", noting)
+    results = await send(services, latest(endpoint, document(0)), latest(other, document(1)))
+    assert all(isinstance(one, CreatedSnapshots) for one in results)
+    assert calls == [["e", "f"]]
+    assert await documents_of(services, endpoint) == [document(0)]
+    assert await documents_of(services, other) == [document(1)]
 
 
 async def test_after_so_many_lost_races_it_is_a_conflict(
