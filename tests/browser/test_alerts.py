@@ -107,3 +107,24 @@ def test_the_bell_counts_what_needs_somebody(server: Server, visit: Open) -> Non
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Rule", exact=True)).to_contain_text(HOSTILE)
     client.delete(f"/v1/alerts/rules/{made.json()['rule']['id']}")
+
+
+def test_whom_a_rule_tells_is_chosen_by_name_and_stays_so(server: Server, visit: Open) -> None:
+    """The server keeps ids of what is chosen."""
+    window = visit(server)
+    window.sign_in()
+    client = signed_in(server)
+    hook = {"name": "pager", "url": "https://pager.example.com/", "events": ["alert.*"]}
+    webhook = client.post("/v1/webhooks", json=hook).json()["webhook"]["id"]
+    rule = {"endpoint": "quakes", "kind": "threshold", "path": "/metadata/count", "op": "gt", "value": 1000}
+    made = client.post("/v1/alerts/rules", json={"name": "many", **rule}).json()["rule"]["id"]
+    page = window.go(f"/p/{PROJECT}/alerts?rule={made}")
+    page.get_by_label("pager").check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("changed, not saved")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_label("pager")).to_be_checked()
+    expect(page.locator(".pick input[type=checkbox]")).to_have_count(1)
+    assert client.get(f"/v1/alerts/rules/{made}").json()["rule"]["tell"] == [webhook]
+    client.delete(f"/v1/alerts/rules/{made}")
+    client.delete(f"/v1/webhooks/{webhook}")

@@ -3,28 +3,26 @@ import { get, type Schemas } from "../api.ts";
 import { useLoad } from "../state/load.ts";
 import { zone } from "../state/zone.ts";
 import { Clock, Line, type PartProps, Pick } from "./inputs.tsx";
+import { hearers, turned } from "./telling.ts";
 
 /** Who is told, at once or in a digest. */
 export function Tell({ project, draft, set }: PartProps & { project: string }) {
   const webhooks = useLoad((signal) => get("/v1/webhooks", { in: project, signal }), [project]);
   const tell = draft.tell ?? [];
-  const names = [...new Set([...(webhooks.data?.data ?? []).map(({ name }) => name), ...tell])];
+  const { data, busy } = webhooks;
+  const all = data || !busy ? hearers(data?.data ?? [], tell) : [];
   const { digest } = draft;
   const at = digest?.at ?? "08:00";
   return (
     <Line name="Tell">
-      {names.length === 0 ? <span class="quiet">whoever hears of alerts: no webhook yet</span> : null}
-      {names.map((name) => (
-        <label key={name} class="pick">
-          <input
-            type="checkbox"
-            checked={tell.includes(name)}
-            onChange={() => set({ tell: tell.includes(name) ? tell.filter((each) => each !== name) : [...tell, name] })}
-          />
-          {name}
+      {all.length === 0 && !busy ? <span class="quiet">whoever hears of alerts: no webhook yet</span> : null}
+      {all.map((each) => (
+        <label key={each.id} class="pick">
+          <input type="checkbox" checked={each.isTold} onChange={() => set({ tell: turned(each, tell) })} />
+          {each.name}
         </label>
       ))}
-      {names.length > 0 && tell.length === 0 && !digest ? (
+      {all.length > 0 && tell.length === 0 && !digest ? (
         <span class="quiet"> none chosen: those that hear of alerts</span>
       ) : null}{" "}
       <Pick
