@@ -50,6 +50,12 @@ def server(directory: Path, api: Source, said: Said) -> Iterator[Server]:
         assert made.status_code == 201, made.text
         unpolled = client.post("/v1/endpoints", json={"name": "pushed"}, params=inside)
         assert unpolled.status_code == 201, unpolled.text
+        paging = {"by": "cursor", "items": "[n]", "cursor": "nxt"}
+        paged = client.post(
+            "/v1/endpoints", json={"name": "paged", "polling": polling | {"paging": paging}}, params=inside
+        )
+        assert paged.status_code == 201, paged.text
+        assert client.post("/v1/endpoints/paged/poll", params=inside).status_code == 200
         poll = f"/v1/endpoints/{made.json()['endpoint']['id']}/poll"
         for answer in [
             *[said.answer] * 11,
@@ -120,6 +126,10 @@ def test_narrow_and_dark_and_one_that_is_not_polled(server: Server, visit: Open)
     expect(panel).to_contain_text("Status 500")  # the list leaves it out, its address does not
     page = window.turn(f"/p/{PROJECT}/e/{quote(NAME, safe='')}/polls?at=7")
     expect(panel).to_contain_text("It is not on record")
+    page = window.turn(f"/p/{PROJECT}/e/paged/polls")
+    page.locator("tr[data-row]").filter(has_text="perhaps not whole").first.get_by_role("link").click()
+    expect(panel).to_contain_text("nxt finds nothing in it")
+    fits(page)
     page = window.turn(f"/p/{PROJECT}/e/pushed/polls")  # nothing of the endpoint before is asked for there
     expect(page.get_by_text("This endpoint is not polled")).to_be_visible()
     window.axe()

@@ -95,6 +95,7 @@ function Row({ poll, isOpen }: { poll: Poll; isOpen: boolean }) {
       <td>{poll.status ?? "–"}</td>
       <td class="what">
         {poll.changed ? <b>{text}</b> : text}
+        {poll.note === null ? null : <small> · perhaps not whole</small>}
         {poll.clock_set_ms === null ? null : <small> · the clock was set {setBy(poll.clock_set_ms)}</small>}
       </td>
       <td class="n">{poll.bytes > 0 ? bytes(poll.bytes) : ""}</td>
