@@ -155,10 +155,14 @@ def _discord(to: Destination, message: Outgoing) -> Rendered:
 
 
 def _teams(to: Destination, message: Outgoing) -> Rendered:
-    """An adaptive card, as the Workflows app takes it in place of the connectors that are gone."""
+    """An adaptive card, as the Workflows app takes it in place of the connectors that are gone. A TextBlock would read
+    Markdown, links too; the runs of a RichTextBlock are text."""
     of = said(message)
-    blocks = [{"type": "TextBlock", "text": of.title, "weight": "bolder", "wrap": True}]
-    blocks += [{"type": "TextBlock", "text": line, "wrap": True, "spacing": "none"} for line in of.lines]
+
+    def block(text: str, **style: str) -> dict[str, Any]:
+        return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **style}]}
+
+    blocks = [block(of.title, weight="bolder"), *[block(line) | {"spacing": "none"} for line in of.lines]]
     card: dict[str, Any] = {"type": "AdaptiveCard", "version": "1.4", "body": blocks}
     if message.link:
         card["actions"] = [{"type": "Action.OpenUrl", "title": "Open", "url": message.link}]

@@ -47,7 +47,10 @@ def test_discord_pings_nobody() -> None:
 
 def test_teams_is_an_adaptive_card() -> None:
     card = rendered("teams")[2]["attachments"][0]["content"]
-    assert (card["type"], card["body"][0]["text"]) == ("AdaptiveCard", TITLE)
+    title = card["body"][0]["inlines"][0]
+    assert (card["type"], title["text"]) == ("AdaptiveCard", TITLE)
+    kinds = {(block["type"], run["type"]) for block in card["body"] for run in block["inlines"]}
+    assert kinds == {("RichTextBlock", "TextRun")}  # which read no Markdown
     assert card["actions"][0]["url"] == LINK
 
 
