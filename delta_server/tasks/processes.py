@@ -25,10 +25,10 @@ log = structlog.get_logger("delta.processes")
 
 IDLE_S = 60.0
 """After so long without work a process ends; starting one takes 0.1 s."""
-MOST_IDLE = 2
+MOST_IDLE = 3
 """That wait for work: each holds 30 to 60 MB."""
 SECOND_IDLE_S = 3.0
-"""The second of them waits no longer: deltas and schemas of one load take one each, by turns and at the same time."""
+"""Only one of them waits longer: deltas of one load take two, schemas one, by turns and at the same time."""
 
 
 class ProcessPool:

@@ -55,6 +55,10 @@ class WaitingCallers:
         self._changed = Signal()
         self._last_s = float("-inf")
 
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._busy)
+
     @contextmanager
     def waiting(self, project: int) -> Iterator[None]:
         self._busy[project] += 1

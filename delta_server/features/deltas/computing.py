@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -65,9 +66,15 @@ async def compute_queued(svc: Services, on_progress: Callable[[int], None] = lam
 
 
 async def compute_some(
-    svc: Services, project: int, endpoints: Sequence[int], on_progress: Callable[[int], None] = lambda done: None
+    svc: Services,
+    project: int,
+    endpoints: Sequence[int],
+    on_progress: Callable[[int], None] = lambda done: None,
+    *,
+    is_alone: bool = False,
 ) -> None:
-    """As `compute_queued`, of these endpoints of a project."""
+    """As `compute_queued`, of these endpoints of a project. One that `is_alone` has two endpoints at a time while no
+    caller waits: a core each."""
     share = max(MIN_SHARE, QUEUE_PAGE // len(endpoints))
     put_off: list[Unavailable] = []
     for begin in range(0, len(endpoints), together.ENDPOINTS_AT_ONCE):
@@ -77,15 +84,33 @@ async def compute_some(
         else:
             queued = await svc.db.read(together.queues, some, share)
         done = await _compute_at_hand(svc, project, queued, on_progress)
-        for endpoint, jobs in ((each.endpoint, each.jobs) for each in queued if each.endpoint not in done):
-            try:
-                computed = await _compute(svc, endpoint, jobs, yield_to=project)
-                on_progress(await _store_results(svc, project, endpoint, computed))
-            except Unavailable as error:
-                logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
-                put_off.append(error)
+        left = deque(each for each in queued if each.endpoint not in done)
+        runs = [_compute_each(svc, project, left, on_progress)]
+        if is_alone and len(left) > 1:
+            runs.append(_compute_each(svc, project, left, on_progress, beside=True))
+        for outcome in await asyncio.gather(*runs, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            put_off += outcome
     if len(put_off) == len(endpoints):
         raise put_off[0]
+
+
+async def _compute_each(
+    svc: Services, project: int, left: deque[Queued], on_progress: Callable[[int], None], *, beside: bool = False
+) -> list[Unavailable]:
+    """Why those were put off that were. `beside` another that takes from the same ones: while no caller waits, and
+    without what takes much memory."""
+    put_off: list[Unavailable] = []
+    while left and not (beside and (svc.foreground.is_busy or any(job.size >= LARGE_BYTES for job in left[0].jobs))):
+        endpoint, jobs = left[0].endpoint, left.popleft().jobs
+        try:
+            computed = await _compute(svc, endpoint, jobs, yield_to=project)
+            on_progress(await _store_results(svc, project, endpoint, computed))
+        except Unavailable as error:
+            logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
+            put_off.append(error)
+    return put_off
 
 
 async def _compute_at_hand(

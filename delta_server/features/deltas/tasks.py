@@ -61,7 +61,8 @@ class _ProjectQueue:
             self._served = {project: self._served.get(project, -1) for project in waiting}
             for project in sorted(free, key=self._served.__getitem__)[: PROJECTS_AT_ONCE - len(self._tasks)]:
                 self._served[project] = next(self._turn)
-                self._tasks[project] = asyncio.create_task(service.compute_some(self._svc, project, waiting[project]))
+                computing = service.compute_some(self._svc, project, waiting[project], is_alone=len(waiting) == 1)
+                self._tasks[project] = asyncio.create_task(computing)
         return bool(self._tasks)
 
     async def wait_for_some(self, *, since: int) -> None:

@@ -1,6 +1,7 @@
 """Deltas computed behind the writes: always those of the present timeline with the present settings."""
 
 import asyncio
+import contextlib
 import json
 import random
 from itertools import pairwise
@@ -198,6 +199,35 @@ async def test_endpoints_take_turns(services: Services) -> None:
     assert len(await listed(services, busy)) < 50
     await compute(services)
     assert len(await listed(services, busy)) == 299
+
+
+@pytest.mark.parametrize(
+    ("is_alone", "a_caller_waits", "size", "most"),
+    [(True, False, 10, 2), (False, False, 10, 1), (True, True, 10, 1), (True, False, computing.LARGE_BYTES, 1)],
+    ids=["two at a time", "beside other projects", "beside a caller", "large documents"],
+)
+async def test_of_a_project_that_is_alone_two_endpoints_are_computed_at_a_time(
+    services: Services, monkeypatch: pytest.MonkeyPatch, is_alone: bool, a_caller_waits: bool, size: int, most: int
+) -> None:
+    named = [await endpoint_named(services, f"e{number}") for number in range(4)]
+    for endpoint in named:
+        await fill(services, endpoint, [Version(1000 * at, document(at, more="x" * size)) for at in range(2)])
+    compute_one, running, seen = computing._compute, [], []
+
+    async def noting(svc: Services, endpoint: int, *args: Any, **more: Any) -> Any:
+        running.append(endpoint)
+        seen.append(len(running))
+        try:
+            return await compute_one(svc, endpoint, *args, **more)
+        finally:
+            running.remove(endpoint)
+
+    monkeypatch.setattr(computing, "_compute", noting)
+    project, ids = named[0].project, [endpoint.id for endpoint in named]
+    with services.foreground.waiting(project) if a_caller_waits else contextlib.nullcontext():
+        await service.compute_some(services, project, ids, is_alone=is_alone)
+    assert (max(seen), len(seen)) == (most, 4)
+    assert [len(await listed(services, endpoint)) for endpoint in named] == [1] * 4
 
 
 async def test_a_deleted_endpoint_does_not_hold_up_the_others(services: Services) -> None:
