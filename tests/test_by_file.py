@@ -13,7 +13,16 @@ from tests import by_file
 
 WITHOUT = [f"-pno:{each}" for each in ("cacheprovider", "schemathesis", "faker", "anyio", "hypothesispytest")]
 FILES = {
-    "conftest.py": "from tests.by_file import *",
+    "conftest.py": """
+import pytest
+from tests.by_file import *
+
+@pytest.fixture(scope="session", autouse=True)
+def of_session(pytestconfig):
+    pytestconfig.begun = getattr(pytestconfig, "begun", 0) + 1
+    yield
+    assert pytestconfig.begun == 1
+""",
     "pytest.ini": "[pytest]\nasyncio_default_fixture_loop_scope = function",
     "a/test_good.py": """
 import pytest
@@ -48,6 +57,7 @@ def begins():
 
 def test_ends(ends): pass
 def test_begins(begins): pass
+def test_what_lasts_was_begun_once(pytestconfig): assert pytestconfig.begun == 1
 def test_skipped(): pytest.skip('no reason')
 """,
 }
@@ -73,7 +83,7 @@ def test_what_is_told(tmp_path: Path) -> None:
     told = run(tmp_path)
     assert told.returncode == pytest.ExitCode.TESTS_FAILED
     lines = told.stdout.splitlines()
-    assert lines[-1].startswith("1 failed, 4 passed, 2 skipped, 3 errors in")
+    assert lines[-1].startswith("1 failed, 5 passed, 2 skipped, 3 errors in")
     for line in (
         "FAILED a/test_bad.py::test_bad - assert 1 == 2",
         "ERROR b/test_broken.py - ValueError: while it is read",
