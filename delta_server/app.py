@@ -295,6 +295,7 @@ async def open_services(
             clock,
             cpu=pools.cpu,
             spare_cpu=pools.spare_cpu,
+            batch_cpu=pools.event_cpu,
             views=sql_views_of(features),
             companions=companions_of(features),
             admit=usage_service.admission(config.plans),

@@ -25,6 +25,7 @@ ACTING: ContextVar[Actor] = ContextVar("acting", default=SERVER)
 context, as the alternative is an argument of each function between a route and the line that records a change."""
 
 _FREEING: set[object] = set()
+_SINGLE: set[object] = set()
 
 
 def listed(values: Sequence[object]) -> str:
@@ -40,6 +41,17 @@ def frees_space(fn: Callable[P, T]) -> Callable[P, T]:
 
 def is_freeing(fn: Callable[..., object]) -> bool:
     return getattr(fn, "__func__", fn) in _FREEING
+
+
+def one_statement(fn: Callable[P, T]) -> Callable[P, T]:
+    """Marks what reads by one statement, which is a snapshot by itself: `Database.peek` begins no transaction for it.
+    SQLite gives the interpreter's lock away at each statement, and the event loop waits for it again."""
+    _SINGLE.add(fn)
+    return fn
+
+
+def is_one_statement(fn: Callable[..., object]) -> bool:
+    return fn in _SINGLE
 
 
 class Clock(Protocol):

@@ -13,6 +13,7 @@ import msgspec
 from delta_server.core.events.event import Event
 from delta_server.core.events.persons import PersonIds
 from delta_server.core.query.plan import Aggregate, Listing, Plan
+from delta_server.storage.database import Threads
 
 
 class QueryResult(msgspec.Struct, frozen=True):
@@ -83,6 +84,10 @@ class Positions(NamedTuple):
 
 
 class EventWriter(Protocol):
+    batch_cpu: Threads
+    """Encodes batches of events, and is there to read them first. In a server it is one thread: as several did it, a
+    third of their processor time went into handing each other the interpreter's lock."""
+
     async def append_events(
         self, project: int, events: Sequence[Event], companion: object | None = None
     ) -> frozenset[int]:

@@ -9,14 +9,15 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.storage.priority import WITH_LOCK
-from delta_server.storage.turns import Turns
-from delta_server.tasks.threads import FairThreadPool, OneAtATime, ThreadPool
+from delta_server.storage.turns import Callers, Turns
+from delta_server.tasks.threads import PATIENT_S, BatchThread, FairThreadPool, OneAtATime, ThreadPool
 
 WAIT_S = 60
 """Only a deadlock waits this long."""
@@ -51,6 +52,69 @@ async def test_closing_ends_what_runs_and_gives_up_the_rest_and_the_loop_goes_on
     await closing
     with pytest.raises(Unavailable, match="shutting down"):
         await running
+
+
+@pytest.fixture
+def usual_s() -> Iterator[float]:
+    """The interval of a server, while a test lasts."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    yield sys.getswitchinterval()
+    sys.setswitchinterval(before_s)
+
+
+async def test_batches_are_worked_on_one_at_a_time_and_keep_the_lock_for_longer(usual_s: float) -> None:
+    callers = Callers()
+    cpu, at_once, most = BatchThread("test", callers), 0, 0
+
+    def step() -> float:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        interval_s = sys.getswitchinterval()
+        at_once -= 1
+        return interval_s
+
+    callers.note(1)
+    assert await asyncio.gather(*(cpu(step) for _ in range(20))) == pytest.approx([PATIENT_S] * 20)
+    assert most == 1
+    assert sys.getswitchinterval() == usual_s
+    await cpu.close()
+
+
+async def test_with_another_project_that_calls_batches_keep_the_lock_as_others_do(usual_s: float) -> None:
+    callers, entered, let_go = Callers(), threading.Event(), threading.Event()
+    cpu = BatchThread("test", callers)
+    callers.note(1)
+
+    def run() -> bool:
+        entered.set()
+        return let_go.wait(WAIT_S)
+
+    running = asyncio.ensure_future(cpu(run))
+    assert await asyncio.to_thread(entered.wait, WAIT_S)
+    assert sys.getswitchinterval() == pytest.approx(PATIENT_S)
+    callers.note(2)
+    second = asyncio.ensure_future(cpu(sys.getswitchinterval))
+    await asyncio.sleep(0)
+    assert sys.getswitchinterval() == usual_s, "of what runs already, too"
+    let_go.set()
+    assert (await running, await second) == (True, usual_s)
+    await cpu.close()
+
+
+async def test_a_batch_that_fails_or_is_given_up_leaves_the_interval_as_it_was(usual_s: float) -> None:
+    cpu, began = BatchThread("test", Callers()), threading.Event()
+    with pytest.raises(ZeroDivisionError):
+        await cpu(lambda: 1 / 0)
+    assert sys.getswitchinterval() == usual_s
+    running = asyncio.ensure_future(cpu(endless, began))
+    assert await asyncio.to_thread(began.wait, WAIT_S)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert sys.getswitchinterval() == usual_s
+    await cpu.close()
 
 
 _TRACED = """

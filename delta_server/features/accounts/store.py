@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, one_statement
 
 DEFAULT_ACCOUNT = "default"
 
@@ -112,6 +112,7 @@ def insert_key(
     )
 
 
+@one_statement
 def key(tx: Tx, public_id: str) -> StoredKey | None:
     """The only look-up without a tenant: it is what finds the tenant."""
     row = tx.one(

@@ -134,7 +134,7 @@ async def _parse(svc: Services, project: int, body: bytes, read: Callable[[], _F
     if len(body) <= ON_THE_LOOP_BYTES:
         return read()
     if len(body) < (APART_BYTES if svc.several_call else IN_TURN_BYTES):
-        return await svc.cpu(read)
+        return await svc.event_writer.batch_cpu(read)
     async with svc.one_cpu.turn(project) as thread:
         if svc.several_call:
             with suppress(TooCostly):  # its process died

@@ -73,13 +73,13 @@ class EmbeddedEventLog:
         spill: Path | None = None,
         cold: ColdPieces | None = None,
         kept: Sequence[str] = (),
+        batch_cpu: Threads | None = None,
     ) -> None:
         """`kept`: see `child.environment`."""
         self._db, self._clock = db, clock
-        self._spare_cpu = spare_cpu
-        self._dedup = dedup
-        self._query_seconds = config.events.query_seconds
-        self._appending = Appender(db, clock, cpu, dedup, last_seq, companions, admit)
+        self._spare_cpu, self.batch_cpu = spare_cpu, batch_cpu or cpu
+        self._dedup, self._query_seconds = dedup, config.events.query_seconds
+        self._appending = Appender(db, clock, self.batch_cpu, dedup, last_seq, companions, admit)
         database = config.storage.data_dir / DATABASE_NAME
         writing = self._appending.writing
         self._engine = Engine(database, config.events, spill=spill, callers=callers, writing=writing, cold=cold)
@@ -121,10 +121,12 @@ class EmbeddedEventLog:
         admit: AdmitEvents = admit_all,
         callers: Callers | None = None,
         cold: ColdPieces | None = None,
+        batch_cpu: Threads | None = None,
     ) -> Self:
-        """`cpu` is for what a write waits for, `spare_cpu` for what may take long; `views` are what SQL sees beside the
-        events, `companions` what may be stored with them; `admit` says whether a project may store so many, and
-        `callers` are all of the server's; `cold` reads what has left the database. Raises Unavailable."""
+        """`cpu` is for what a write waits for, but for encoding events where there is a `batch_cpu`, `spare_cpu` for
+        what may take long; `views` are what SQL sees beside the events, `companions` what may be stored with them;
+        `admit` says whether a project may store so many, and `callers` are all of the server's; `cold` reads what has
+        left the database. Raises Unavailable."""
         dedup = DedupIndex(config.events.dedup_days * DAY_MS)
         await large_files.drop_left(db)
         await dedup.load(db)
@@ -144,6 +146,7 @@ class EmbeddedEventLog:
             callers=callers,
             cold=cold,
             kept=CREDENTIALS if has_cold else (),
+            batch_cpu=batch_cpu,
         )
 
     @classmethod

@@ -19,7 +19,7 @@ import apsw
 
 from delta_server.core.errors import DeltaError
 from delta_server.storage import staged_restore
-from delta_server.storage.database import Clock, DatabaseStats, Tx, is_freeing
+from delta_server.storage.database import Clock, DatabaseStats, Tx, is_freeing, is_one_statement
 from delta_server.storage.key_file import ServerKey
 from delta_server.storage.slices import SliceSize
 from delta_server.storage.sqlite.connection import Tuning, check_library, close_writer, open_writer
@@ -142,7 +142,8 @@ class SqliteDatabase:
         return result
 
     def peek(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._peek.run(lambda tx: fn(tx, *args, **kwargs), Deadline(self._tuning.peek_s))
+        work, deadline = lambda tx: fn(tx, *args, **kwargs), Deadline(self._tuning.peek_s)
+        return self._peek.run_one(work, deadline) if is_one_statement(fn) else self._peek.run(work, deadline)
 
     def stats(self) -> DatabaseStats:
         free_pages, page_bytes = self.peek(_space)

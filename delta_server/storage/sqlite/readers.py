@@ -51,6 +51,18 @@ class Reader:
         except apsw.Error as error:
             raise_translated(error)
 
+    def run_one(self, work: Callable[[ReadTx], T], deadline: Deadline) -> T:
+        """As `run`, of `work` that is one statement. Raises as `run` does."""
+        if self._looks_at_schema:
+            return self.run(work, deadline)
+        self._deadline = deadline
+        try:
+            return work(ReadTx(self._connection, self._clock.now_ms(), deadline, self._slow))
+        except apsw.ReadOnlyError:
+            raise
+        except apsw.Error as error:
+            raise_translated(error)
+
     def close(self) -> None:
         self._connection.close()
 

@@ -43,6 +43,11 @@ def test_a_key_is_of_its_project_and_its_id() -> None:
     assert key_run.key(7, "a" * 17).hex() == "66aff0bdf0f2f3086983"
 
 
+def test_keys_of_many_are_the_key_of_each() -> None:
+    ids = ["", "a", "a" * 16, "a" * 17, "é" * 8, "é" * 9, None, "a" * 1000]
+    assert key_run.keys(7, ids) == [None if id is None else key_run.key(7, id) for id in ids]
+
+
 @pytest.mark.parametrize(
     "ids",
     [

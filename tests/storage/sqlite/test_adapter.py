@@ -14,14 +14,14 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import DatabaseFailed, Unavailable
-from delta_server.storage.database import Database, Tx
+from delta_server.storage.database import Database, Tx, one_statement
 from delta_server.storage.sqlite import connection, readers, transaction, writer
 from delta_server.storage.sqlite.directory_lock import DataDirRefused
 from delta_server.storage.sqlite.options import Storage
 from delta_server.storage.sqlite.page_size import SMALL_BYTES
 from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
 from delta_server.storage.sqlite.wal_limit import WalLimit
-from tests.storage.database_contract import DatabaseContract, held, names, put
+from tests.storage.database_contract import ENDLESS, DatabaseContract, held, names, put
 from tests.storage.opened import FAST, FakeClock, opened
 
 CREATE = "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT"
@@ -277,6 +277,34 @@ async def test_reads_on_the_event_loop_end_where_closing_begins(tmp_path: Path, 
             db.peek(lambda tx: tx.one("SELECT 1"))
         await closing
     assert caplog.records == []
+
+
+async def test_a_peek_by_one_statement_is_like_any_other(tmp_path: Path):
+    @one_statement
+    def last(tx: Tx) -> object:
+        return tx.one("SELECT name FROM item ORDER BY name DESC")  # leaves rows unread
+
+    @one_statement
+    def write(tx: Tx) -> object:
+        return put(tx, "d")
+
+    @one_statement
+    def endless(tx: Tx) -> object:
+        return tx.one(ENDLESS)
+
+    async with opened(tmp_path, tuning=msgspec.structs.replace(FAST, peek_s=0.02)) as db:
+        await db.write(lambda tx: tx.run("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)"))
+        assert db.peek(last) is None
+        for name in "abc":
+            await db.write(put, name)
+            assert db.peek(last) == (name,)
+        with pytest.raises(Exception, match=r"(?i)read.?only"):
+            db.peek(write)
+        with pytest.raises(Unavailable):
+            db.peek(endless)
+        assert db.peek(last) == ("c",)
+    with pytest.raises(Unavailable):
+        db.peek(last)
 
 
 async def test_a_write_that_keeps_others_waiting_is_counted_and_named(

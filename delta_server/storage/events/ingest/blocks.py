@@ -50,7 +50,7 @@ class Block(msgspec.Struct, frozen=True):
 
 def keys_of(project: int, events: Sequence[Event]) -> list[bytes | None]:
     """The deduplication key of each event, None without a message id."""
-    return [None if event.message_id is None else key_run.key(project, event.message_id) for event in events]
+    return key_run.keys(project, [event.message_id for event in events])
 
 
 def repeated(keys: Sequence[bytes | None]) -> frozenset[int]:
