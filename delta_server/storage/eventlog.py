@@ -86,7 +86,7 @@ class Positions(NamedTuple):
 class EventWriter(Protocol):
     batch_cpu: Threads
     """Encodes batches of events, and is there to read them first. In a server it is one thread: as several did it, a
-    third of their processor time went into handing each other the interpreter's lock."""
+    quarter of their processor time went into handing each other the interpreter's lock."""
 
     async def append_events(
         self, project: int, events: Sequence[Event], companion: object | None = None

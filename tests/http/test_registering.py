@@ -26,7 +26,7 @@ async def opened(held: NamedDependency[int]) -> int:
 
 @pytest.mark.parametrize("provider", [_opened, _opened_async])
 def test_a_dependency_that_would_have_to_be_ended_is_refused(provider: Any) -> None:
-    app = Litestar(dependencies={"held": Provide(provider)}, openapi_config=None)
+    app = Litestar(dependencies={"held": Provide(provider)}, openapi_config=None, logging_config=None)
     registering.register(app, [opened])
     [route] = app.routes
     assert isinstance(route, registering.LateRoute)
