@@ -35,7 +35,7 @@ class Sweep:
         self._written: list[tuple[str, str]] = []
 
     def begin_module(self) -> None:
-        assert any(isinstance(each, _LogHandler) for each in logging.getLogger().handlers), "a module before took it away"
+        assert any(isinstance(each, _LogHandler) for each in logging.getLogger().handlers), "it was taken away"
         self._used.clear()
 
     def begin(self) -> None:
