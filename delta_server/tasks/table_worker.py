@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
 from typing import BinaryIO, TypeAlias, TypeVar
 
 import msgspec
@@ -40,9 +39,6 @@ _WHOLE, _PACKED = b"w", b"p"
 """What a message with versions begins with."""
 _VERSION = struct.Struct(">cq16s")
 _MEMORY_BYTES = 2 << 30
-_LOCK_S = 0.0005
-"""After so long one thread has to let the other go on: decoding takes the interpreter's lock twice a frame, for a
-moment; with the usual 5 ms a pack would take longer than reading it."""
 
 
 class TableTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +113,6 @@ def limit_memory() -> None:
 
 
 def _run(task: TableTask, arriving: BinaryIO, leaving: BinaryIO) -> None:
-    sys.setswitchinterval(_LOCK_S)
     Path(task.spill).mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=task.spill) as folder, IntervalFile(Path(folder)) as rows:
         at = rules_at(task.request.array or "", rules(task.settings, task.known))
@@ -134,54 +129,19 @@ def _run(task: TableTask, arriving: BinaryIO, leaving: BinaryIO) -> None:
 
 def _versions(arriving: BinaryIO) -> Iterator[_Version]:
     """Raises EOFError where they break off, DatabaseFailed for what is damaged."""
-    held = HeldPacks[_PackInTime]()
-    before: Iterator[_Version] = iter(())
+    held = HeldPacks[OpenPack]()
     while message := process_messages.read(arriving):
-        found = _found(message, held)
-        yield from before  # the pack of those behind them is decoded meanwhile
-        before = found
+        if message[:1] == _WHOLE:
+            _, at_ms, snapshot = _VERSION.unpack_from(message)
+            yield at_ms, snapshot, message[_VERSION.size :]
+            continue
+        run = _decode(memoryview(message)[1:])
+        pack = held.get(run.pack) if run.handed is None else held.hold(run.pack, OpenPack(run.handed))
+        assert pack is not None
+        for each in run.versions:
+            yield each.at_ms, each.snapshot, pack.content(each.position, each.size, each.hash)
     if message is None:
         raise EOFError
-    yield from before
-
-
-def _found(message: bytes, held: "HeldPacks[_PackInTime]") -> Iterator[_Version]:
-    if message[:1] == _WHOLE:
-        _, at_ms, snapshot = _VERSION.unpack_from(message)
-        return iter([(at_ms, snapshot, message[_VERSION.size :])])
-    run = _decode(memoryview(message)[1:])
-    pack = held.get(run.pack) if run.handed is None else held.hold(run.pack, _PackInTime(run.handed))
-    assert pack is not None
-    return _packed(run.versions, pack)
-
-
-def _packed(versions: list[PackedVersion], pack: "_PackInTime") -> Iterator[_Version]:
-    opened = pack.opened()
-    for each in versions:
-        yield each.at_ms, each.snapshot, opened.content(each.position, each.size, each.hash)
-
-
-class _PackInTime:
-    """Decoded on a thread, which does without the interpreter's lock most of the time."""
-
-    def __init__(self, handed: HandedPack) -> None:
-        self._opened: OpenPack | Exception | None = None
-        self._thread = Thread(target=self._open, args=[handed])
-        self._thread.start()
-
-    def opened(self) -> OpenPack:
-        """Raises as OpenPack."""
-        self._thread.join()
-        assert self._opened is not None
-        if isinstance(self._opened, Exception):
-            raise self._opened
-        return self._opened
-
-    def _open(self, handed: HandedPack) -> None:
-        try:
-            self._opened = OpenPack(handed)
-        except Exception as error:
-            self._opened = error
 
 
 def _pieces(task: TableTask, reader: IntervalReader, rows: IntervalFile, folder: Path) -> Iterator[bytes]:
