@@ -3,11 +3,12 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from delta_server.core.errors import DeltaError
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.sqlite.transaction import shutting_down
+from delta_server.tasks.lanes import QueuedItem
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -16,21 +17,13 @@ TOGETHER = 64
 """What items may weigh in one call, which all others wait for."""
 
 
-class _Joining(Generic[T, R]):
-    __slots__ = ("future", "item", "weight")
+class _Joining(QueuedItem):
+    __slots__ = ("item", "weight")
 
-    def __init__(self, item: T, weight: int) -> None:
+    def __init__(self, item: Any, weight: int) -> None:
+        super().__init__()
         self.item = item
         self.weight = weight
-        self.future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-
-    def answer(self, result: R) -> None:
-        if not self.future.done():
-            self.future.set_result(result)
-
-    def fail(self, error: Exception) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
 
 
 class _Queue:
@@ -40,7 +33,7 @@ class _Queue:
     __slots__ = ("is_asked", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: deque[_Joining[Any, Any]] = deque()
+        self.waiting: deque[_Joining] = deque()
         self.is_asked = False
 
 
@@ -58,18 +51,19 @@ class JointWrites:
         result for each: where it raises what is no DeltaError, each goes by itself. Raises as `insert` and `db.write`
         do."""
         queue = self._queues.setdefault(key, _Queue())
-        joining: _Joining[T, R] = _Joining(item, weight)
+        joining: _Joining = _Joining(item, weight)
         queue.waiting.append(joining)
         if not queue.is_asked:
             queue.is_asked = True
             task = asyncio.create_task(self._ask(db, key, queue, insert))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return await joining.future
+        found: R = await joining.answered()
+        return found
 
     async def _ask(self, db: Database, key: int, queue: _Queue, insert: Callable[..., Any]) -> None:
         while True:
-            taken: list[_Joining[Any, Any]] = []
+            taken: list[_Joining] = []
             try:
                 await self._written(db, queue, taken, insert)
             except BaseException as error:
@@ -84,9 +78,7 @@ class JointWrites:
         if not queue.is_asked and self._queues.get(key) is queue:
             del self._queues[key]
 
-    async def _written(
-        self, db: Database, queue: _Queue, taken: list[_Joining[Any, Any]], insert: Callable[..., Any]
-    ) -> None:
+    async def _written(self, db: Database, queue: _Queue, taken: list[_Joining], insert: Callable[..., Any]) -> None:
         try:
             results = await db.write(_take, queue, taken, insert)
         except Exception as error:
@@ -104,7 +96,7 @@ class JointWrites:
                 each.fail(error)
 
 
-def _take(tx: Tx, queue: _Queue, taken: list[_Joining[T, R]], insert: Callable[[Tx, Sequence[T]], Sequence[R]]) -> Any:
+def _take(tx: Tx, queue: _Queue, taken: list[_Joining], insert: Callable[[Tx, Sequence[T]], Sequence[R]]) -> Any:
     queue.is_asked = False
     left = TOGETHER
     while queue.waiting and (not taken or queue.waiting[0].weight <= left):
@@ -113,7 +105,7 @@ def _take(tx: Tx, queue: _Queue, taken: list[_Joining[T, R]], insert: Callable[[
     return insert(tx, [each.item for each in taken]) if taken else ()
 
 
-def _all_of(queue: _Queue) -> list[_Joining[Any, Any]]:
+def _all_of(queue: _Queue) -> list[_Joining]:
     found = list(queue.waiting)
     queue.waiting.clear()
     return found
