@@ -15,7 +15,7 @@ ATOM_TYPE = "application/atom+xml"
 JSON_TYPE = "application/feed+json"
 MOST_LINES = 5
 _MOST_VALUE = 120
-# Those left out, not all others but those kept: such a pattern is compiled in 0.5 ms, not in 7, at each start.
+# Names what XML 1.0 refuses: the same as "none of what it allows" takes 7 ms to compile, at each start, and not 0.5.
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 

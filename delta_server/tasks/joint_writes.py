@@ -51,7 +51,7 @@ class JointWrites:
         result for each: where it raises what is no DeltaError, each goes by itself. Raises as `insert` and `db.write`
         do."""
         queue = self._queues.setdefault(key, _Queue())
-        joining: _Joining = _Joining(item, weight)
+        joining = _Joining(item, weight)
         queue.waiting.append(joining)
         if not queue.is_asked:
             queue.is_asked = True

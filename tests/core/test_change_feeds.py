@@ -37,6 +37,17 @@ def test_atom_is_read_by_feedparser(title: str) -> None:
     assert "and 7 more" in html
 
 
+@pytest.mark.parametrize("refused", "\x00\x08\x0b\x0c\x0e\x1f\ud800\udfff\ufffe\uffff")
+def test_what_xml_refuses_is_replaced(refused: str) -> None:
+    """The first and the last of each range that production 2 of XML 1.0, Char, leaves out."""
+    assert "<title>a\ufffdb</title>" in atom(_feed([], f"a{refused}b")).decode()
+
+
+@pytest.mark.parametrize("allowed", "\t\n\r \ud7ff\ue000\ufffd\U00010000\U0010ffff")
+def test_what_xml_allows_stays(allowed: str) -> None:
+    assert f"<title>a{allowed}b</title>" in atom(_feed([], f"a{allowed}b")).decode()
+
+
 def test_json_feed_has_what_its_specification_wants() -> None:
     document = json.loads(json_feed(_feed([ENTRY])))
     assert (document["version"], document["title"]) == (JSON_FEED, "Changes of prices")
