@@ -15,7 +15,7 @@ WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cor
 
 unexport PYTHONDONTWRITEBYTECODE # compiled modules are kept, whatever the shell says: all that starts begins sooner
 
-.PHONY: help demo run install web test check soak long mutants bench build folder deb release test-binary screenshots lock clean
+.PHONY: help demo run install web test check soak long mutants bench build folder deb release test-binary screenshots schema lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -71,6 +71,11 @@ release: dist/delta-server ## The executable with its SHA-256 sum and its bill o
 
 screenshots: $(VENV)/.dev web/dist/index.html ## Pictures of all pages, light and dark, wide and narrow, in build/screenshots
 	@$(BIN)/python -m tests.browser.screenshots
+
+schema: $(VENV)/.run ## Write the schema that a new database begins with anew from the migrations
+	@mkdir -p build
+	@$(BIN)/python packaging/schema.py > build/schema.sql
+	@mv build/schema.sql delta_server/storage/sqlite/schema.sql
 
 lock: ## Write the lock files anew from pyproject.toml
 	@$(PYTHON) -m venv build/lock

@@ -1,4 +1,5 @@
-"""Brings delta.db to the newest schema: numbered SQL files, each in its own transaction, but for a new database.
+"""Brings delta.db to the newest schema: numbered SQL files, each in its own transaction. A new database is made by one
+script, schema.sql, which tests hold to be what those files make.
 
 `PRAGMA user_version` is the number of the last file that ran. A file must take the same time however much data there
 is; rewriting rows is background work. Before an existing database is changed it is copied to backups/.
@@ -14,7 +15,7 @@ from delta_server.core import times
 from delta_server.core.errors import DeltaError
 from delta_server.storage.sqlite.absent_tables import make_absent_tables
 from delta_server.storage.sqlite.connection import APPLICATION_ID
-from delta_server.storage.sqlite.schema import Migration
+from delta_server.storage.sqlite.schema import Migration, for_new_database
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +34,12 @@ def migrate(connection: apsw.Connection, migrations: tuple[Migration, ...], *, b
             f"{len(migrations)}: start the newer version, or restore a backup made by this one"
         )
     make_absent_tables(connection, migrations[:current])
-    missing = migrations[current:]
-    copy = copy_database(connection, backups, version=current, now_ms=now_ms) if current and missing else None
-    # A new one waits for the disk once, not fifty times.
-    for some in [missing] if missing and not current else [(each,) for each in missing]:
-        _run(connection, some, copy)
-        for migration in some:
-            log.info("migrated the database: %s", migration.name)
+    if not current:
+        _run(connection, for_new_database(migrations), None)  # in one transaction: it waits for the disk once
+    elif missing := migrations[current:]:
+        copy = copy_database(connection, backups, version=current, now_ms=now_ms)
+        for migration in missing:
+            _run(connection, (migration,), copy)
 
 
 def copy_database(connection: apsw.Connection, folder: Path, *, version: int, now_ms: int) -> Path:
@@ -94,3 +94,5 @@ def _run(connection: apsw.Connection, migrations: tuple[Migration, ...], copy: P
             connection.execute("ROLLBACK")
         kept = f"; a copy from before is {copy}" if copy else ""
         raise MigrationRefused(f"migration {name} failed and was undone: {error}{kept}") from error
+    for migration in migrations:
+        log.info("migrated the database: %s", migration.name)

@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -10,7 +11,7 @@ import pytest
 from delta_server.core.errors import DatabaseFailed
 from delta_server.storage.sqlite.connection import APPLICATION_ID, open_writer
 from delta_server.storage.sqlite.migrate import MigrationRefused, migrate
-from delta_server.storage.sqlite.schema import Migration, load, packaged
+from delta_server.storage.sqlite.schema import Migration, for_new_database, load, made_by, packaged
 from tests.storage.opened import FAST, START_MS, opened
 
 ONE = Migration(1, "0001_core.sql", "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1), (2);")
@@ -109,6 +110,30 @@ def test_nothing_to_do_is_nothing_done(connection: apsw.Connection, backups: Pat
     migrate(connection, (ONE,), backups=backups, now_ms=START_MS)
     assert connection.total_changes() == before
     assert not backups.exists()
+
+
+def test_the_script_for_a_new_database_makes_what_the_migrations_make():
+    (script,) = for_new_database(packaged())
+    assert script.number == len(packaged())
+    assert made_by((script,)) == made_by(packaged()), "run `make schema`"
+    assert _rows(packaged()) == _rows((script,)) == {}
+
+
+def test_the_script_stands_for_the_packaged_migrations_alone():
+    (script,) = for_new_database(packaged())
+    more = Migration(len(packaged()) + 1, "9999_more.sql", "CREATE TABLE more (x INTEGER)")
+    assert for_new_database((*packaged(), more)) == (script, more)
+    for others in ((ONE, TWO), packaged()[:-1], (*packaged()[:-1], more)):
+        assert for_new_database(others) == others
+
+
+def _rows(migrations: tuple[Migration, ...]) -> dict[str, int]:
+    """How many rows each table is made with, where it is any."""
+    with closing(apsw.Connection(":memory:")) as memory:
+        for migration in migrations:
+            memory.execute(migration.sql)
+        counts = {table: memory.execute(f'SELECT count(*) FROM "{table}"').get for table in tables(memory)}
+        return {table: count for table, count in counts.items() if count}
 
 
 def test_the_packaged_migrations_are_numbered_without_a_gap(tmp_path: Path):
