@@ -244,7 +244,7 @@ def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
         return caller
 
     gate = Gate(authenticate, guards=guards, body_limits=body_limits(config), opened=opened)
-    litestar = Litestar(
+    litestar = registering.PlainLitestar(
         dependencies=dependencies(lambda: litestar.state),
         exception_handlers={Exception: errors.to_response, NotFoundException: static.not_found},
         before_request=gate,

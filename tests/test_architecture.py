@@ -395,11 +395,18 @@ def test_one_sqlite_library(started: tuple[set[str], set[str]]) -> None:
     assert [name for name in started[1] if "sqlite3" in name] == []
 
 
+def test_parameters_are_declared_by_our_own_types() -> None:
+    """Litestar's have one hash (findings/litestar-parameter-hash.sh)."""
+    importers = {_name(path) for path in FILES for said, _ in _imports(path) if said.startswith("litestar.params")}
+    assert importers == {"http/parameters.py"}
+
+
 def test_a_server_does_without_what_few_use(started: tuple[set[str], set[str]]) -> None:
     """Each is imported when it is first needed: together they took a quarter of an idle server's memory."""
     banned = {"duckdb", "fsspec", "h11", "rich", "pygments", "joserfc", "cryptography", "feedparser", "icalendar"}
     banned |= {"jsonschema_rs", "obstore", "aiosmtplib", "brotli", "delta_server.egress.client"}
     assert banned & started[0] == set()
+    assert {"pydantic", "attr"} & started[1] == set()
 
 
 def test_the_environment_is_read_in_config_only() -> None:

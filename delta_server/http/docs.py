@@ -15,16 +15,16 @@ import msgspec
 from litestar import Litestar, MediaType, Request, Response, Router, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.params import FromPath
 from litestar.routes import BaseRoute
 
 from delta_server import __version__
 from delta_server.core.errors import NotFound
-from delta_server.http import conditional, described, field_descriptions
+from delta_server.http import conditional, described, field_descriptions, registering
 from delta_server.http.auth import PROJECT
 from delta_server.http.errors import PROBLEM_JSON, Problem, ProblemForm, form_of
 from delta_server.http.gate import bare, takes_project
 from delta_server.http.guards import PUBLIC, Access, Guards
+from delta_server.http.parameters import FromPath
 
 _OPT = "example"
 
@@ -136,6 +136,7 @@ def openapi_config() -> OpenAPIConfig:
 def describe(app: Litestar) -> dict[str, Any]:
     """Litestar's OpenAPI document with our examples, errors and scopes in it. `app.state` has what features say of
     their routes."""
+    registering.read_all(app)
     guards: Guards = app.state.guards
     schema: dict[str, Any] = app.openapi_schema.to_schema()
     _, problem = msgspec.json.schema_components([Problem], ref_template=described.REF)

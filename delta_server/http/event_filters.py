@@ -10,13 +10,13 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from litestar import Request
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
 
 from delta_server.core.errors import Invalid
 from delta_server.core.query import aggregates, fields, filters, time_buckets
 from delta_server.core.query.plan import Filter, Operation, Span
 from delta_server.core.times import EARLIEST_MS, LATEST_MS
 from delta_server.http.gate import PREFIXES
+from delta_server.http.parameters import QueryParameter
 
 BY_DATA = {PREFIXES: fields.PREFIXES}
 """For a handler's `opt`: `data.plan=pro`."""

@@ -62,6 +62,7 @@ class Gate:
     ) -> None:
         self._authenticate = authenticate
         self._guards = guards
+        self._cross_origin = {path for (_, path), access in guards.items() if access.cross_origin}
         self._body_limits = body_limits
         self._opened = opened
         self._accesses: dict[tuple[str, str], tuple[Access, LateRoute]] = {}
@@ -82,8 +83,7 @@ class Gate:
     def _access(self, method: str, path: str) -> Access:
         # OPTIONS is Litestar's own: it tells the methods, as Allow does in any 405.
         if method == "OPTIONS":
-            shared = any(access.cross_origin for (_, other), access in self._guards.items() if other == path)
-            return KEY_IN_PATH if shared else PUBLIC
+            return KEY_IN_PATH if path in self._cross_origin else PUBLIC
         if (method, path) in self._opened:
             return PUBLIC
         access = self._guards.get((method, path))

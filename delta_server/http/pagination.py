@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 from litestar import Request, Response
-from litestar.params import QueryParameter
 
 from delta_server.core.cursors import encode_cursor
 from delta_server.core.errors import Invalid
+from delta_server.http.parameters import QueryParameter
 
 T = TypeVar("T")
 R = TypeVar("R")

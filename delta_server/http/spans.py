@@ -2,12 +2,11 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from litestar.params import QueryParameter
-
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import Invalid
 from delta_server.core.history.timeline_span import Position, TimelineSpan
 from delta_server.core.times import EARLIEST_MS, LATEST_MS, parse_moment
+from delta_server.http.parameters import QueryParameter
 
 _TIME = "a time such as 2026-05-01T12:00:00Z, a date, or an age such as 24h"
 

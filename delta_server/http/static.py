@@ -20,12 +20,12 @@ from zipfile import ZipFile
 import msgspec
 from litestar import MediaType, Request, Response, get
 from litestar.exceptions import NotFoundException
-from litestar.params import FromPath
 
 from delta_server.core.errors import NotFound
 from delta_server.http import browsers, conditional, encodings, errors
 from delta_server.http.gate import PREFIXES, bare
 from delta_server.http.guards import PUBLIC, Guards
+from delta_server.http.parameters import FromPath
 
 PACKAGED = Path(__file__).parent.parent / "web"
 """Where packages carry the build."""

@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
 
 from delta_server.core.anomalies.detecting import AnomalyKind
 from delta_server.core.anomalies.words import SeriesKind
@@ -13,6 +12,7 @@ from delta_server.features.anomalies.schemas import Anomaly
 from delta_server.http import pagination, spans
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import QueryParameter
 from delta_server.services import Services
 
 _LIST = "anomalies"

@@ -7,7 +7,6 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from delta_server.core import csv_text, ids
@@ -22,6 +21,7 @@ from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_allowed
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import QueryParameter
 from delta_server.http.spans import From, To, cursor_at, parse_span
 from delta_server.services import Services
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
 from delta_server.core import cursors
@@ -25,6 +24,7 @@ from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_allowed
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit
+from delta_server.http.parameters import FromPath, JSONBody
 from delta_server.services import Services
 
 _LIST = "backups"

@@ -5,7 +5,6 @@ from typing import Any
 from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import row_below
@@ -23,6 +22,7 @@ from delta_server.features.boards.schemas import (
 from delta_server.http import idempotency, pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
 
 from delta_server.features.boards import schemas, visiting
 from delta_server.features.boards.schemas import Opening, SharedBoard, TileAsked, TileResult
 from delta_server.http import static
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
+from delta_server.http.parameters import FromPath, JSONBody
 from delta_server.services import Services
 
 _TAGS = ["Boards"]

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from delta_server.core.cursors import decode_cursor, encode_cursor
@@ -27,6 +26,7 @@ from delta_server.http import conditional, encodings, pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_allowed, while_connected
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Datasets"]

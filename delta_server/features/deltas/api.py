@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypeAlias
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core import ids
 from delta_server.core.diff.row_table import OPS
@@ -20,6 +19,7 @@ from delta_server.http.auth import PROJECT
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Deltas"]

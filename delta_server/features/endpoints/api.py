@@ -5,7 +5,6 @@ from typing import Annotated
 from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET
 
 from delta_server.core.caller import Caller
@@ -14,6 +13,7 @@ from delta_server.features.endpoints.schemas import EndpointAnswer, EndpointChan
 from delta_server.features.usage import service as usage
 from delta_server.http import idempotency
 from delta_server.http.docs import example
+from delta_server.http.parameters import FromPath, JSONBody, QueryParameter
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
 

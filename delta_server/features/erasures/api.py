@@ -5,7 +5,6 @@ from typing import Any
 from litestar import Request, Response, delete, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import encode_cursor, row_below
@@ -14,6 +13,7 @@ from delta_server.features.erasures.schemas import ErasureAnswer
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
+from delta_server.http.parameters import FromPath
 from delta_server.services import Services
 
 _USERS, _ERASURES = ["Users"], "erasures"

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import times
 from delta_server.core.cursors import decode_cursor, encode_cursor, row_below
@@ -15,6 +14,7 @@ from delta_server.features.event_schemas.schemas import EventType, EventTypeChan
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Schemas"]

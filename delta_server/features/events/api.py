@@ -13,7 +13,6 @@ from litestar import Request, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody
 
 from delta_server.core.event_storage.segment_plan import EventRetention
 from delta_server.core.events import (
@@ -32,6 +31,7 @@ from delta_server.features.events import schemas, service
 from delta_server.features.events.schemas import LogsTaken, NewRetention, PartialSuccess, StatsShown, Taken
 from delta_server.http import ingest_auth
 from delta_server.http.docs import example
+from delta_server.http.parameters import FromPath, JSONBody
 from delta_server.services import Services
 
 _TAGS = ["Events"]

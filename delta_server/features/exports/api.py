@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from litestar import Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, QueryParameter
 from litestar.response import Stream
 
 from delta_server.core import times
@@ -22,6 +21,7 @@ from delta_server.http import spans
 from delta_server.http.docs import example
 from delta_server.http.event_filters import BY_DATA, EventFilters, names
 from delta_server.http.leaving import while_allowed, while_connected
+from delta_server.http.parameters import JSONBody, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Exports"]

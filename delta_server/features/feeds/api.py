@@ -6,7 +6,6 @@ from typing import Any
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody
 
 from delta_server.core import change_feeds
 from delta_server.core.change_feeds import ChangeFeed
@@ -17,6 +16,7 @@ from delta_server.http import conditional, idempotency, pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
 

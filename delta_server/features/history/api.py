@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 from litestar import MediaType, Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import ids, times
 from delta_server.core.cursors import decode_cursor, encode_cursor
@@ -22,6 +21,7 @@ from delta_server.http import pagination, spans
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["History"]

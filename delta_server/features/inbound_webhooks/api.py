@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal, cast
 
 from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core.cursors import row_below
 from delta_server.features.inbound_webhooks import receiving, schemas, service
@@ -19,6 +18,7 @@ from delta_server.http.asgi import Scope
 from delta_server.http.docs import example
 from delta_server.http.exchange import Exchange
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody, QueryParameter
 from delta_server.services import Services
 from delta_server.storage.database import ACTING
 

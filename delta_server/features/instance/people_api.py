@@ -4,7 +4,6 @@ from typing import Any
 
 from litestar import Request, Response, get, patch
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
@@ -13,6 +12,7 @@ from delta_server.features.instance.schemas import InstanceUser, InstanceUserAns
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody
 from delta_server.services import Services
 
 _LIST = "users of the instance"

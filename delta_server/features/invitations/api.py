@@ -6,7 +6,6 @@ from urllib.parse import quote
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import row_below
@@ -24,6 +23,7 @@ from delta_server.http.asgi import Scope
 from delta_server.http.docs import example
 from delta_server.http.guards import PERSON
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
 

@@ -5,7 +5,6 @@ from typing import Any
 from litestar import MediaType, Request, Response, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import JSONBody
 from msgspec import UNSET
 
 from delta_server.core.caller import Caller
@@ -14,6 +13,7 @@ from delta_server.features.mcp import schemas, service
 from delta_server.features.mcp.schemas import Answer, Fault, Message
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
+from delta_server.http.parameters import JSONBody
 from delta_server.services import Services
 
 

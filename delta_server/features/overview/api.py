@@ -7,7 +7,6 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import times
 from delta_server.core.caller import Caller
@@ -22,6 +21,7 @@ from delta_server.http import pagination, spans
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import CursorText, Limit, PageNumber, PageSize
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.services import Services
 
 _BIN = "deleted endpoints"

@@ -4,7 +4,6 @@ from typing import Annotated, Any, get_args
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core import times
 from delta_server.core.errors import Invalid
@@ -25,6 +24,7 @@ from delta_server.http import pagination, spans
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_connected
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Polling"]

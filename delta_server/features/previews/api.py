@@ -4,7 +4,6 @@ from typing import Any
 
 from litestar import Request, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
 from msgspec import UNSET
 
 from delta_server.features.endpoints import service as endpoints
@@ -12,6 +11,7 @@ from delta_server.features.previews import schemas, service
 from delta_server.features.previews.schemas import DiffPreview, PreviewRequest, RetentionPreview
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
+from delta_server.http.parameters import FromPath, JSONBody
 from delta_server.services import Services
 
 

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
 
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.features.profiles import schemas, service, trait_changes
@@ -14,6 +13,7 @@ from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_connected
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.services import Services
 
 _USERS = ["Users"]

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core import scopes
 from delta_server.core.caller import Caller
@@ -27,6 +26,7 @@ from delta_server.features.projects.store import Project as Row
 from delta_server.http import idempotency, pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
+from delta_server.http.parameters import FromPath, JSONBody, QueryParameter
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeAlias
 
 from litestar import Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
 
 from delta_server import __version__
 from delta_server.core import times
@@ -23,6 +22,7 @@ from delta_server.features.prometheus.schemas import Instant, Matching, Range
 from delta_server.http import forms
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Prometheus"]

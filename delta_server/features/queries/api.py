@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, QueryParameter
 
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.events import event_json
@@ -24,6 +23,7 @@ from delta_server.http.docs import example
 from delta_server.http.event_filters import BY_DATA, EventFilters, names
 from delta_server.http.leaving import while_connected
 from delta_server.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, CursorText, Limit, Page, PageNumber
+from delta_server.http.parameters import JSONBody, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Analytics"]

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 from litestar import Request, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
 
 from delta_server.core.query import funnels, persons_behind
 from delta_server.core.query.funnels import FunnelRequest, PathsRequest, RetentionRequest
@@ -24,6 +23,7 @@ from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_connected
 from delta_server.http.pagination import Page
+from delta_server.http.parameters import JSONBody
 from delta_server.services import Services
 
 _TAGS = ["Behaviour"]

@@ -4,11 +4,11 @@ from typing import Any
 
 from litestar import Request, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
 
 from delta_server.features.registrations import service
 from delta_server.features.registrations.schemas import Confirmation, Confirmed, Registered, Registration
 from delta_server.http.docs import example
+from delta_server.http.parameters import JSONBody
 from delta_server.services import Services
 
 _TAGS = ["People"]

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import times
 from delta_server.core.cursors import decode_cursor, encode_cursor
@@ -17,6 +16,7 @@ from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Schemas"]

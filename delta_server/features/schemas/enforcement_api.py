@@ -4,7 +4,6 @@ from typing import Any
 
 from litestar import MediaType, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
 from msgspec import UNSET
 
 from delta_server.core import ids
@@ -26,6 +25,7 @@ from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody
 from delta_server.services import Services
 
 _TAGS = ["Schemas"]

@@ -7,7 +7,6 @@ import msgspec
 from litestar import MediaType, Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -29,6 +28,7 @@ from delta_server.http import body, conditional, exchange, idempotency, paginati
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.http.pieces import InPieces
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey

@@ -5,13 +5,13 @@ from typing import Any
 
 from litestar import Request, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
 
 from delta_server.core.query.statements import Statement
 from delta_server.features.sql import schemas, service
 from delta_server.features.sql.schemas import About, Result
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_connected
+from delta_server.http.parameters import JSONBody
 from delta_server.services import Services
 
 

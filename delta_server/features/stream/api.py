@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from litestar import Request, get
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from delta_server.core import ids
@@ -17,6 +16,7 @@ from delta_server.features.stream.service import Wanted
 from delta_server.http import event_streams
 from delta_server.http.docs import example
 from delta_server.http.event_filters import split
+from delta_server.http.parameters import QueryParameter
 from delta_server.services import Services
 
 _EXAMPLE = """retry: 2000

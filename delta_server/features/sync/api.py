@@ -5,7 +5,6 @@ from typing import Annotated, Any, TypeAlias
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from delta_server.core.caller import Caller
@@ -17,6 +16,7 @@ from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.uploads import upload_schemas
 from delta_server.http import body, event_streams
 from delta_server.http.docs import example
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Sync"]

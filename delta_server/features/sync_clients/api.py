@@ -6,7 +6,6 @@ import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from delta_server.core.caller import Caller
@@ -27,6 +26,7 @@ from delta_server.http import body, event_streams
 from delta_server.http.docs import example
 from delta_server.http.event_filters import split
 from delta_server.http.leaving import while_allowed
+from delta_server.http.parameters import FromPath, JSONBody, QueryParameter
 from delta_server.http.validation import invalid
 from delta_server.services import Services
 

@@ -4,7 +4,6 @@ from typing import Annotated, Any, TypeAlias
 
 from litestar import Request, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
 
 from delta_server.core.outline.record_search import RecordSearch
 from delta_server.core.outline.rows import TreeLevel
@@ -13,6 +12,7 @@ from delta_server.features.snapshots import service as snapshots
 from delta_server.features.trees import schemas, service
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Snapshots"]

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import times
 from delta_server.core.caller import Caller
@@ -16,6 +15,7 @@ from delta_server.features.usage.service import Interval
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.services import Services
 
 _LIST = "usage"

@@ -4,7 +4,6 @@ from typing import Any, cast
 
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
 from msgspec import UNSET
 
 from delta_server.core.caller import Caller
@@ -30,6 +29,7 @@ from delta_server.http.asgi import Scope
 from delta_server.http.docs import example
 from delta_server.http.guards import PERSON
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody
 from delta_server.services import Services
 
 _TAGS = ["People"]

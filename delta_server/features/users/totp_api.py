@@ -4,7 +4,6 @@ from typing import Any, TypeVar
 
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
 
 from delta_server.core.caller import Caller
 from delta_server.features.users import cookie_api, second_factor, service
@@ -18,6 +17,7 @@ from delta_server.features.users.schemas import (
     Tokens,
 )
 from delta_server.http.docs import example
+from delta_server.http.parameters import JSONBody
 from delta_server.services import Services
 
 T = TypeVar("T")

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
 
 from delta_server.core.caller import Caller
 from delta_server.features.visits import schemas, service
@@ -20,6 +19,7 @@ from delta_server.features.visits.service import Visited
 from delta_server.http import conditional, cors, ingest_auth
 from delta_server.http.asgi import Scope
 from delta_server.http.docs import example
+from delta_server.http.parameters import JSONBody
 from delta_server.services import Services
 
 _TAGS = ["Websites"]

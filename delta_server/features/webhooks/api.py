@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Invalid
@@ -24,6 +23,7 @@ from delta_server.features.webhooks.schemas import (
 from delta_server.http import idempotency
 from delta_server.http.docs import example
 from delta_server.http.pagination import Page
+from delta_server.http.parameters import FromPath, JSONBody, QueryParameter
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
 

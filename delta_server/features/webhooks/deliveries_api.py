@@ -6,7 +6,6 @@ from typing import Annotated, Any, cast
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import times
 from delta_server.core.cursors import decode_cursor, encode_cursor
@@ -26,6 +25,7 @@ from delta_server.features.webhooks.store import State
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Webhooks"]

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
@@ -15,6 +14,7 @@ from delta_server.features.sync.people.activity_schemas import RecentChange, Typ
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Sync"]

@@ -6,7 +6,6 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import ids, times
 from delta_server.core.caller import Caller
@@ -20,6 +19,7 @@ from delta_server.features.sync.people.conflicts_schemas import Chosen, SyncConf
 from delta_server.http import body, pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Page
+from delta_server.http.parameters import FromPath, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Sync"]

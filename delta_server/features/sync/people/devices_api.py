@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, delete, get, patch
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core import ids, times
 from delta_server.core.caller import Caller
@@ -26,6 +25,7 @@ from delta_server.features.sync.uploads.store import Upload
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Devices"]

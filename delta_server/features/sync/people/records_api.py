@@ -6,7 +6,6 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core import times
 from delta_server.core.caller import Caller
@@ -23,6 +22,7 @@ from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Sync"]

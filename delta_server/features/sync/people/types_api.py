@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core import times
 from delta_server.core.caller import Caller
@@ -18,6 +17,7 @@ from delta_server.features.sync.people.types_schemas import SyncType, TypeAnswer
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import FromPath, JSONBody, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Sync"]

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import JSONBody, QueryParameter
 from litestar.response import Stream
 
 from delta_server.core.caller import Caller
@@ -24,6 +23,7 @@ from delta_server.features.sync.states.full_schemas import (
 from delta_server.features.sync.states.reading import cursor_of, freeze
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_allowed
+from delta_server.http.parameters import JSONBody, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Sync"]

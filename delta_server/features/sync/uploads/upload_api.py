@@ -5,7 +5,6 @@ from typing import Annotated, Any, TypeAlias
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import QueryParameter
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
@@ -19,6 +18,7 @@ from delta_server.features.sync.uploads.upload_schemas import SyncUpload, Upload
 from delta_server.http import pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.parameters import QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["Sync"]

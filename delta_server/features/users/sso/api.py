@@ -5,7 +5,6 @@ from typing import Any, cast
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
-from litestar.params import JSONBody
 
 from delta_server.features.users import cookie_api
 from delta_server.features.users.schemas import Tokens
@@ -15,6 +14,7 @@ from delta_server.http import browsers
 from delta_server.http.asgi import Scope
 from delta_server.http.browsers import Connection
 from delta_server.http.docs import example
+from delta_server.http.parameters import JSONBody
 from delta_server.services import Services
 
 _TAGS = ["People"]

@@ -6,7 +6,6 @@ from urllib.parse import parse_qsl
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, QueryParameter
 from litestar.response import Redirect
 
 from delta_server.core.caller import Caller
@@ -19,6 +18,7 @@ from delta_server.http import browsers
 from delta_server.http.docs import example
 from delta_server.http.gate import PREFIXES
 from delta_server.http.pages import FOR_PEOPLE
+from delta_server.http.parameters import JSONBody, QueryParameter
 from delta_server.services import Services
 
 _TAGS = ["People"]
