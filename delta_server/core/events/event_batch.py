@@ -119,6 +119,13 @@ def drop_repeated_names(events: Sequence[Event]) -> None:
                 event.metadata = event.metadata and msgspec.Raw(without_repeated_names(bytes(event.metadata)))
 
 
+def are_plain(bodies: Sequence[msgspec.Raw]) -> bool:
+    """Whether all are JSON objects and none has a name twice. False is not certain."""
+    return not any(
+        may_repeat(bodies[first : first + _EVENTS_PER_CHECK]) for first in range(0, len(bodies), _EVENTS_PER_CHECK)
+    )
+
+
 def check_whole(body: bytes, what: str = "the body") -> bytes:
     """A body that is one JSON value, without line breaks in it: events are kept a line each. Raises BadRequest."""
     json_text.read(body, _decode_raw, what)

@@ -1,5 +1,6 @@
 """Delta's own events: `{"eventType": "signup", "userId": "u1", "data": {...}, ...}`, one, many, or one a line."""
 
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 
@@ -12,7 +13,15 @@ from delta_server.core.events.event import Event
 from delta_server.core.events.event_batch import ITEM_ERRORS, Item, Parsed, Read, Split
 from delta_server.core.events.event_time import Arrival, resolve
 from delta_server.core.events.profile_update import ProfileUpdate
-from delta_server.core.events.validate import LARGEST_DURATION, MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, MOST_TYPE, NULL
+from delta_server.core.events.validate import (
+    LARGEST_DURATION,
+    MOST_DEPTH,
+    MOST_ID,
+    MOST_MESSAGE_ID,
+    MOST_STATUS,
+    MOST_TYPE,
+    NULL,
+)
 from delta_server.core.json import salvage
 from delta_server.core.json.salvage import Repaired
 
@@ -24,7 +33,7 @@ class _StrictEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True, g
     """As nearly all events are: msgspec checks the fields by itself. It knows nothing of NUL: see `_ESCAPED_NUL`."""
 
     event_type: Annotated[str, Meta(min_length=1, max_length=MOST_TYPE)]
-    timestamp: str | int | float | None = None
+    timestamp: datetime | int | float | None = None
     source: _Id | None = None
     data: msgspec.Raw = NULL
     user_id: _Id | None = None
@@ -36,7 +45,7 @@ class _StrictEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True, g
     tags: list[str] | None = None
     metadata: msgspec.Raw = NULL
     message_id: Annotated[str, Meta(min_length=1, max_length=MOST_MESSAGE_ID)] | None = None
-    original_timestamp: str | int | float | None = None
+    original_timestamp: datetime | int | float | None = None
     sent_at: Any = None
 
 
@@ -130,11 +139,21 @@ def _read_strictly(arrival: Arrival, items: list[Item]) -> Parsed | None:
     if not items or type(items[0]) is not msgspec.Raw or max(map(len, items)) > arrival.event_bytes:
         return None
     try:
-        events = [_to_event(arrival, sent) for sent in _decode_all(b"[" + b",".join(items) + b"]")]
+        sent = _decode_all(b"[" + b",".join(items) + b"]")
+        data = [one.data for one in sent if one.data is not NULL]
+        metadata = any(one.metadata is not NULL for one in sent)
+        if not metadata and event_batch.are_plain(data):
+            return Parsed([_to_event(arrival, one, _object(one.data)) for one in sent], [], [])
+        events = [_to_event(arrival, one, validate.json_data(one.data)) for one in sent]
     except ITEM_ERRORS:
         return None
     event_batch.drop_repeated_names(events)
     return Parsed(events, [], [])
+
+
+def _object(data: msgspec.Raw) -> msgspec.Raw | None:
+    """As `validate.json_data`, of a JSON object or `NULL`."""
+    return data if 2 < len(data) <= 2 * MOST_DEPTH and data is not NULL else validate.json_data(data)
 
 
 def _line(line: Item) -> Item:
@@ -153,10 +172,10 @@ def _event(arrival: Arrival, odd: bool, item: Item, profile_updates: list[Profil
         sent = _lenient(item) if odd or type(item) is Repaired else _decode(item)
     except msgspec.ValidationError:
         sent = _lenient(item)
-    return _to_event(arrival, sent)
+    return _to_event(arrival, sent, validate.json_data(sent.data))
 
 
-def _to_event(arrival: Arrival, sent: _StrictEvent) -> Event:
+def _to_event(arrival: Arrival, sent: _StrictEvent, data: msgspec.Raw | None) -> Event:
     at, original_at, flags = resolve(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)
     return Event(
         at,
@@ -171,7 +190,7 @@ def _to_event(arrival: Arrival, sent: _StrictEvent) -> Event:
         sent.priority,
         sent.status,
         validate.tags(sent.tags) if sent.tags else None,
-        validate.json_data(sent.data),
+        data,
         None if sent.metadata is NULL else validate.json_object(sent.metadata, "metadata"),
         sent.message_id,
         original_at,

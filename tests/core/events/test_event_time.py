@@ -1,8 +1,10 @@
 """Times as clients send them, and the correction of their clocks."""
 
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,10 @@ HOUR = 3_600_000
         ("2026-11-20T12:00:00.705+00:00", NOW + 705),
         ("2026-11-20T23:51:40.705881+00:00", NOW + 42_700_705),
         ("2026-11-20T12:00:00.123456789Z", NOW + 123),
+        ("2026-11-20T12:00:00.1239999Z", NOW + 124),
+        ("2026-11-20T12:00:00.12399949Z", NOW + 123),
+        ("2026-11-20T12:00:00.1239999+00:00", NOW + 124),
+        ("2026-11-20 12:00:00.1239999 +0000 UTC", NOW + 123),
         ("2026-11-20 13:00:00+01:00", NOW),
         ("2026-11-20 12:00:00", NOW),
         ("2026-11-20t12:00:00z", NOW),
@@ -83,6 +89,39 @@ def test_an_empty_text_is_no_time_at_all(timestamp: Any, original: Any) -> None:
     assert event_time.resolve(keyed, None)[2] == with_key(3)
     assert event_time.resolve(keyed, NOW)[2] == with_key(3) | SKEWED
     assert (with_key((1 << 23) - 1) < 1 << 31, with_key(1 << 23)) == (True, 0)
+
+
+_BOUNDS = [
+    bound + by
+    for bound in (NOW, NOW - event_time.OLD_MS, NOW + event_time.AHEAD_MS, event_time.FIRST_MS, 0)
+    for by in (-1, 0, 1)
+]
+_MOMENTS = st.sampled_from(_BOUNDS) | st.integers(times.EARLIEST_MS, times.LATEST_MS)
+_ZONES = st.sampled_from(["Z", "+00:00", "", "+05:30", "-11:00"])
+_DIGITS = st.sampled_from(["", "000", "999", "9999", "999999", "4999"])
+
+
+@given(_MOMENTS, _MOMENTS, st.sampled_from([0, 5000, times.DAY_MS + 1]), _ZONES, _DIGITS)
+def test_a_time_that_is_decoded_already_is_that_of_its_text(
+    received_at: int, moment: int, skew_ms: int, zone: str, digits: str
+) -> None:
+    text = times.format(moment).removesuffix("Z") + digits + zone
+    try:
+        decoded = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:  # the last moment there is, rounded up
+        return
+    arrival = Arrival(received_at, 1, skew_ms, flags=with_key(3))
+    for other in (None, moment):
+        wanted = _resolved(arrival, text, other)
+        assert _resolved(arrival, decoded, other) == wanted
+        assert _resolved(arrival, other, decoded) == _resolved(arrival, other, text)
+
+
+def _resolved(arrival: Arrival, timestamp: Any, original: Any) -> Any:
+    try:
+        return event_time.resolve(arrival, timestamp, original)
+    except Invalid as error:
+        return error.message
 
 
 @given(st.integers(times.EARLIEST_MS, times.LATEST_MS))

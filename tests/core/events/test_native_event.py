@@ -269,6 +269,43 @@ def test_an_odd_event_changes_nothing_of_the_others(form: str, odd: Any) -> None
     assert len(found.events) == 3 or found.rejected[0].index == 1
 
 
+_DATA = st.lists(
+    st.sampled_from(
+        [
+            "{}", "null", "[]", "1", '"x"', '{"a":1}', '{"a":1,"a":2}', '{"a" :1,"b":": "}', '{"a":{"b":1,"b":[]}}',
+            '{"u":"https://x.example/?a=\\":1"}', '{"\\u0061":1,"a":2}', '{"n":1.10,"m":1e2}', '{"é":"\\ud83d\\ude00"}',
+            '{"l":"%s"}' % ("x" * 300), '{"a":' * 70 + "1" + "}" * 70, '{"a":' * 101 + "1" + "}" * 101,
+        ]
+    ),
+    min_size=1,
+    max_size=70,
+)  # fmt: skip
+_TIMES = st.sampled_from(
+    [
+        '"2026-11-20T12:00:00.500Z"', '"2026-11-20T12:00:00.1239999Z"', '"2026-11-20T13:00:00+01:00"', "1795176000",
+        '"2026-11-20 12:00:00"', '"2026-11-20T12:00Z"', '"2026-11-20"', '"0001-01-01T00:00:00+14:00"', '"soon"', '""',
+        "null", '"2030-01-01T00:00:00Z"', '"1969-12-31T23:59:59.999Z"', '"2026-11-20T23:59:60Z"', "1e400", "true",
+    ]
+)  # fmt: skip
+
+
+@given(_DATA, st.sampled_from(["data", "metadata"]), _TIMES, st.booleans())
+def test_a_batch_is_read_as_each_of_its_events(data: list[str], name: str, timestamp: str, everywhere: bool) -> None:
+    parts = [f'{{"eventType":"a","userId":"u","{name}":{value}' for value in data]
+    parts = [
+        f'{part},"timestamp":{timestamp}}}' if everywhere or not at else part + "}" for at, part in enumerate(parts)
+    ]
+    found = native_event.parse_many(f'{{"events":[{",".join(parts)}]}}'.encode(), ARRIVAL)
+    each: list[Event | str] = []
+    for part in parts:
+        try:
+            each.append(one(part.encode()))
+        except DeltaError as error:
+            each.append(error.message)
+    assert found.events == [event for event in each if isinstance(event, Event)]
+    assert [refused.message for refused in found.rejected] == [event for event in each if isinstance(event, str)]
+
+
 def test_of_a_name_given_twice_the_last_one_counts() -> None:
     twice = b'{"eventType":"a","data":{"x":1.0,"x":2.0},"metadata":{"y":{"z" :1,"z":[]}}}'
     idempotency_key = b'{"eventType":"a","data":{"x":3.0}}'
