@@ -49,12 +49,24 @@ class LeafPlace(msgspec.Struct, frozen=True, eq=False):
     raw: bytes
     rules: Rules | None
 
-    def path(self) -> str:
-        """From the root of the search, `` for the root itself."""
-        return "".join(f"/{place.step()}" for place in self._line())
+    def path(self, above: dict["LeafPlace", str]) -> str:
+        """From the root of the search, `` for the root itself. `above` keeps the paths of the places above leaves, of
+        which many have the same."""
+        if self.above is None:
+            return ""
+        known = above.get(self.above)
+        if known is None:
+            known = above[self.above] = self.above.path(above)
+        return f"{known}/{self.step()}"
 
     def spot(self) -> Spot:
-        return tuple(place.number for place in self._line())
+        """Of the places from under the root down to this one."""
+        line = []
+        place = self
+        while place.above is not None:
+            line.append(place.number)
+            place = place.above
+        return tuple(line[::-1])
 
     def step(self) -> str:
         if self.fields is None:
@@ -62,15 +74,6 @@ class LeafPlace(msgspec.Struct, frozen=True, eq=False):
         step = pointer.key_step(self.fields, self.raw)
         assert step is not None, "columns have strings and integers only"
         return step
-
-    def _line(self) -> list["LeafPlace"]:
-        """The places from under the root down to this one."""
-        line = []
-        place = self
-        while place.above is not None:
-            line.append(place)
-            place = place.above
-        return line[::-1]
 
 
 def same_value(a: bytes | None, b: bytes | None) -> bool:

@@ -10,7 +10,7 @@ from itertools import islice
 
 import msgspec
 import structlog
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from delta_server.core import ids, times
 from delta_server.core.diff.diff_settings import KnownKeys
@@ -118,9 +118,7 @@ async def blame(
     previous: dict[int, PreviousValue | None] = {}
     if with_previous:
         previous = await previous_values.read(svc, backward.walk, leaves, found_at)
-    found = [
-        _leaf(path, leaves[n], found_at[n], uids, changes.get(n), previous.get(n, UNSET)) for n in sorted(found_at)
-    ]
+    found = await svc.spare_cpu(_shown, path, leaves, found_at, uids, changes, previous)
     next: Resume | None = None
     if stopped is not None:
         next = Resume(content, leaves[0].spot(), len(leaves), _bits(search.leaves, len(leaves)), stopped)
@@ -178,22 +176,26 @@ async def _search_back(
     return await _search_by_walking(svc, backward)
 
 
-def _leaf(
+def _shown(
     path: str,
-    leaf: LeafPlace,
-    at: store.WalkedContent,
+    leaves: Sequence[LeafPlace],
+    found_at: dict[int, store.WalkedContent],
     uids: dict[int, bytes],
-    changes: int | None,
-    previous: PreviousValue | UnsetType | None,
-) -> Leaf:
-    return Leaf(
-        path + leaf.path(),
-        msgspec.Raw(surrogates.restore(leaf.raw)),
-        ids.text(uids[at.content]),
-        times.format(at.captured_at),
-        changes or UNSET,
-        previous,
-    )
+    changes: dict[int, int],
+    previous: dict[int, PreviousValue | None],
+) -> list[Leaf]:
+    above: dict[LeafPlace, str] = {}
+    since = {at.content: (ids.text(uids[at.content]), times.format(at.captured_at)) for at in found_at.values()}
+    return [
+        Leaf(
+            path + leaves[number].path(above),
+            msgspec.Raw(surrogates.restore(leaves[number].raw)),
+            *since[found_at[number].content],
+            changes.get(number) or UNSET,
+            previous.get(number, UNSET),
+        )
+        for number in sorted(found_at)
+    ]
 
 
 def _bits(numbers: set[int], count: int) -> bytes:

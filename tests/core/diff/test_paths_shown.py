@@ -73,8 +73,8 @@ def _tells(fields: dict[str, int], place: path_index.Place) -> bool:
 def test_paths_of_leaves_find_them(chance: Random) -> None:
     document = json.dumps({chance.choice(HOSTILE): value(chance) for _ in range(3)}).encode()
     for leaf in blame.leaves(document, (), SETTINGS):
-        found = pointer.resolve(document, pointer.parse(leaf.path()))
-        assert found is not None, leaf.path()
-        assert blame.same_value(bytes(found), leaf.raw), leaf.path()
-        [same] = blame.leaves(document, pointer.parse(leaf.path()), SETTINGS)
-        assert same.raw == bytes(found), leaf.path()
+        found = pointer.resolve(document, pointer.parse(leaf.path({})))
+        assert found is not None, leaf.path({})
+        assert blame.same_value(bytes(found), leaf.raw), leaf.path({})
+        [same] = blame.leaves(document, pointer.parse(leaf.path({})), SETTINGS)
+        assert same.raw == bytes(found), leaf.path({})

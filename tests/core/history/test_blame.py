@@ -16,7 +16,7 @@ from delta_server.core.json.pointer import parse
 
 
 def paths(document: str, path: str = "", settings: DiffSettings = DEFAULT) -> list[str]:
-    return [leaf.path() for leaf in leaves(document.encode(), parse(path), settings)]
+    return [leaf.path({}) for leaf in leaves(document.encode(), parse(path), settings)]
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def searched(document: bytes, *older: bytes | None) -> list[list[str]]:
     """The paths that leave the search with each of the older versions."""
     found = list(leaves(document, (), DEFAULT))
     search = BlameSearch(found)
-    gone = [[found[n].path() for n in sorted(search.compare_older(raw))] for raw in older]
-    left = [found[n].path() for n in sorted(search.leaves)]
-    assert sorted(path for part in [*gone, left] for path in part) == sorted(leaf.path() for leaf in found)
+    gone = [[found[n].path({}) for n in sorted(search.compare_older(raw))] for raw in older]
+    left = [found[n].path({}) for n in sorted(search.leaves)]
+    assert sorted(path for part in [*gone, left] for path in part) == sorted(leaf.path({}) for leaf in found)
     return [*gone, left]
 
 
@@ -113,8 +113,8 @@ def test_leaves_from_anywhere() -> None:
     assert len(whole) == 9
     for number, leaf in enumerate(whole):
         rest = list(leaves(document, (), DEFAULT, leaf.spot()))
-        assert [each.path() for each in rest] == [each.path() for each in whole[number:]]
-    assert [leaf.path() for leaf in leaves(document, (), DEFAULT, (3, 7))] == ["/c"]
+        assert [each.path({}) for each in rest] == [each.path({}) for each in whole[number:]]
+    assert [leaf.path({}) for leaf in leaves(document, (), DEFAULT, (3, 7))] == ["/c"]
     assert list(leaves(document, (), DEFAULT, (4,))) == []
 
 
@@ -125,7 +125,7 @@ def test_a_page_costs_its_leaves_not_the_document(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(module, name, counted(getattr(module, name), name, calls))
     document = b"[" + b",".join(b'{"id":%d,"n":%d}' % (n, n) for n in range(5000)) + b"]"
     page = list(islice(leaves(document, (), DEFAULT, (4000,)), 4))
-    assert [leaf.path() for leaf in page] == [f"/[id={n}]/{name}" for n in (4000, 4001) for name in ("id", "n")]
+    assert [leaf.path({}) for leaf in page] == [f"/[id={n}]/{name}" for n in (4000, 4001) for name in ("id", "n")]
     search = BlameSearch(page)
     assert search.compare_older(document.replace(b'"n":4000}', b'"n":0}')) == [1]
     assert len(calls) < 100, Counter(calls)
@@ -144,7 +144,9 @@ def test_arrays_without_objects_are_not_split(monkeypatch: pytest.MonkeyPatch) -
     found = list(leaves(b'{"a":[1,2],"b":[[1]]}', (), DEFAULT))
     keyed = BlameSearch(list(leaves(b'[{"id":1}]', (), DEFAULT)))
     monkeypatch.setattr(slices, "elements", None)
-    assert [leaf.path() for leaf in leaves(b'{"a":[1,2],"b":[ [1]]}', (), DEFAULT)] == [leaf.path() for leaf in found]
+    assert [leaf.path({}) for leaf in leaves(b'{"a":[1,2],"b":[ [1]]}', (), DEFAULT)] == [
+        leaf.path({}) for leaf in found
+    ]
     assert keyed.compare_older(b"[1,2,3]") == [0]
 
 
