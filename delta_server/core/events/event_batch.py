@@ -126,6 +126,18 @@ def are_plain(bodies: Sequence[msgspec.Raw]) -> bool:
     )
 
 
+def are_surely_small(body: bytes, most_bytes: int, name: bytes) -> bool:
+    """Whether no event of a JSON body is longer than `most_bytes`, without taking them apart; False is not certain.
+    `name` is that of a member, in its quotes, which stands there as often as there are events that have it.
+
+    Only an escape could hide another, so each has it once, and lies between those of its neighbours. Where every
+    quarter of `most_bytes` has one, from each to the next it is less than two quarters."""
+    quarter = most_bytes // 4
+    return not (b"\\" in body and b"\\u00" in body) and all(
+        body.find(name, start, start + quarter) >= 0 for start in range(0, len(body) - quarter + 1, quarter)
+    )
+
+
 def check_whole(body: bytes, what: str = "the body") -> bytes:
     """A body that is one JSON value, without line breaks in it: events are kept a line each. Raises BadRequest."""
     json_text.read(body, _decode_raw, what)

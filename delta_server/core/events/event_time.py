@@ -1,6 +1,7 @@
 """When an event happened: the forms in which clients send times, and the correction of their clocks."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -66,11 +67,6 @@ def resolve(arrival: Arrival, timestamp: Any, original: Any = None, sent_at: Any
     has corrected `timestamp` already. Without either it happened when it came. Raises Invalid for what is no time.
     """
     received_at = arrival.received_at
-    alone = original is None and sent_at is None and not arrival.skew_ms
-    if alone and type(timestamp) is datetime and timestamp.tzinfo:
-        at = (timestamp - _EPOCH) // _MILLISECOND
-        if at >= FIRST_MS and received_at - OLD_MS <= at <= received_at + AHEAD_MS:  # nearly all
-            return at, None, arrival.flags
     if not timestamp and timestamp == "":
         timestamp = None
     if not original and original == "":
@@ -92,6 +88,17 @@ def resolve(arrival: Arrival, timestamp: Any, original: Any = None, sent_at: Any
     elif at < FIRST_MS or at < received_at - OLD_MS:
         flags |= ANCIENT
     return at, None if said == at else said, flags
+
+
+def resolve_usual(arrival: Arrival, timestamps: Sequence[Any]) -> list[int] | None:
+    """As `resolve` of each by itself, where nothing but its time follows from any of them, as nearly always; None where
+    that is not so. At least one."""
+    try:
+        found = [(timestamp - _EPOCH) // _MILLISECOND for timestamp in timestamps]
+    except TypeError:  # no `datetime`, or one without a zone
+        return None
+    least, most = max(FIRST_MS, arrival.received_at - OLD_MS), arrival.received_at + AHEAD_MS
+    return None if arrival.skew_ms or min(found) < least or max(found) > most else found
 
 
 def read(value: Any, field: str) -> int:
