@@ -148,9 +148,10 @@ def _object(pairs: list[tuple[str, Any]]) -> None:
 
 def body_limits(config: Config) -> dict[Body, BodyLimit]:
     """How large the bodies of each kind of route may be."""
+    document = BodyLimit(config.limits.request_bytes, "limits.request_bytes")
     return {
-        "typed": BodyLimit(MAX_TYPED_BYTES),
-        "document": BodyLimit(config.limits.request_bytes, "limits.request_bytes"),
+        "typed": BodyLimit(MAX_TYPED_BYTES) if document.size >= MAX_TYPED_BYTES else document,
+        "document": document,
         "events": BodyLimit(config.events.request_bytes, "events.request_bytes"),
         "stream": BodyLimit(config.datasets.delivery_bytes, "datasets.delivery_bytes", is_streamed=True),
     }

@@ -1,9 +1,13 @@
 import json
 
 import httpx
+import msgspec
 import pytest
 
+from delta_server.config.sections import Config, Limits
 from delta_server.http.body import MAX_TYPED_BYTES
+from tests.conftest import bearer, built, client_of, make_keys, started
+from tests.storage.opened import FakeClock
 
 JSON = {"content-type": "application/json"}
 
@@ -66,6 +70,21 @@ async def test_management_bodies_are_small(sample_client: httpx.AsyncClient) -> 
     body = json.dumps({"name": "a" * MAX_TYPED_BYTES}).encode()
     assert (await sample_client.post("/v1/sample", content=body, headers=JSON)).status_code == 413
     assert (await sample_client.post("/v1/sample/document", content=body, headers=JSON)).status_code == 201
+
+
+@pytest.mark.parametrize(("request_bytes", "status"), [(300 << 10, 413), (2 << 20, 400)])
+async def test_management_bodies_are_no_larger_than_others(
+    config: Config, clock: FakeClock, request_bytes: int, status: int
+) -> None:
+    """Where the operator says less than 1 MiB they took that all the same, or were answered 503: to be sent again."""
+    limits = Limits(document_bytes=request_bytes, request_bytes=request_bytes)
+    async with started(built(msgspec.structs.replace(config, limits=limits), clock)) as application:
+        keys = await make_keys(application.services, clock)
+        async with client_of(application) as client:
+            body = json.dumps({"name": "a" * (400 << 10)}).encode()
+            answer = await client.post("/v1/endpoints", content=body, headers=JSON | bearer(keys.project))
+            assert answer.status_code == status
+            assert ("the limit limits.request_bytes" in answer.json()["detail"]) == (status == 413)
 
 
 async def test_large_bodies(sample_client: httpx.AsyncClient) -> None:
