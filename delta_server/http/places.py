@@ -6,6 +6,8 @@ from delta_server.http.address import is_trusted, resolver
 
 LEAST_SHARE = 16
 """So many connections each address may have, however few there may be."""
+MOST_REFUSED = 64
+"""So many may stay without a place for as long as they take to read that there is none."""
 
 
 class Places:
@@ -14,6 +16,7 @@ class Places:
 
     def __init__(self, most: int, trusted_proxies: tuple[str, ...]) -> None:
         self.most = most
+        self.refused = 0
         self._share = max(LEAST_SHARE, most // 2)
         self._trusted_proxies = trusted_proxies
         self._group_of = resolver(())
@@ -26,7 +29,21 @@ class Places:
         self._taken[address] += 1
         return address
 
-    def give_back(self, address: str) -> None:
+    def refuse(self, address: str) -> bool:
+        """Whether one that has no place may stay to read so. It counts for nobody then."""
+        if self.refused >= MOST_REFUSED:
+            return False
+        self.refused += 1
+        self._give_back(address)
+        return True
+
+    def give_back(self, address: str, *, is_refused: bool) -> None:
+        if is_refused:
+            self.refused -= 1
+        else:
+            self._give_back(address)
+
+    def _give_back(self, address: str) -> None:
         self._taken[address] -= 1
         if not self._taken[address]:
             del self._taken[address]

@@ -67,6 +67,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _stall_timer: Any = None
     _idle_since = 0.0
     _is_lingering = False
+    _is_refused = False
+    """It has no place, and may read so."""
     _address = ""
     _body_left = 0
     _framing_bytes = 0
@@ -88,13 +90,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._idle_since = self.loop.time()
         self._address = self._places.take(self.client)
         if not self._has_place():
-            transport.write(_REFUSED)
-            transport.close()
+            self._refuse()
             return
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._places.give_back(self._address)
+        self._places.give_back(self._address, is_refused=self._is_refused)
         self._intake.close()
         self._head_came()
         self._stop_watching()
@@ -105,13 +106,19 @@ class BoundedProtocol(HttpToolsProtocol):
     def _has_place(self) -> bool:
         """Whether it may stay, where need be in the place of another."""
         is_over_share = self._places.is_over_share(self._address)
-        if len(self.connections) <= self._places.most and not is_over_share:
+        if len(self.connections) - self._places.refused <= self._places.most and not is_over_share:
             return True
         open_ones: list[Any] = [each for each in self.connections if not each.transport.is_closing()]
-        others = [each for each in open_ones if each is not self]
+        others = [each for each in open_ones if each is not self and not each._is_refused]
         if is_over_share:
             return _make_room([each for each in others if each._address == self._address])
         return len(others) < self._places.most or _make_room(others)
+
+    def _refuse(self) -> None:
+        """It can read that while still sending, unless many are refused at once."""
+        self.transport.write(_REFUSED)
+        self._is_refused = self._places.refuse(self._address)
+        self._end(lambda: self._is_refused)
 
     # Requests
 

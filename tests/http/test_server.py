@@ -1,6 +1,7 @@
 """The application under uvicorn, over a socket: what only shows there."""
 
 import asyncio
+import contextlib
 import gc
 import gzip
 import resource
@@ -319,6 +320,30 @@ async def test_one_address_has_half_of_the_connections(
         other[1].write(b'{"name":"a"}')
         assert b"HTTP/1.1 201 Created\r\n" in [await other[0].readline() for _ in range(2)]
         for _, writer in [*busy, other]:
+            writer.close()
+
+
+@pytest.mark.parametrize("refused", [64, 0])
+async def test_who_is_refused_a_connection_can_read_why_and_takes_no_place(
+    config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    """Clients that had begun to send before the answer came saw a broken pipe (Python's http.client does)."""
+    monkeypatch.setattr(places, "MOST_REFUSED", refused)
+    async with serving(config, clock, connections=2) as served:
+        busy = [await sending(served, "/v1/endpoints", key=served.keys.project) for _ in range(2)]
+        out = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(3)]
+        for reader, writer in out:
+            assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
+            with contextlib.nullcontext() if refused else contextlib.suppress(ConnectionError):
+                for _ in range(100):
+                    writer.write(bytes(1 << 16))
+                    await writer.drain()
+            assert not refused or (await reader.read()).endswith(b"too many connections, try again")
+        busy[0][1].write(b'{"name":"a"}')
+        assert b"HTTP/1.1 201 Created\r\n" in [await busy[0][0].readline() for _ in range(2)]
+        assert (await served.raw(HEALTHZ)).startswith(b"HTTP/1.1 200 "), "in the place of the one that was answered"
+        assert (await sending(served, "/v1/events", key=None))[0], "and another in that one's"
+        for _, writer in [*busy, *out]:
             writer.close()
 
 
