@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from delta_server.core.errors import DatabaseFailed, NotFound
+from delta_server.core.errors import DatabaseFailed, NotFound, TooCostly
 from delta_server.core.history.timeline_span import Position, TimelineSpan
 from delta_server.core.schemas import changes, steps
 from delta_server.core.schemas.steps import Learnt, Lesson, Step
@@ -61,13 +61,26 @@ async def learn_parts(svc: Services, wanted: Sequence[tuple[int, int]]) -> list[
             more += await _stored(svc, [(plan, None)])
             continue
         if lesson.size >= APART_BYTES:
-            more += await _stored(svc, await _learnt(svc, [(plan, lesson)], svc.processes))
+            more += await _learn_apart(svc, plan, lesson)
             continue
         together.append((plan, lesson))
         if sum(lesson.size for _, lesson in together) >= TOGETHER_BYTES:
             more += await _stored(svc, await _learnt(svc, together, svc.spare_cpu))
             together = []
     return more + await _stored(svc, await _learnt(svc, together, svc.spare_cpu))
+
+
+async def _learn_apart(svc: Services, plan: Plan, lesson: Lesson) -> list[tuple[int, int]]:
+    """In a process. What one does not survive is passed over, and what comes behind it is learned from later."""
+    try:
+        learnt = await _learnt(svc, [(plan, lesson)], svc.processes)
+    except TooCostly as error:
+        log.warning("no schema is learned from versions", endpoint=plan.endpoint.id, reason=error.message)
+        tried = msgspec.structs.replace(plan, passed=plan.passed[: len(lesson.documents)])
+        more = await _stored(svc, [(tried, None)])
+        is_rest = plan.learned is not None and len(tried.passed) < len(plan.passed)
+        return [(plan.endpoint.project, plan.endpoint.id)] if is_rest else more
+    return await _stored(svc, learnt)
 
 
 async def _planned(svc: Services, wanted: Sequence[tuple[int, int]]) -> list[Plan]:

@@ -1,13 +1,16 @@
 """Schemas of endpoints over HTTP: what was learned, as of when, and what others hear of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from delta_server.app import Application
 from delta_server.core import times
+from delta_server.core.errors import TooCostly
+from delta_server.core.schemas.steps import Learnt, Lesson
 from delta_server.features.schemas import learning, tasks
 from delta_server.storage import outbox
 from delta_server.storage.database import Tx
@@ -130,6 +133,29 @@ async def test_a_history_sent_in_late_is_no_news_and_learned_in_parts(
         pass
     assert set(await prices.fields()) == {"", *(f"/a{n}" for n in range(6))}
     assert await prices.said() == []
+
+
+async def test_what_no_process_survives_is_passed_over_and_keeps_no_other_waiting(
+    prices: Endpoint, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop failed of it, and forgot all endpoints of that turn, of other projects too."""
+
+    async def dying(fn: Callable[[Sequence[Lesson]], list[Learnt]], lessons: Sequence[Lesson]) -> list[Learnt]:
+        if any(b"heavy" in document for lesson in lessons for document in lesson.documents):
+            raise TooCostly("this takes more memory than it may")
+        return fn(lessons)
+
+    svc = msgspec.structs.replace(prices.app.services, processes=dying)
+    monkeypatch.setattr(learning, "APART_BYTES", 1)
+    monkeypatch.setattr(learning, "PART_BYTES", 1)  # one at a time
+    await prices.store({"a": 1}, {"heavy": 1}, {"b": 1})
+    answer = await prices.client.post("/v1/snapshots?endpoint=theirs", json={"c": 1}, headers=bearer(keys.other))
+    assert answer.status_code == 201, answer.text
+    while await tasks.learn_some(svc):
+        pass
+    assert set(await prices.fields()) == {"", "/a", "/b"}
+    theirs = await prices.client.get("/v1/endpoints/theirs/schema", headers=bearer(keys.other))
+    assert [field["path"] for field in theirs.json()["fields"]] == ["", "/c"]
 
 
 async def test_goes_with_its_endpoint(prices: Endpoint) -> None:
