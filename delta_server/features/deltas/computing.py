@@ -308,7 +308,7 @@ def _parts(done: Sequence[Computed]) -> Iterator[Sequence[Computed]]:
     begin, counts = 0, 0
     for end, computed in enumerate(done):
         fields = len(computed.summary.fields) if computed.summary else 0
-        if end > begin and counts + fields > together.MOST_COUNTS:
+        if end - begin == together.MOST_STORED or (end > begin and counts + fields > together.MOST_COUNTS):
             yield done[begin:end]
             begin, counts = end, 0
         counts += fields

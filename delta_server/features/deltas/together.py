@@ -21,6 +21,8 @@ ENDPOINTS_AT_ONCE = 16
 PEEKED = 8
 """Endpoints whose jobs are read on the event loop, in 1 ms at most."""
 TOGETHER_BYTES = 1 << 18
+MOST_STORED = 32
+"""Deltas that one write stores: each is some ten statements, and others wait meanwhile."""
 MOST_COUNTS = 2048
 """Changes of fields counted in one write."""
 
@@ -50,12 +52,15 @@ def queues(tx: Tx, endpoints: Sequence[int], share: int) -> list[Queued]:
 async def compute_at_hand(svc: Services, project: int, queued: Sequence[Queued]) -> tuple[list[int], int]:
     """The endpoints whose deltas were computed and stored, and how many these were."""
     at_hand: list[tuple[Queued, list[Compared]]] = []
-    size = 0
+    size = jobs = 0
     for each in queued:
+        if jobs + len(each.jobs) > MOST_STORED:
+            continue
         pairs = _pairs_at_hand(svc, each)
         if pairs is not None and size + (own := sum(pair.size for pair in pairs)) <= TOGETHER_BYTES:
             at_hand.append((each, pairs))
             size += own
+            jobs += len(each.jobs)
     if not at_hand:
         return [], 0
     outcomes = await svc.spare_cpu(summarise_all, [pair for _, pairs in at_hand for pair in pairs])

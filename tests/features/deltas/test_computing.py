@@ -17,7 +17,7 @@ from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.ids import parse as parse_id
 from delta_server.core.ids import text as text_id
 from delta_server.core.packs import codec
-from delta_server.features.deltas import computing, service, store, summaries
+from delta_server.features.deltas import computing, service, store, summaries, together
 from delta_server.features.deltas import tasks as deltas_tasks
 from delta_server.features.deltas.schemas import Delta
 from delta_server.features.deltas.service import DeltaFilter
@@ -320,6 +320,23 @@ async def test_progress_is_told_as_the_queue_gets_shorter(services: Services) ->
     while await service.compute_queued(services, told.append):
         assert sum(told) == 200 - services.db.peek(service.queue_length)
     assert sum(told) == 200
+
+
+async def test_no_write_stores_so_many_deltas_that_others_wait(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored: list[int] = []
+    store_results = store.store_results
+
+    def noted(tx: Tx, endpoint: int, done: Any) -> Any:
+        stored.append(len(done))
+        return store_results(tx, endpoint, done)
+
+    monkeypatch.setattr(store, "store_results", noted)
+    endpoint = await endpoint_named(services, "a")
+    await fill(services, endpoint, [Version(1000 * n, document(n)) for n in range(1, 101)])
+    await compute(services)
+    assert (sum(stored), max(stored)) == (100, together.MOST_STORED)
 
 
 async def test_damaged_contents_cost_their_own_deltas_only(services: Services) -> None:
