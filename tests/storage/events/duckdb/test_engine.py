@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.options import Events
 from delta_server.storage.priority import WITH_LOCK
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.turns import Callers
 from tests.storage.events.stored import make_project, put_block, put_segment, seal
 from tests.storage.opened import FAST
 
@@ -441,6 +442,7 @@ async def test_too_many_streams_are_refused(engine: Engine, project: int):
 
 
 async def test_while_others_call_a_project_may_have_a_quarter_of_the_streams(engine: Engine, project: int):
+    engine._turns._callers = Callers(lambda: 0.0)  # lately, however long this takes
     await engine.run(project + 1, lambda session: None)
     streams = [engine.stream(project, numbers) for _ in range(engine_module.MAX_STREAMS // 4)]
     for stream in streams:
@@ -453,17 +455,25 @@ async def test_while_others_call_a_project_may_have_a_quarter_of_the_streams(eng
         await stream.aclose()
 
 
-async def test_a_stream_that_nobody_reads_is_ended(db: SqliteDatabase, project: int, tmp_path: Path):
-    engine = await impatient(tmp_path)
+async def test_a_stream_that_nobody_reads_is_ended(engine: Engine, project: int, monkeypatch: pytest.MonkeyPatch):
+    """Its time begins anew with each item."""
+    loop, due = asyncio.get_running_loop(), list[asyncio.TimerHandle]()
+    later = loop.call_later
+
+    def noted(delay_s: float, ending: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
+        timer = later(delay_s, ending, *args)
+        if delay_s == engine._seconds and ending == engine._end:
+            due.append(timer)
+        return timer
+
+    monkeypatch.setattr(loop, "call_later", noted)
     stream = engine.stream(project, numbers)
     await anext(stream)
-    loop = asyncio.get_running_loop()
-    passed: asyncio.Future[None] = loop.create_future()
-    loop.call_later(1.01, passed.set_result, None)
-    await passed
-    with pytest.raises(TooCostly, match="nothing was read for 1 s"):
+    await anext(stream)
+    assert [timer.cancelled() for timer in due] == [True, False]
+    due[1]._run()
+    with pytest.raises(TooCostly, match=f"nothing was read for {engine._seconds} s"):
         await anext(stream)
-    await engine.close()
 
 
 async def test_a_damaged_segment_is_told_as_one(engine: Engine, db: SqliteDatabase, project: int):
