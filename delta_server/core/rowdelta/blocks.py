@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 BLOCK_BYTES = 64 << 10
 """Bytes of a block, but where a line is longer: some hundred rows, so that what they take stays in the caches, and the
-C library has the memory of each for the next, which it gives back from 128 kB on."""
+C library has the memory of each for the next, which it gives back from 128 kB on. It may have an eighth more, so that a
+piece of this size is one block with what was left of the last, not one and a block of a row or two."""
 
 
 class RowTooLarge(Exception):
@@ -18,10 +19,11 @@ class RowTooLarge(Exception):
 def blocks(pieces: Iterable[bytes], max_row_bytes: int) -> Iterator[bytes]:
     """Whole lines, each with its end. Raises RowTooLarge."""
     waiting = b""
+    most = BLOCK_BYTES * 9 // 8
     for piece in _joined(pieces):
         text = waiting + piece if waiting else piece
         at = 0
-        while end := text.rfind(b"\n", at, at + BLOCK_BYTES) + 1 or text.find(b"\n", at + BLOCK_BYTES) + 1:
+        while end := text.rfind(b"\n", at, at + most) + 1 or text.find(b"\n", at + most) + 1:
             yield _checked(text[at:end], max_row_bytes)
             at = end
         waiting = text[at:]
