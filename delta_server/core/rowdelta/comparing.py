@@ -128,8 +128,8 @@ class Comparison:
                 self._check(side, rows[side].read_at, left, checked[side], assistant)
             operations = self._operations_of(rows, checked)
             if pairs is not None:
-                report = partial(self._report, "check")
-                self._unchanged += pairs.settle(operations, PairChecker(self._settings), report, assistant)
+                checker, report = PairChecker(self._fields, self._settings), partial(self._report, "check")
+                self._unchanged += pairs.settle(operations, checker, report, assistant)
         return sides, operations
 
     def _read(self, assistant: Assistant | None, table: Table | None) -> Sides:
@@ -215,9 +215,9 @@ class Comparison:
 
     def _operations_of(self, rows: dict[Side, Rows], checked: dict[Side, Partitions]) -> Operations:
         before, after = rows["before"].read_at, rows["after"].read_at
-        found = Operations(
-            [before, after], [each.end for each in rows.values()], self._fields, lambda: self._partitions(16)
-        )
+        ends = [each.end for each in rows.values()]
+        memory_bytes = self._settings.memory_bytes // 2
+        found = Operations([before, after], ends, self._fields, lambda: self._partitions(16), memory_bytes)
         for part in joined(checked["before"], checked["after"], self._spill, self._settings.memory_bytes // 2):
             self._unchanged += part.unchanged
             for old, new in matched(part):

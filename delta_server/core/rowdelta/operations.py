@@ -2,7 +2,8 @@
 that of `after`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice, repeat
+from operator import add
 from struct import Struct
 from typing import Literal
 
@@ -37,15 +38,23 @@ class Operation(msgspec.Struct, frozen=True):
 
 class Operations:
     """`added`, `changed` and `removed` count them. `read` and `ends` are of both sides: what reads a row's text at its
-    place, and a place past all."""
+    place, and a place past all. `memory_bytes`: for lines that were made while their rows were in memory."""
 
     def __init__(
-        self, read: Sequence[ReadAt], ends: Sequence[int], fields: Fields, partitions: Callable[[], Partitions]
+        self,
+        read: Sequence[ReadAt],
+        ends: Sequence[int],
+        fields: Fields,
+        partitions: Callable[[], Partitions],
+        memory_bytes: int,
     ) -> None:
         self.added = self.changed = self.removed = 0
         self._read, self._ends = read, ends
-        self._fields, self._reader = fields, RowReader(fields)
+        self._reader = RowReader(fields)
         self._gone, self._here = partitions(), partitions()
+        self._kept: list[tuple[bytes, bytes]] = []
+        """Records, and the lines of their operations."""
+        self._kept_bytes, self._memory_bytes = 0, memory_bytes
 
     def add(self, before: Location | None, after: Location | None) -> None:
         if after is None:
@@ -59,41 +68,75 @@ class Operations:
             self.changed += 1
         self._here.add_to(by_offset(after[0], self._ends[1]), RECORD.pack(*after, *(before or _NOWHERE)))
 
-    def add_changed(self, records: list[bytes]) -> None:
-        """Rows with the same key, where they are after and before."""
+    @property
+    def keeps_lines(self) -> bool:
+        return self._kept_bytes < self._memory_bytes
+
+    def add_changed(self, records: list[bytes], lines: bytes) -> None:
+        """Rows with the same key, where they are after and before, with the lines of their operations, or none."""
         self.changed += len(records)
+        if lines:
+            self._kept.append((b"".join(records), lines))
+            self._kept_bytes += len(lines) + len(records) * RECORD.size
         self._here.add_all([by_offset(offset, self._ends[1]) for (offset,) in _offset(b"".join(records))], records)
 
     def __iter__(self) -> Iterator[Operation]:
-        for before, after in self._texts():
+        after_at = AscendingTexts(self._read[1])
+        here = (self._here_texts(records, after_at) for records in self._here_records())
+        for before, after in chain(self._gone_texts(), here):
             for key, old, new in zip(self._keys(before, after), before, after, strict=True):
                 yield Operation(_kind(old, new), key, _raw(old), _raw(new))
 
     def lines(self) -> Iterator[list[bytes]]:
         """The same as lines of JSON, many at a time."""
-        for before, after in self._texts():
-            keys = self._key_texts(before, after)
-            yield list(map(_line, keys, before, after))
+        for before, after in self._gone_texts():
+            yield lines_of(self._reader, before, after)
+        after_at = AscendingTexts(self._read[1])
+        kept, ready = sorted(self._kept, reverse=True), dict[bytes, bytes]()
+        for records in self._here_records():
+            while kept and kept[-1][0][: RECORD.size] <= records[-1]:
+                ready.update(_one_by_one(*kept.pop()))
+            if others := [record for record in records if record not in ready]:
+                texts = self._here_texts(others, after_at)
+                ready.update(zip(others, lines_of(self._reader, *texts), strict=True))
+            yield list(map(ready.pop, records))
 
-    def _texts(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    def _gone_texts(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
         """Rows before and after, of which an empty one is none. Raises Conflict: a row is another by now."""
-        before, after = [AscendingTexts(read).all_at for read in self._read]
+        before = AscendingTexts(self._read[0]).all_at
         for records in batches(_in_order(self._gone)):
             rows = before([(offset, size) for offset, size, _, _ in map(RECORD.unpack, records)])
             yield rows, [b""] * len(rows)
-        for records in batches(_in_order(self._here)):
-            places = list(map(RECORD.unpack, records))
-            rows = after([(offset, size) for offset, size, _, _ in places])
-            old = [self._read[0](offset, size) if size else b"" for _, _, offset, size in places]
-            if list(map(len, old)) != [size for *_, size in places]:
-                raise changed_meanwhile()
-            yield old, rows
+
+    def _here_records(self) -> Iterator[list[bytes]]:
+        return batches(_in_order(self._here))
+
+    def _here_texts(self, records: list[bytes], after: AscendingTexts) -> tuple[list[bytes], list[bytes]]:
+        places = list(map(RECORD.unpack, records))
+        rows = after.all_at([(offset, size) for offset, size, _, _ in places])
+        old = [self._read[0](offset, size) if size else b"" for _, _, offset, size in places]
+        if list(map(len, old)) != [size for *_, size in places]:
+            raise changed_meanwhile()
+        return old, rows
 
     def _keys(self, before: list[bytes], after: list[bytes]) -> Sequence[dict[str, msgspec.Raw] | None]:
-        return self._reader.keys_of(_any(before, after)) if self._fields else [None] * len(before)
+        return self._reader.keys_of(_any(before, after)) if self._reader.fields else [None] * len(before)
 
-    def _key_texts(self, before: list[bytes], after: list[bytes]) -> Sequence[bytes]:
-        return self._reader.key_texts(_any(before, after)) if self._fields else [b"null"] * len(before)
+
+def lines_of(reader: RowReader, before: list[bytes], after: list[bytes]) -> list[bytes]:
+    """Operations as JSON, with the fields that are the reader's."""
+    keys = reader.key_texts(_any(before, after)) if reader.fields else [b"null"] * len(before)
+    return list(map(_line, keys, before, after))
+
+
+def _one_by_one(records: bytes, lines: bytes) -> Iterator[tuple[bytes, bytes]]:
+    ends = lines.split(b"\n")
+    ends.pop()
+    return zip(_records(records), map(add, ends, repeat(b"\n")), strict=True)
+
+
+def _records(text: bytes) -> list[bytes]:
+    return [text[at : at + RECORD.size] for at in range(0, len(text), RECORD.size)]
 
 
 def _any(before: list[bytes], after: list[bytes]) -> list[bytes]:
@@ -147,4 +190,4 @@ def _small(records: list[bytes], sizes: list[int]) -> Iterator[list[bytes]]:
 def _in_order(records: Partitions) -> Iterator[bytes]:
     for part in range(COUNT):
         text = b"".join(records.pieces(part))
-        yield from sorted([text[at : at + RECORD.size] for at in range(0, len(text), RECORD.size)])
+        yield from sorted(_records(text))

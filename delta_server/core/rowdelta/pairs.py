@@ -5,19 +5,22 @@ integers, which a float may round to, are compared by their canonical forms.
 """
 
 from collections.abc import Callable, Iterator
-from operator import ne
+from itertools import compress
+from operator import ne, not_
 from struct import Struct
 from typing import Any
 
 import msgspec
 from xxhash import xxh3_128_digest
 
+from delta_server.core.diff.diff_settings import Fields
 from delta_server.core.errors import DeltaError
 from delta_server.core.rowdelta.checking import row_form
 from delta_server.core.rowdelta.joining import ENTRY, KEY_BYTES, LONE, Joined
-from delta_server.core.rowdelta.operations import RECORD, Operations, batches
+from delta_server.core.rowdelta.operations import RECORD, Operations, batches, lines_of
 from delta_server.core.rowdelta.partitions import COUNT, Partitions, by_offset
 from delta_server.core.rowdelta.ports import Assistant, ReadAt
+from delta_server.core.rowdelta.row_keys import RowReader
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.core.rowdelta.texts import AscendingTexts, Texts, changed_meanwhile
 
@@ -36,30 +39,42 @@ _LONG_INTEGER = b"0" * 16
 _DIGITS_AS_ZEROS = bytes(ord("0") if b in b"0123456789" else b for b in range(256))
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """Whether those of each pair are equal, and the lines of the operations of those that differ, or none."""
+
+    equal: list[bool]
+    lines: bytes = b""
+
+
 class PairChecker:
-    def __init__(self, settings: Settings) -> None:
-        self._rules = settings.rules()
+    def __init__(self, fields: Fields, settings: Settings) -> None:
+        self._rules, self._reader = settings.rules(), RowReader(fields)
         self._is_hashed = not settings.trusted_hash and not settings.ignore
         """Whether digests are those of rows' bytes."""
 
-    def equal(self, pairs: list[bytes], before: ReadAt, after: Texts) -> list[bool]:
-        """Whether those of each pair are equal; the pairs are in the order of `after`. Raises Conflict: a row is
-        another by now."""
+    def checked(self, pairs: list[bytes], before: ReadAt, after: Texts, *, with_lines: bool) -> Checked:
+        """The pairs are in the order of `after`. Raises Conflict: a row is another by now."""
         columns = [list(column) for column in zip(*PAIR.iter_unpack(b"".join(pairs)), strict=True)]
         new, old = after.all_at(zip(*columns[0:2], strict=True)), list(map(before, *columns[2:4]))
         if list(map(len, old)) != columns[3]:
             raise changed_meanwhile()
         if self._is_hashed and [list(map(_digest, new)), list(map(_digest, old))] != columns[4:6]:
             raise changed_meanwhile()
-        differ = self._surely_differ(old, new)
-        return [not sure and self._is_equal(a, b) for sure, a, b in zip(differ, old, new, strict=True)]
+        surely = self._surely_differ(old, new)
+        equal = [not sure and self._is_equal(a, b) for sure, a, b in zip(surely, old, new, strict=True)]
+        if not with_lines or not self._is_hashed:
+            return Checked(equal)
+        if any(equal):
+            old, new = [list(compress(side, map(not_, equal))) for side in (old, new)]
+        return Checked(equal, b"".join(lines_of(self._reader, old, new)))
 
-    def beside(self, pairs: bytes, before: ReadAt, after: ReadAt) -> bytes:
-        """A byte for each pair, nothing where a row cannot be read."""
+    def beside(self, pairs: bytes, before: ReadAt, after: ReadAt, *, with_lines: bool) -> bytes:
+        """A byte for each pair, and the lines; nothing where a row cannot be read."""
         try:
-            return bytes(self.equal(_pairs_of(pairs), before, AscendingTexts(after)))
+            found = self.checked(_pairs_of(pairs), before, AscendingTexts(after), with_lines=with_lines)
         except (DeltaError, OSError):
             return b""
+        return bytes(found.equal) + found.lines
 
     def _surely_differ(self, old: list[bytes], new: list[bytes]) -> list[bool]:
         unknown = [False] * len(old)
@@ -117,31 +132,34 @@ class Pairs:
         for pairs in batches(self._in_order()):
             report()
             if helper is not None and not given and len(pairs) >= _WORTH and helper.is_ready():
-                helper.give_pairs(b"".join(pairs))
+                helper.give_pairs(b"".join(pairs), with_lines=operations.keeps_lines)
                 given = pairs
                 continue
-            unchanged += _settled(operations, pairs, checker.equal(pairs, self._before, after))
+            found = checker.checked(pairs, self._before, after, with_lines=operations.keeps_lines)
+            unchanged += _settled(operations, pairs, found)
             if given:
                 unchanged += _settled(operations, given, self._answered(helper, checker, given))
                 given = []
         return unchanged + _settled(operations, given, self._answered(helper, checker, given))
 
-    def _answered(self, helper: Assistant | None, checker: PairChecker, given: list[bytes]) -> list[bool]:
+    def _answered(self, helper: Assistant | None, checker: PairChecker, given: list[bytes]) -> Checked:
         """What the assistant says of those it was given; found here where it could not."""
         if not given or helper is None:
-            return []
-        answer = helper.take()
-        return list(map(bool, answer)) if answer else checker.equal(given, self._before, AscendingTexts(self._after))
+            return Checked([])
+        if answer := helper.take():
+            return Checked(list(map(bool, answer[: len(given)])), answer[len(given) :])
+        return checker.checked(given, self._before, AscendingTexts(self._after), with_lines=False)
 
     def _in_order(self) -> Iterator[bytes]:
         for part in range(COUNT):
             yield from sorted(_pairs_of(b"".join(self._kept.take(part))))
 
 
-def _settled(operations: Operations, pairs: list[bytes], equal: list[bool]) -> int:
+def _settled(operations: Operations, pairs: list[bytes], found: Checked) -> int:
     """How many are equal; the others become operations."""
-    operations.add_changed([pair[: RECORD.size] for pair, same in zip(pairs, equal, strict=True) if not same])
-    return sum(equal)
+    records = [pair[: RECORD.size] for pair, same in zip(pairs, found.equal, strict=True) if not same]
+    operations.add_changed(records, found.lines)
+    return sum(found.equal)
 
 
 def _pairs_of(pairs: bytes) -> list[bytes]:

@@ -63,8 +63,9 @@ class Assistant(Protocol):
         """Those of a side that it reads by itself, in the order of their places."""
         ...
 
-    def give_pairs(self, pairs: bytes) -> None:
-        """Rows of both sides with the same key (pairs.py), where it reads both by itself."""
+    def give_pairs(self, pairs: bytes, *, with_lines: bool) -> None:
+        """Rows of both sides with the same key (pairs.py), where it reads both by itself; whether it is to answer the
+        lines of their operations too."""
         ...
 
     def take(self) -> bytes:

@@ -44,7 +44,7 @@ _PLACE = Struct(">iQQ")
 _OF_BEFORE = Struct(">Q")
 """How many bytes of a part are those of `before`."""
 
-_OF_FILE, _OF_FILES = Struct(">i"), Struct(">ii")
+_OF_FILE, _OF_PAIRS = Struct(">i"), Struct(">ii?")
 _NO_FILE = -1
 _PIPE_BYTES = 1 << 20
 _RELEASED_BYTES = 8 << 20
@@ -120,8 +120,9 @@ class ProcessAssistant:
     def give_left(self, side: Side, entries: bytes) -> None:
         self._try_to_send(_LEFT, _OF_FILE.pack(self._files[side]), entries)
 
-    def give_pairs(self, pairs: bytes) -> None:
-        self._try_to_send(_PAIRS, _OF_FILES.pack(self._files["before"], self._files["after"]), pairs)
+    def give_pairs(self, pairs: bytes, *, with_lines: bool) -> None:
+        head = _OF_PAIRS.pack(self._files["before"], self._files["after"], with_lines)
+        self._try_to_send(_PAIRS, head, pairs)
 
     def take(self) -> bytes:
         assert self._process is not None
@@ -199,7 +200,7 @@ def _answer(arriving: BinaryIO, leaving: BinaryIO, setup: _Setup) -> None:
     if setup.table is not None:
         maker = LineMaker(setup.table, setup.fields, setup.settings)
     bytes(_RELEASED_BYTES)
-    checker, pair_checker = Checker(setup.fields, setup.settings), PairChecker(setup.settings)
+    checker, pair_checker = Checker(setup.fields, setup.settings), PairChecker(setup.fields, setup.settings)
     while (message := process_messages.read(arriving)) is not None:
         kind, given = message[:1], message[1:]
         if kind == _BATCH:
@@ -208,8 +209,9 @@ def _answer(arriving: BinaryIO, leaving: BinaryIO, setup: _Setup) -> None:
             parts, of_before = given[_OF_BEFORE.size :], _OF_BEFORE.unpack_from(given)[0]
             answer = joining.packed(joining.join(parts[:of_before], parts[of_before:]))
         elif kind == _PAIRS:
-            before, after = _OF_FILES.unpack_from(given)
-            answer = pair_checker.beside(given[_OF_FILES.size :], _reader(before), _reader(after))
+            before, after, with_lines = _OF_PAIRS.unpack_from(given)
+            pairs = given[_OF_PAIRS.size :]
+            answer = pair_checker.beside(pairs, _reader(before), _reader(after), with_lines=with_lines)
         else:
             file = _OF_FILE.unpack_from(given)[0]
             answer = checker.beside(given[_OF_FILE.size :], _reader(file))

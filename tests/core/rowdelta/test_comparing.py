@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -447,7 +448,7 @@ class Beside:
         self, fields: tuple[str, ...], chosen: Settings, *, fails: bool = False, reads: Sequence[Side] = ()
     ) -> None:
         self.maker, self.checker = EntryMaker(fields, chosen), Checker(fields, chosen)
-        self.pair_checker = PairChecker(chosen)
+        self.pair_checker = PairChecker(fields, chosen)
         self.fails, self.made, self.read = fails, Counter[str](), reads
         self.given: list[tuple[str, Callable[[], bytes]]] = []
         self.most_given = 0
@@ -476,9 +477,10 @@ class Beside:
         read_at = self.read_at[side]
         self.given.append(("left", lambda: self.checker.beside(entries, read_at)))
 
-    def give_pairs(self, given_pairs: bytes) -> None:
+    def give_pairs(self, given_pairs: bytes, *, with_lines: bool) -> None:
         before, after = self.read_at["before"], self.read_at["after"]
-        self.given.append(("pairs", lambda: self.pair_checker.beside(given_pairs, before, after)))
+        make = partial(self.pair_checker.beside, given_pairs, before, after, with_lines=with_lines)
+        self.given.append(("pairs", make))
 
     def take(self) -> bytes:
         kind, make = self.given.pop(0)

@@ -109,11 +109,21 @@ def test_it_looks_at_pairs(tmp_path: Path) -> None:
         files: dict[Side, int] = {"before": old_file.file, "after": new_file.file}
         with ProcessAssistant(("id",), settings, files=files, after=1, wait_s=60) as assistant:
             assert [assistant.is_ready() for _ in range(2)] == [False, True]
-            assistant.give_pairs(pairs)
-            assert assistant.take() == bytes([i % 7 != 3 for i in range(2000)])
+            equal = [i % 7 != 3 for i in range(2000)]
+            assistant.give_pairs(pairs, with_lines=False)
+            assert assistant.take() == bytes(equal)
+            assistant.give_pairs(pairs, with_lines=True)
+            changes = zip(*[text.splitlines() for text in texts], equal, strict=True)
+            lines = [_change(old, new) for old, new, same in changes if not same]
+            assert assistant.take() == bytes(equal) + b"".join(lines)
             paths[1].write_bytes(texts[0])
-            assistant.give_pairs(pairs)
+            assistant.give_pairs(pairs, with_lines=False)
             assert assistant.take() == b"", "rows are others by now"
+
+
+def _change(old: bytes, new: bytes) -> bytes:
+    key = new[1 : new.index(b",")]
+    return b'{"op":"change","key":{%b},"before":%b,"after":%b}\n' % (key, old, new)
 
 
 def test_it_may_end(assistant: ProcessAssistant) -> None:

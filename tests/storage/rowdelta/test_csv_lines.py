@@ -197,8 +197,8 @@ def test_the_second_process_reads_lines_too(tmp_path: Path, monkeypatch: pytest.
             taken.append(super().take())
             return taken[-1]
 
-        def give_pairs(self, given_pairs: bytes) -> None:
-            super().give_pairs(given_pairs)
+        def give_pairs(self, given_pairs: bytes, *, with_lines: bool) -> None:
+            super().give_pairs(given_pairs, with_lines=with_lines)
             pairs_given.append(self.reads("before"))
 
     def begin(fields: tuple[str, ...], chosen: Settings, table: Table | None) -> ProcessAssistant:
