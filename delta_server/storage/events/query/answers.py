@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -33,6 +34,8 @@ WIDE_BYTES = 2_048
 for a page of 10, and find no room for it from 30 KB each on."""
 SORTED_BYTES = 32 << 20
 """Of the events that are sorted at once when they are streamed, about."""
+SENT_BYTES = 256 << 10
+"""Of the events that are handed out at once when they are streamed: who reads has `events.query_seconds` for them."""
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -103,7 +106,8 @@ class Answers:
             scan = _ListingScan(session, attached, reopen=lambda: self._resolve_persons(session, plan))
             session.release()
             yield [compile.LISTED]
-            yield from scan.page() if attached.limit is not None or attached.skip else scan.all()
+            batches = scan.page() if attached.limit is not None or attached.skip else scan.all()
+            yield from chain.from_iterable(map(_parts, batches))
             return
         compiled = self._compile(session.read_view, attached)
         rows = session.batches(compiled.sql, compiled.values)
@@ -130,6 +134,16 @@ class Answers:
         if isinstance(plan, Aggregate):
             return self._cover(read_view, plan)
         return self._compilers[type(plan)](read_view, plan)
+
+
+def _parts(rows: list[Row]) -> Iterator[list[Row]]:
+    """The rows in parts of SENT_BYTES and the row with which they are that many."""
+    begin = size = 0
+    for end, row in enumerate(rows, 1):
+        size += sum([len(value) for value in row if type(value) is str])
+        if size >= SENT_BYTES or end == len(rows):
+            yield rows[begin:end]
+            begin, size = end, 0
 
 
 class _ListingScan:

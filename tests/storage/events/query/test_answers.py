@@ -404,6 +404,19 @@ async def test_a_stream_gives_names_then_every_row_in_order(asked: Asked, monkey
     assert [row[0] async for batch in asked.answering.stream_query(project, limited) for row in batch] == ["seq", 2, 3]
 
 
+async def test_a_stream_hands_out_large_events_a_few_at_a_time(asked: Asked, monkeypatch: pytest.MonkeyPatch):
+    """A client that took 1,024 of 6 kB at 45 kB/s was cut off: it has 30 s for what it is handed at once."""
+    monkeypatch.setattr(answers, "SENT_BYTES", 1000)
+    data = ["x" * size for size in [300] * 10 + [2000] * 2 + [10] * 10]
+    stored = [Event(START_MS + n, 0, "a", n + 1, data=raw(text)) for n, text in enumerate(data)]
+    project = await asked.project_with(stored, sealed=0, blocks=1)
+    batches = [batch async for batch in asked.answering.stream_query(project, Listing(ALWAYS, ascending=True))]
+    column = compile.LISTED.index("data")
+    assert [row[0] for batch in batches[1:] for row in batch] == list(range(1, len(data) + 1))
+    sizes = [[len(row[column]) for row in batch] for batch in batches[1:]]
+    assert [len(each) for each in sizes] == [4, 4, 3, 1, 10]
+
+
 async def test_the_version_changes_with_the_events_of_the_span_alone(asked: Asked):
     stored = [Event(START_MS + n, 0, "a", n + 1) for n in range(10)]
     project = await asked.project_with(stored[:5], sealed=0, blocks=1)
