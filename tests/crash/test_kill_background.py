@@ -36,7 +36,10 @@ from tests.storage.opened import FAST
 DYING_IN = """
 import asyncio, os, signal, sys
 from delta_server.__main__ import main
+from delta_server.features.lives import service
 from delta_server.storage.sqlite import adapter
+
+service.FOLDED_FROM = 64  # of the 150 versions here
 
 when, wanted, left = sys.argv.pop(), sys.argv.pop(), int(sys.argv.pop())
 write = adapter.SqliteDatabase.write
@@ -74,12 +77,12 @@ WRITES: list[tuple[tuple[str, ...], str, int]] = [
 
 SMALL = {
     "DELTA_LOG_LEVEL": "error",
-    "DELTA_PACKS_PACK_CONTENTS": "16",
-    "DELTA_PACKS_DEEP_CONTENTS": "64",
-    "DELTA_EVENTS_SEAL_EVENTS": "300",
-    "DELTA_EVENTS_SEGMENT_EVENTS": "3000",
+    "DELTA_PACKS_PACK_CONTENTS": "8",
+    "DELTA_PACKS_DEEP_CONTENTS": "32",
+    "DELTA_EVENTS_SEAL_EVENTS": "150",
+    "DELTA_EVENTS_SEGMENT_EVENTS": "1500",
 }
-DOCUMENTS, EVENTS, DAYS = 300, 2000, 2
+DOCUMENTS, EVENTS, DAYS = 150, 1000, 2
 GONE = "gone"
 
 
@@ -107,14 +110,14 @@ async def fill(services: Services) -> None:
     is to come."""
     kept = await timelines.endpoint_named(services, "kept", project="p")
     other = await timelines.endpoint_named(services, "other", project="p")
-    for endpoint, count in ((kept, DOCUMENTS), (other, 100)):
+    for endpoint, count in ((kept, DOCUMENTS), (other, 50)):
         for number in range(count):
             await timelines.fill(services, endpoint, [Version(1000 * (number + 1), document(number))])
     await services.db.write(lambda tx: tx.run("UPDATE endpoint SET deleted_at = 1 WHERE id = ?", other.id))
     every = made_events(services.clock.now_ms())
-    for begin in range(0, EVENTS, 200):
-        await services.event_writer.append_events(kept.project, every[begin : begin + 200])
-        if begin < EVENTS - 600:
+    for begin in range(0, EVENTS, 100):
+        await services.event_writer.append_events(kept.project, every[begin : begin + 100])
+        if begin < EVENTS - 300:
             await services.event_maintenance.run_maintenance(kept.project, seal=True)
     caller = Caller(1, kept.project, opened_scopes("admin"), "key")
     await services.db.write(erasures.request_erasure, kept.project, caller, GONE, as_user=False)
