@@ -36,12 +36,13 @@ YIELD_FACTOR_WITH_OTHERS = 1
 MAX_PAUSE_S = 1.0
 """but no longer than this."""
 
-LARGE_BYTES = 1 << 20
-"""Attempts are counted from so many bytes of both documents on: for smaller ones the write would cost more than they
-do."""
-TOGETHER_BYTES, MOST_TOGETHER = 1 << 20, 32
-"""Deltas of small documents are computed several at a time: to hand one to a thread takes 40 us, as long as it takes
-to compare 10 kB; to a process ten times as long, and a document between two deltas is handed over once."""
+LARGE_BYTES = 1 << 22
+"""Attempts are counted from so many bytes of both documents on, and such a delta is computed by itself: smaller ones
+cannot take so much memory that the server ends, and the write would cost more than they do."""
+MOST_TOGETHER = 32
+"""Deltas of smaller documents are computed several at a time, of LARGE_BYTES together: to hand one to a thread takes
+40 us, as long as it takes to compare 10 kB; to a process ten times as long, and a document between two deltas is handed
+over once."""
 
 
 async def compute_queued(svc: Services, on_progress: Callable[[int], None] = lambda done: None) -> bool:
@@ -185,7 +186,7 @@ async def _compute_run(
             bodies[content] = body
             while job is not None and job.content in bodies:
                 pair = _pair(job, bodies)
-                if len(small) == MOST_TOGETHER or sum(map(_size, small)) + _size(pair) > TOGETHER_BYTES:
+                if len(small) == MOST_TOGETHER or sum(map(_size, small)) + _size(pair) > LARGE_BYTES:
                     pairs, small = small, []
                     await compute(pairs)
                 small.append(pair)

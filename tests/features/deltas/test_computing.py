@@ -506,7 +506,7 @@ async def test_deltas_of_one_project_that_take_long_keep_no_other_waiting(servic
 
 async def test_small_documents_are_handed_to_a_thread_together_and_large_ones_alone(services: Services) -> None:
     endpoint = await endpoint_named(services, "mixed")
-    large = [json.dumps({"n": n, "x": "x" * computing.TOGETHER_BYTES}).encode() for n in range(2)]
+    large = [json.dumps({"n": n, "x": "x" * computing.LARGE_BYTES}).encode() for n in range(2)]
     bodies = [*(document(n) for n in range(20)), *large, *(document(n) for n in range(20, 40))]
     handed: list[list[int]] = []
 
@@ -521,5 +521,5 @@ async def test_small_documents_are_handed_to_a_thread_together_and_large_ones_al
         pass
     assert len(await listed(services, endpoint)) == len(bodies) - 1
     assert sum(map(len, handed)) == len(bodies) - 1
-    assert all(len(sizes) == 1 or sum(sizes) <= computing.TOGETHER_BYTES for sizes in handed)
+    assert all(len(sizes) == 1 or sum(sizes) <= computing.LARGE_BYTES for sizes in handed)
     assert len(handed) < len(bodies) // 2
