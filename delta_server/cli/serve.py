@@ -96,6 +96,7 @@ def run(
         uvicorn_config(
             application,
             connections=most_connections(config.limits.connections),
+            note_refused=built.edge.metrics.connections_refused.inc,
             shutdown_seconds=max(1, config.server.shutdown_seconds - CLOSING_SECONDS),
             trusted_proxies=config.server.trusted_proxies,
             tls=None if certificate is None else certificate.context,

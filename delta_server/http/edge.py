@@ -51,7 +51,7 @@ class Edge:
         self._limits = config.limits
         self.budgets = _budgets(config)
         self._clock = clock
-        self._metrics = metrics
+        self.metrics = metrics
         self._rate_limits = RateLimits(config.rate_limits, MemoryLimiter(), clock, metrics)
         self._client = resolver(config.server.trusted_proxies)
 
@@ -85,12 +85,12 @@ class Edge:
         exchange.note_caller = outer.get("state", {}).get(NOTE_CALLER)
         scope = self._inner(outer, exchange)
         exchange.longest_retry_s = _LONGEST_RETRY_S.get(scope["path"].rstrip("/"))
-        self._metrics.in_flight.inc()
+        self.metrics.in_flight.inc()
         try:
             await self._answer(outer, scope, exchange)
         finally:
             exchange.end()
-            self._metrics.in_flight.dec()
+            self.metrics.in_flight.dec()
             self._log_request(outer, scope, exchange, client.address, seconds=time.perf_counter() - started)
 
     async def _answer(self, outer: Scope, scope: Scope, exchange: Exchange) -> None:
@@ -133,7 +133,7 @@ class Edge:
         method = outer["method"] if outer["method"] in _METHODS else "OTHER"
         route = str(scope.get("path_template") or "(none)")
         status = exchange.status or 499  # nginx's number for a client that went away before its answer
-        self._metrics.observe(
+        self.metrics.observe(
             method, route, status=status, seconds=seconds, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out
         )
         # Where no route matched, the path says what was requested; without the query, which may hold anything.

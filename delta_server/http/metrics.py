@@ -43,6 +43,11 @@ class Metrics:
         self.refused = Counter(
             "delta_http_rate_limited", "Requests answered 429 by a rate limit.", ["limit"], registry=self.registry
         )
+        self.connections_refused = Counter(
+            "delta_http_connections_refused",
+            "Connections answered 503: there are too many, of everybody or of one address.",
+            registry=self.registry,
+        )
         self.in_flight = Gauge("delta_http_requests_in_flight", "Requests being answered now.", registry=self.registry)
         self._bytes_in, self._bytes_out = self._bytes.labels("in"), self._bytes.labels("out")
         self._samples: Samples = tuple

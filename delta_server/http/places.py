@@ -1,6 +1,7 @@
 """How many connections there may be, and how many of them each address has."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from delta_server.http.address import is_trusted, resolver
 
@@ -14,9 +15,10 @@ class Places:
     """An address has half of them at most, of IPv6 those of one /64 together. A trusted proxy has those of many
     clients, and so as many as there are."""
 
-    def __init__(self, most: int, trusted_proxies: tuple[str, ...]) -> None:
+    def __init__(self, most: int, trusted_proxies: tuple[str, ...], note_refused: Callable[[], None]) -> None:
         self.most = most
         self.refused = 0
+        self._note_refused = note_refused
         self._share = max(LEAST_SHARE, most // 2)
         self._trusted_proxies = trusted_proxies
         self._group_of = resolver(())
@@ -31,6 +33,7 @@ class Places:
 
     def refuse(self, address: str) -> bool:
         """Whether one that has no place may stay to read so. It counts for nobody then."""
+        self._note_refused()
         if self.refused >= MOST_REFUSED:
             return False
         self.refused += 1

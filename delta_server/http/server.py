@@ -380,6 +380,7 @@ def uvicorn_config(
     application: Any,
     *,
     connections: int,
+    note_refused: Callable[[], None],
     shutdown_seconds: int,
     trusted_proxies: tuple[str, ...] = (),
     tls: ssl.SSLContext | None = None,
@@ -387,7 +388,7 @@ def uvicorn_config(
     """uvicorn without logs, headers and guesses about proxies of its own."""
     return uvicorn.Config(
         application,
-        http=partial(BoundedProtocol, places=Places(connections, trusted_proxies)),  # type: ignore[arg-type]  # uvicorn calls what it is given, a class or not
+        http=partial(BoundedProtocol, places=Places(connections, trusted_proxies, note_refused)),  # type: ignore[arg-type]  # uvicorn calls what it is given, a class or not
         ws="none",
         lifespan="on",
         log_config=None,

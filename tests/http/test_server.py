@@ -50,7 +50,13 @@ async def serving(
     config: Config, clock: FakeClock, *, connections: int = 100, trusted_proxies: tuple[str, ...] = ()
 ) -> AsyncIterator[Served]:
     application = built(config, clock)
-    settings = uvicorn_config(application, connections=connections, shutdown_seconds=5, trusted_proxies=trusted_proxies)
+    settings = uvicorn_config(
+        application,
+        connections=connections,
+        note_refused=application.edge.metrics.connections_refused.inc,
+        shutdown_seconds=5,
+        trusted_proxies=trusted_proxies,
+    )
     running = uvicorn.Server(settings)
     running.config.port = 0
     task = asyncio.create_task(running._serve())
@@ -343,6 +349,7 @@ async def test_who_is_refused_a_connection_can_read_why_and_takes_no_place(
         assert b"HTTP/1.1 201 Created\r\n" in [await busy[0][0].readline() for _ in range(2)]
         assert (await served.raw(HEALTHZ)).startswith(b"HTTP/1.1 200 "), "in the place of the one that was answered"
         assert (await sending(served, "/v1/events", key=None))[0], "and another in that one's"
+        assert b"\ndelta_http_connections_refused_total 3.0\n" in await served.application.edge.metrics.text()
         for _, writer in [*busy, *out]:
             writer.close()
 
