@@ -21,6 +21,9 @@ _TOKEN_TEXT = re.compile(r"\b(dr_|eyJ)[-0-9A-Za-z_.]+")
 """Refresh and access tokens."""
 
 
+BROKEN_OFF = "ASGI callable returned without completing response."
+"""What uvicorn reports as an error of each answer that is broken off, a slow reader's say. The edge says why."""
+
 _NUMBERS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "exception": 40, "critical": 50}
 
 
@@ -64,8 +67,13 @@ def configure(
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for chatty in ("uvicorn", "uvicorn.error", "litestar", "asyncio", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     for name, own in levels.items():
         logging.getLogger(name).setLevel(own.upper())
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.msg != BROKEN_OFF
 
 
 class _NamedLogger(structlog.WriteLogger):

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import structlog
+from uvicorn.protocols.http import httptools_impl
 
 from delta_server import logging
 from delta_server.log_output import RotatedFile
@@ -43,6 +44,16 @@ def test_one_json_line_an_event_without_secrets() -> None:
     assert "ValueError: dk_user_***" in str(failed["exception"])
     assert (refreshed["path"], refreshed["said"]) == ("/dr_***/x", "Bearer eyJ*** here")
     assert (odd["level"], odd["event"]) == ("warning", "odd dk_write_***")
+
+
+def test_an_answer_that_is_broken_off_is_one_line() -> None:
+    """The edge has one with the reason, at the level it deserves; uvicorn had an error more for each slow reader."""
+    stream = io.StringIO()
+    logging.configure("info", "json", stream)
+    assert f'"{logging.BROKEN_OFF}"' in Path(httptools_impl.__file__).read_text()
+    standard.getLogger("uvicorn.error").error(logging.BROKEN_OFF)
+    standard.getLogger("uvicorn.error").error("Exception in ASGI application")
+    assert [line["event"] for line in lines_of(stream)] == ["Exception in ASGI application"]
 
 
 def test_text_is_readable() -> None:
