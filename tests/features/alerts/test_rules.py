@@ -12,6 +12,10 @@ from delta_server.core.alerts import rules
 from delta_server.features.alerts.feature import FEATURE
 from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import START_MS, FakeClock
 
 RULES, TRY = "/v1/alerts/rules", "/v1/alerts/try"
@@ -88,6 +92,7 @@ async def test_refusals(shared_client: httpx.AsyncClient, shared_keys: Keys) -> 
         await check(shared_client, shared_keys, row)
 
 
+@shared
 async def test_who_may_not_read_snapshots_makes_no_rule_of_them(
     client: httpx.AsyncClient, keys: Keys, clock: FakeClock
 ) -> None:
@@ -129,6 +134,7 @@ def at(minutes: int) -> str:
     return times.format(START_MS + minutes * 60_000)
 
 
+@shared
 async def test_a_threshold_is_tried_with_its_hysteresis(
     client: httpx.AsyncClient, keys: Keys, clock: FakeClock
 ) -> None:
@@ -151,6 +157,7 @@ async def test_a_threshold_is_tried_with_its_hysteresis(
     assert [each["from"] for each in part["fired"]] == [at(8)]
 
 
+@shared
 async def test_an_endpoint_without_history_has_nothing_to_try(client: httpx.AsyncClient, keys: Keys) -> None:
     await client.post("/v1/endpoints", json={"name": "quakes"}, headers=bearer(keys.project))
     found = await tried(client, keys, OVER, sweep=[3])
@@ -158,6 +165,7 @@ async def test_an_endpoint_without_history_has_nothing_to_try(client: httpx.Asyn
     assert found["sweep"] == [{"value": 3, "fired": 0}]
 
 
+@shared
 async def test_each_record_has_alerts_of_its_own(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
     of_versions: list[list[tuple[str, float]]] = [
         [("a", 5), ("b", 7)],
@@ -180,6 +188,7 @@ async def test_each_record_has_alerts_of_its_own(client: httpx.AsyncClient, keys
     assert [(each["from"], each["to"]) for each in one["fired"]] == [(at(2), at(4))]
 
 
+@shared
 async def test_quiet_hours_and_digests_say_when_people_would_be_told(
     client: httpx.AsyncClient, keys: Keys, clock: FakeClock
 ) -> None:
@@ -198,6 +207,7 @@ async def test_quiet_hours_and_digests_say_when_people_would_be_told(
         assert (fired["sent"], fired["sent_at"]) == sent, more
 
 
+@shared
 async def test_rules_are_made_changed_and_deleted(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
     await store_counts(client, keys, clock, [1])
     headers = {**bearer(keys.project), "idempotency-key": "once"}
@@ -223,12 +233,14 @@ async def test_rules_are_made_changed_and_deleted(client: httpx.AsyncClient, key
     assert (await client.get(path, headers=headers)).status_code == 404
 
 
+@shared
 async def test_an_endpoint_has_twenty_rules_at_most(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
     await store_counts(client, keys, clock, [1])
     answers = [await client.post(RULES, json=NAMED, headers=bearer(keys.project)) for _ in range(21)]
     assert [answer.status_code for answer in answers] == [201] * 20 + [409]
 
 
+@shared
 async def test_rules_go_with_their_endpoint(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
     await store_counts(client, keys, clock, [1])
     path = f"{RULES}/{(await client.post(RULES, json=NAMED, headers=bearer(keys.project))).json()['rule']['id']}"

@@ -12,7 +12,11 @@ from delta_server.features.deltas import changed_fields
 from delta_server.features.deltas.changed_fields import ChangedFields
 from delta_server.features.fields import store as fields
 from delta_server.storage.database import Tx
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 
 PATHS = ["/v1/deltas?endpoint=a&path=/price", "/v1/endpoints/a/history?path=/price", "/v1/deltas?endpoint=a"]
 
@@ -37,6 +41,7 @@ DAMAGE: list[tuple[str, str, bytes]] = [
 
 
 @pytest.mark.parametrize(("table", "column", "blob"), DAMAGE)
+@shared
 async def test_a_damaged_index(
     app: Application, client: httpx.AsyncClient, keys: Keys, table: str, column: str, blob: bytes
 ) -> None:

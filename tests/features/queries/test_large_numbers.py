@@ -4,14 +4,21 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
-from tests.conftest import Keys, bearer
+from tests.conftest import SHARED, Keys, bearer
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
+
+pytestmark = SHARED
 
 IDS = [1147483648123456788, 1147483648123456789, 1147483648123456790, 2**64, 2**64 + 1, 10**37, 10**38 - 1]
 RANGE = ["2026-11-01", "2026-11-20"]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def stored(client: httpx.AsyncClient, keys: Keys) -> None:
     events = [{"eventType": "e", "timestamp": "2026-11-05T10:00:00Z", "data": {"id": one}} for one in IDS]
     assert (await client.post("/v1/events/batch", json=events, headers=bearer(keys.project))).json()["accepted"] == 7

@@ -3,8 +3,14 @@
 import httpx
 import pytest
 
-from tests.conftest import Keys
+from tests.conftest import SHARED, Keys
 from tests.features.snapshots.shots import JSON, Shots
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
+
+pytestmark = SHARED
 
 DOCUMENT = b'{"capturedAt" : 1.50, "endpointId":[ 1e400 ],  "x":"\\u00e9", "x":2}'
 ENVELOPE = b'{"endpointId":"e", "capturedAt":"2020-01-01", "metadata":{"fromWhere":1.0}, "data":' + DOCUMENT + b"}"

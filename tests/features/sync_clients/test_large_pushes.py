@@ -15,7 +15,7 @@ from delta_server.features.sync.uploads import large_pushes, staging
 from delta_server.features.sync.uploads import store as uploads
 from delta_server.storage.database import Tx
 from delta_server.storage.sqlite.adapter import SqliteDatabase
-from tests.conftest import Keys, bearer, client_of, make_keys, started_in
+from tests.conftest import SHARED, Keys, bearer, client_of, make_keys, started_in
 from tests.features.sync_clients.test_watermelon import PUSH, Replica, one, raw, table, two
 from tests.features.sync_clients.test_watermelon import (
     test_another_epoch_replaces_all_and_lists_tables_that_are_empty_now as test_epochs,
@@ -36,7 +36,13 @@ from tests.features.sync_clients.test_watermelon import (
 from tests.features.sync_clients.test_watermelon import (
     test_what_changed_since_is_refused_as_a_whole as test_conflicts,
 )
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import FakeClock
+
+pytestmark = SHARED
 
 __all__ = [
     "one",

@@ -9,9 +9,15 @@ from delta_server.app import Application
 from delta_server.core import plan_windows
 from delta_server.core.times import DAY_MS
 from delta_server.features.usage import tasks
-from tests.conftest import Keys
+from tests.conftest import SHARED, Keys
 from tests.features.rows import Row, check
+from tests.one_server import app as app
+from tests.one_server import client as client
+from tests.one_server import clock as clock
+from tests.one_server import keys as keys
 from tests.storage.opened import FakeClock
+
+pytestmark = SHARED
 
 HOUR_MS = plan_windows.HOUR_MS
 PATH = "/v1/projects/mine/usage/history"
