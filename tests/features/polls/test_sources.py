@@ -15,7 +15,7 @@ import zstandard
 from delta_server.features.polls import reading
 from delta_server.features.polls.fetching import SMALL_BYTES
 from delta_server.services import Services
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.polls import polled as p
 from tests.features.polls.source import Answer, Asked, json, source
 
@@ -36,12 +36,17 @@ READ: list[tuple[str, Answer, str]] = [
 ]
 
 
+def named(title: str) -> str:
+    return title.replace(" ", "-")
+
+
 @pytest.mark.parametrize(("title", "answer", "part"), READ, ids=[row[0] for row in READ])
-async def test_formats_and_character_sets(services: Services, title: str, answer: Answer, part: str) -> None:
+@shared
+async def test_formats_and_character_sets(shared_services: Services, title: str, answer: Answer, part: str) -> None:
     async with source(answer) as api:
-        endpoint = await p.polled(services, api.url, transform=part)
-        assert (await p.poll(services, endpoint)).error_class is None
-    [stored] = await p.documents(services, endpoint)
+        endpoint = await p.polled(shared_services, api.url, named(title), transform=part)
+        assert (await p.poll(shared_services, endpoint)).error_class is None
+    [stored] = await p.documents(shared_services, endpoint)
     assert msgspec.json.decode(stored) in (1, 2, "2", "one", "é")
 
 
@@ -75,12 +80,13 @@ ENCODED: list[tuple[str, str, Callable[[bytes], bytes]]] = [
 
 
 @pytest.mark.parametrize(("title", "name", "encode"), ENCODED, ids=[row[0] for row in ENCODED])
-async def test_compression(services: Services, title: str, name: str, encode: Callable[[bytes], bytes]) -> None:
+@shared
+async def test_compression(shared_services: Services, title: str, name: str, encode: Callable[[bytes], bytes]) -> None:
     async with source(json(encode(DOCUMENT), content_encoding=name)) as api:
-        endpoint = await p.polled(services, api.url)
-        row = await p.poll(services, endpoint)
+        endpoint = await p.polled(shared_services, api.url, named(title))
+        row = await p.poll(shared_services, endpoint)
     assert (row.error_class, row.size_bytes) == (None, len(encode(DOCUMENT)))
-    assert await p.documents(services, endpoint) == [DOCUMENT]
+    assert await p.documents(shared_services, endpoint) == [DOCUMENT]
     assert "br" in api.asked[0].headers["accept-encoding"]
 
 
@@ -125,16 +131,17 @@ NO_ANSWER: list[tuple[str, Answer | Callable[[], Answer], str]] = [
 
 
 @pytest.mark.parametrize(("title", "answer", "error_class"), NO_ANSWER, ids=[row[0] for row in NO_ANSWER])
+@shared
 async def test_what_is_no_answer(
-    services: Services, title: str, answer: Answer | Callable[[], Answer], error_class: str
+    shared_services: Services, title: str, answer: Answer | Callable[[], Answer], error_class: str
 ) -> None:
     async with source(answer if isinstance(answer, Answer) else answer()) as api:
-        endpoint = await p.polled(services, api.url)
-        row = await p.poll(services, endpoint)
+        endpoint = await p.polled(shared_services, api.url, named(title))
+        row = await p.poll(shared_services, endpoint)
     assert row.error_class == error_class, row.detail
     assert row.detail is not None
     assert "127.0.0.1" not in row.detail
-    assert await p.documents(services, endpoint) == []
+    assert await p.documents(shared_services, endpoint) == []
 
 
 async def test_a_body_without_an_end_and_one_that_never_comes(services: Services) -> None:
