@@ -1,16 +1,17 @@
 """Funnels, retention and paths over HTTP: what is refused, and answers against plain loops, waiting and sealed."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from delta_server.app import Application
 from delta_server.core import times
 from delta_server.core.query import time_buckets
 from delta_server.core.query.plan import Span
-from tests.conftest import Keys, bearer, shared
+from tests.conftest import Keys, bearer, client_of, make_keys, shared, started_in
 from tests.features.queries.made import DAY, FIRST, Made, made, store
 from tests.features.rows import Row, check
 from tests.storage.events import behaviour_reference as plain
@@ -92,25 +93,40 @@ def happened(one: Made, number: int) -> Happened:
 HAPPENED = [happened(one, number) for number, one in enumerate(EVENTS)]
 
 
-@pytest.fixture(params=[0, 250, 400], ids=["waiting", "some sealed", "sealed"])
-async def stored(app: Application, request: pytest.FixtureRequest) -> None:
-    await store(app, EVENTS, sealed=request.param)
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=[0, 250, 400], ids=["waiting", "some sealed", "sealed"]
+)
+async def stored(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_clock: FakeClock,
+    secrets_of_module: None,
+) -> AsyncIterator[tuple[Application, Keys]]:
+    """A server for all that only ask."""
+    async with started_in(tmp_path_factory.mktemp("stored"), shared_clock) as app:
+        keys = await make_keys(app.services, shared_clock)
+        await store(app, EVENTS, sealed=request.param)
+        yield app, keys
 
 
-@pytest.fixture
-def ask(client: httpx.AsyncClient, keys: Keys, stored: None) -> Ask:
-    async def asking(path: str, **body: Any) -> Any:
-        answer = await client.post(path, json={"range": RANGE} | body, headers=bearer(keys.read))
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+@pytest_asyncio.fixture(loop_scope="module")
+async def ask(stored: tuple[Application, Keys]) -> AsyncIterator[Ask]:
+    app, keys = stored
+    async with client_of(app) as client:
 
-    return asking
+        async def asking(path: str, **body: Any) -> Any:
+            answer = await client.post(path, json={"range": RANGE} | body, headers=bearer(keys.read))
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        yield asking
 
 
 def of(*types: str) -> plain.Is:
     return lambda event: event.type in types
 
 
+@shared
 async def test_a_funnel(ask: Ask) -> None:
     steps = ["page_view", {"name": "bought", "filters": [["is", "eventType", "purchase"]]}, "page_view"]
     answer = await ask(FUNNEL, steps=steps, window="1d")
@@ -128,6 +144,7 @@ async def test_a_funnel(ask: Ask) -> None:
     }  # fmt: skip
 
 
+@shared
 async def test_a_funnel_by_the_first_steps_source(ask: Ask) -> None:
     answer = await ask(FUNNEL, steps=STEPS, window="2d", groupBy="source")
     wanted = plain.funnel(HAPPENED, [of("page_view"), of("purchase")], 2 * DAY, lambda event: event.source)
@@ -136,6 +153,7 @@ async def test_a_funnel_by_the_first_steps_source(ask: Ask) -> None:
     assert (same["rows"], same["query"]["groupBy"]) == (answer["rows"], "source")
 
 
+@shared
 async def test_a_funnel_of_filtered_events(ask: Ask) -> None:
     answer = await ask(FUNNEL, steps=STEPS, filters=[["is", "source", ["web"]]])
     web = [event for event in HAPPENED if event.source == "web"]
@@ -143,12 +161,14 @@ async def test_a_funnel_of_filtered_events(ask: Ask) -> None:
     assert {(None, row["step"] - 1, row["users"], row["median_ms"]) for row in answer["rows"]} == wanted
 
 
+@shared
 async def test_a_funnel_nobody_began(ask: Ask) -> None:
     rows = (await ask(FUNNEL, steps=["nothing", "purchase"]))["rows"]
     assert [(row["users"], row["conversion"], row["median_ms"]) for row in rows] == [(0, 0.0, None)] * 2
     assert (await ask(FUNNEL, steps=["nothing", "purchase"], groupBy="source"))["rows"] == []
 
 
+@shared
 async def test_retention(ask: Ask) -> None:
     answer = await ask(RETENTION, start="page_view", again="purchase", every="1d", periods=5, timezone="Asia/Tokyo")
     zone, span = time_buckets.time_zone("Asia/Tokyo"), Span(FIRST, START_MS)
@@ -163,12 +183,14 @@ async def test_retention(ask: Ask) -> None:
         assert time_buckets.begins(interval, text[row["cohort"]] + row["period"] * DAY) < START_MS
 
 
+@shared
 async def test_retention_of_anything(ask: Ask) -> None:
     rows = (await ask(RETENTION, every="1w"))["rows"]
     assert sum(row["size"] for row in rows if row["period"] == 0) == len(plain.by_person(HAPPENED))
 
 
 @pytest.mark.parametrize("direction", ["next", "previous"])
+@shared
 async def test_paths(ask: Ask, direction: str) -> None:
     answer = await ask(PATHS, start="purchase", direction=direction, depth=2, gap="2d", limit=1000)
     wanted = plain.paths(
@@ -178,6 +200,7 @@ async def test_paths(ask: Ask, direction: str) -> None:
     assert [row["step"] for row in answer["rows"]] == sorted(row["step"] for row in answer["rows"])
 
 
+@shared
 async def test_times_are_written_out(ask: Ask) -> None:
     there = {times.format(one["at"]) for one in EVENTS}
     funnel = await ask(FUNNEL, steps=STEPS, groupBy="timestamp")
@@ -186,17 +209,21 @@ async def test_times_are_written_out(ask: Ask) -> None:
     assert {row[name] for row in paths["rows"] for name in ("from", "to")} <= there
 
 
+@shared
 async def test_paths_of_data(ask: Ask) -> None:
     rows = (await ask(PATHS, by="data.plan", depth=1, gap="5d"))["rows"]
     assert {row["from"] for row in rows} <= {"free", "pro", None}
     assert sum(row["times"] for row in rows) > 0
 
 
-async def test_nothing_of_another_project(client: httpx.AsyncClient, keys: Keys, stored: None) -> None:
-    for path, body in [(FUNNEL, {"steps": STEPS}), (RETENTION, {}), (PATHS, {})]:
-        answer = await client.post(path, json={"range": RANGE} | body, headers=bearer(keys.other))
-        assert answer.json()["meta"]["rows_scanned"] == 0
-        assert not any(row["users"] for row in answer.json()["rows"])
+@shared
+async def test_nothing_of_another_project(stored: tuple[Application, Keys]) -> None:
+    app, keys = stored
+    async with client_of(app) as client:
+        for path, body in [(FUNNEL, {"steps": STEPS}), (RETENTION, {}), (PATHS, {})]:
+            answer = await client.post(path, json={"range": RANGE} | body, headers=bearer(keys.other))
+            assert answer.json()["meta"]["rows_scanned"] == 0
+            assert not any(row["users"] for row in answer.json()["rows"])
 
 
 async def test_a_kept_answer_goes_with_a_new_event(
