@@ -1,16 +1,16 @@
 """Who is counted in a part of a funnel, of retention and of paths: as many as the answer says, and page by page."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from delta_server.app import Application
 from delta_server.core import times
-from tests.conftest import Keys, bearer, shared
+from tests.conftest import Keys, bearer, client_of, make_keys, shared, shared_fixture, started_in
 from tests.features.queries.made import FIRST, made, store
 from tests.features.rows import Row, check
-from tests.storage.opened import START_MS
+from tests.storage.opened import START_MS, FakeClock
 
 PATH = "/v1/query/persons"
 FUNNEL = {"steps": ["page_view", "purchase", "page_view"], "window": "1d"}
@@ -72,12 +72,19 @@ class Asker:
                 return found
 
 
-@pytest.fixture
-async def asker(app: Application, client: httpx.AsyncClient, keys: Keys) -> Asker:
-    await store(app, made(), sealed=250)
-    return Asker(client, keys)
+@shared_fixture
+async def asker(
+    tmp_path_factory: pytest.TempPathFactory, shared_clock: FakeClock, secrets_of_module: None
+) -> AsyncIterator[Asker]:
+    """Of a server for all that only ask."""
+    async with started_in(tmp_path_factory.mktemp("stored"), shared_clock) as app:
+        keys = await make_keys(app.services, shared_clock)
+        await store(app, made(), sealed=250)
+        async with client_of(app) as client:
+            yield Asker(client, keys)
 
 
+@shared
 async def test_each_bar_of_a_funnel_has_its_persons(asker: Asker) -> None:
     answer = await asker.post("/v1/query/funnel", {**FUNNEL, "range": RANGE})
     reached = [set(await asker.persons(funnel=answer["query"], part={"step": step})) for step in (1, 2, 3)]
@@ -88,6 +95,7 @@ async def test_each_bar_of_a_funnel_has_its_persons(asker: Asker) -> None:
 
 
 @pytest.mark.parametrize("field", ["source", "data.plan", "data.price", "status", "userId"])
+@shared
 async def test_each_value_of_a_funnel_has_its_persons(asker: Asker, field: str) -> None:
     asked = {"steps": ["page_view", "purchase"], "window": "2d", "groupBy": field, "range": RANGE, "limit": 6}
     answer = await asker.post("/v1/query/funnel", asked)
@@ -97,6 +105,7 @@ async def test_each_value_of_a_funnel_has_its_persons(asker: Asker, field: str) 
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Australia/Lord_Howe"])
+@shared
 async def test_each_cell_of_retention_has_its_persons(asker: Asker, zone: str) -> None:
     asked = {"start": "page_view", "again": "purchase", "every": "2d", "periods": 3, "range": RANGE, "timezone": zone}
     answer = await asker.post("/v1/query/retention", asked)
@@ -107,6 +116,7 @@ async def test_each_cell_of_retention_has_its_persons(asker: Asker, zone: str) -
 
 
 @pytest.mark.parametrize("by", ["eventType", "data.price"])
+@shared
 async def test_each_move_of_paths_has_its_persons(asker: Asker, by: str) -> None:
     asked = {"start": "page_view", "by": by, "depth": 2, "gap": "7d", "range": RANGE, "limit": 5}
     answer = await asker.post("/v1/query/paths", asked)
@@ -120,6 +130,7 @@ async def test_each_move_of_paths_has_its_persons(asker: Asker, by: str) -> None
     assert set(one) <= set(all_moves)
 
 
+@shared
 async def test_a_cursor_is_of_its_question(asker: Asker) -> None:
     body = {"funnel": {**FUNNEL, "range": RANGE}, "part": {"step": 1}, "limit": 2}
     cursor = (await asker.post(PATH, body))["next_cursor"]
