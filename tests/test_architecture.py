@@ -88,7 +88,7 @@ WITHOUT_TENANT = {
         "webhooks": "webhook_of",
     },
     "background work for all tenants": {
-        "accounts": "unused write_last_uses",
+        "accounts": "unused write_last_uses has_expired",
         "devices": "delete_batches",
         "uploads": "old staged_by_pushes",
         "datasets": "unfinished with_retired clients_above",

@@ -40,6 +40,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "delete old invitations",
     "delete registrations that nobody confirmed",
     "delete the salts of past days",
+    "end streams of expired keys",
     "expire alerts",
     "expire anomalies",
     "expire deliveries",

@@ -18,6 +18,9 @@ FEATURE = Feature(
     },
     path_parameters={"key_id": "The key's id, the part between the second and third underscore"},
     tables=["account", "api_key"],
-    periodic=[Periodic("record when keys were last used", tasks.write_last_uses, every_s=60)],
+    periodic=[
+        Periodic("end streams of expired keys", tasks.end_streams, every_s=1),
+        Periodic("record when keys were last used", tasks.write_last_uses, every_s=60),
+    ],
     at_end=tasks.write_last_uses,
 )

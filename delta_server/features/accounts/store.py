@@ -234,6 +234,11 @@ def unused(tx: Tx, key: int) -> tuple[int, int | None, str] | None:
     return None if row is None else (row[0], row[1], row[2])
 
 
+def has_expired(tx: Tx, since_ms: int, until_ms: int) -> bool:
+    """Whether a key has, after `since_ms` and not after `until_ms`."""
+    return tx.one("SELECT 1 FROM api_key WHERE expires_at > ? AND expires_at <= ?", since_ms, until_ms) is not None
+
+
 def write_last_uses(tx: Tx, used_at: dict[int, int]) -> None:
     """`used_at`: by key row, when it was last used; the first that is written is its first use."""
     sql = "UPDATE api_key SET last_used_at = ?, first_used_at = coalesce(first_used_at, ?) WHERE id = ?"

@@ -12,6 +12,20 @@ _FIRST_AT_ONCE = 100
 """As many first uses, each of which is an entry of the audit log."""
 
 
+class Expiries:
+    """Up to when it was looked which keys have expired."""
+
+    until_ms: int | None = None
+
+
+async def end_streams(svc: Services) -> None:
+    """Where a key has expired since the last look, streams look whether they may go on: one that is idle would not."""
+    looked, now_ms = svc.state(Expiries), svc.clock.now_ms()
+    since_ms, looked.until_ms = looked.until_ms, now_ms
+    if since_ms is not None and svc.live.open and await svc.db.read(store.has_expired, since_ms, now_ms):
+        svc.live.check_access()
+
+
 async def write_last_uses(svc: Services) -> None:
     """Note when keys were last used: once a period, all at a time, away from the requests that used them."""
     await _write_first_uses(svc)

@@ -10,6 +10,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.core.query.plan import Plan
+from delta_server.features.accounts import tasks as accounts_tasks
 from delta_server.features.stream import events, frames, service
 from delta_server.features.stream.events import WantedEvents
 from delta_server.features.stream.happenings import WantedHappenings
@@ -17,6 +18,7 @@ from delta_server.features.stream.service import Wanted
 from delta_server.storage.eventlog import QueryResult
 from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
+from tests.storage.opened import FakeClock
 
 REFUSED = [
     Row("no key", "GET", "/v1/stream", 401, key=None),
@@ -343,6 +345,25 @@ async def test_it_ends_with_its_key(
     async with asyncio.timeout(30):
         text = await following
     assert text.endswith('has expired"}\n\n')
+
+
+async def test_an_idle_one_ends_within_a_second_of_its_key(
+    client: httpx.AsyncClient, keys: Keys, app: Application, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "HEARTBEAT_S", 3600)
+    new = {"name": "short", "scopes": ["read"], "expires_in": "1h"}
+    made = (await client.post("/v1/auth/api-keys", json=new, headers=bearer(keys.project))).json()
+    following = asyncio.create_task(client.get("/v1/stream", headers=bearer(made["key"])))
+    while not app.services.live.open:
+        await asyncio.sleep(0)
+    await accounts_tasks.end_streams(app.services)
+    clock.advance(3_599_999)
+    await accounts_tasks.end_streams(app.services)
+    assert app.services.live.open == 1
+    clock.advance(1)
+    await accounts_tasks.end_streams(app.services)
+    async with asyncio.timeout(30):
+        assert (await following).text.endswith('has expired"}\n\n')
 
 
 async def test_nothing_is_sent_to_a_key_that_has_expired(client: httpx.AsyncClient, keys: Keys, reader: Reader) -> None:
